@@ -1,0 +1,47 @@
+"""What can be recorded: one plain value for each row of the audit log.
+
+An event is made by the gate (or by the edge, for what only the edge can know) and written by `store`. It holds no
+clock and no randomness of its own: time and ids come in as values.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+EventType = Literal[
+    "agent.connected",  # a client introduced itself; data: client, protocol, tools by visibility
+    "agent.disconnected",  # data: why, duration
+    "tools.listed",  # the upstream's tools, as the guard learned them; data: tools by name and hash
+    "tool.decided",  # one call judged; committed before the call is forwarded; data: arguments, message id, mode
+    "tool.completed",  # its answer; data: decision id, duration_us, is_error, bytes
+    "tool.changed",  # a tool that was listed before came back different; data: hashes, fields that differ
+    "message.rejected",  # what could not be parsed, or broke JSON-RPC; data: from, reason, bytes
+    "upstream.exited",  # data: status, signal, how
+    "policy.loaded",  # data: files, rules
+    "policy.rejected",  # data: files, diagnostics
+]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One row of the audit log (DESIGN: "Audit log").
+
+    `id` is unique in the log: the connection's id, a dash, and a running number, so no randomness is spent on a call.
+    `ts` is microseconds since the Unix epoch, UTC. `data` is plain JSON data; a `msgspec.Raw` in it is JSON text that
+    the guard itself encoded. Columns that do not apply are None.
+    """
+
+    id: str
+    ts: int
+    type: EventType
+    connection_id: str
+    agent: str | None = None
+    agent_verified: bool = False
+    user: str | None = None
+    server: str | None = None
+    tool: str | None = None
+    decision: Literal["allow", "deny", "require_approval"] | None = None
+    decided_by: str | None = None
+    rule: str | None = None
+    policy_hash: str | None = None
+    data: Mapping[str, object] = {}

@@ -1,0 +1,75 @@
+"""The values that go into a decision and come out of it. Nothing here computes.
+
+A `Call` carries bare facts (slugs and names); what the policy file says about them (tags, groups, display names) is
+looked up by the policy itself, so that one call can be judged by any policy, now or on replay.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+Effect = Literal["allow", "deny", "gated", "require_approval"]
+Outcome = Literal["allow", "deny", "require_approval"]
+VisibilityLevel = Literal["allowed", "denied", "conditional"]
+DecidedBy = Literal["quarantine", "budget", "eval_gate", "override", "grant", "policy", "approval", "default", "guard"]
+RuleOutcome = Literal["matched", "out_of_scope", "condition_false", "condition_error", "condition_unknown", "inactive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the agent class, the one connected instance of it, and the user who owns that instance.
+
+    `agent` is a slug; `verified` says whether a launching config or a credential vouched for it. `groups` are those the
+    edge knows of (command line, claims); the policy adds those of its own `users` section.
+    """
+
+    agent: str
+    user: str
+    groups: tuple[str, ...] = ()
+    instance: str = ""
+    verified: bool = False
+    user_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One `tools/call`: who, which tool on which server, with which arguments (`{}` where there are none)."""
+
+    principal: Principal
+    server: str
+    tool: str
+    arguments: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """One rule's part in a decision. `error` is the text of a condition that could not be evaluated, else None."""
+
+    rule: str
+    effect: Effect
+    outcome: RuleOutcome
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome for one call, with who decided and why. `reason` is one sentence for people and models, without
+    argument values; `message` is the rule's own text for the agent. `trace` is empty unless it was asked for.
+    """
+
+    outcome: Outcome
+    decided_by: DecidedBy
+    rule: str | None
+    reason: str
+    message: str | None = None
+    trace: tuple[RuleTrace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """The outcome for one tool at discovery: whether any arguments could let a call of it through."""
+
+    level: VisibilityLevel
+    trace: tuple[RuleTrace, ...] = ()
