@@ -1,0 +1,41 @@
+"""What a person sees: one console for data, one line for an error, and the exit codes.
+
+Data goes to stdout: in colour and fitted to the terminal there, plain and unwrapped when piped. Everything else goes to
+stderr. Exit codes are a contract: 0 done, 1 a finding, 2 bad input.
+"""
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_DONE, EXIT_FINDING, EXIT_BAD_INPUT = 0, 1, 2
+
+
+def console() -> "Console":
+    """The console for data on stdout. Piped, it neither colours nor wraps."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: object) -> None:
+    """Print plain data as JSON, one document on stdout; indented, so that a person may read it too."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def say_error(message: str, hint: str = "") -> None:
+    """One line on stderr that says what is wrong, and one that says how to mend it."""
+    sys.stderr.write(f"mcp-guard: error: {message}\n")
+    if hint:
+        sys.stderr.write(f"  hint: {hint}\n")
+    sys.stderr.flush()
+
+
+def bad_input(message: str, hint: str = "") -> NoReturn:
+    """End the command with exit code 2 after saying why."""
+    say_error(message, hint)
+    raise SystemExit(EXIT_BAD_INPUT)
