@@ -269,6 +269,7 @@ def become_upstream(wires: Wires, program: Program, prctl: Prctl | None, trouble
             signal.signal(number, signal.SIG_DFL)
         os.dup2(wires.stdin, 0)
         os.dup2(wires.stdout, 1)
+        os.set_inheritable(2, True)
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != keeper:  # it died before it could be asked for

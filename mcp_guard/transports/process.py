@@ -68,10 +68,10 @@ class Upstream:
     end (`end`, `terminate`, `kill`) is a rung of one ladder: the keeper climbs on from there by itself.
     """
 
-    __slots__ = ("_control", "_exit", "_keeper", "_program", "_reports", "pid", "status", "stdin", "stdout")
+    __slots__ = ("_control", "_exit", "_program", "_reports", "keeper_pid", "pid", "status", "stdin", "stdout")
 
     def __init__(self, program: keeper.Program, keeper_pid: int, near: keeper.Wires) -> None:
-        self._program, self._keeper, self._control = program, keeper_pid, near.control
+        self._program, self.keeper_pid, self._control = program, keeper_pid, near.control
         self.status, self.stdin, self.stdout = near.status, near.stdin, near.stdout
         self.pid = 0
         self._reports = b""
@@ -91,7 +91,7 @@ class Upstream:
                 raise _failure(self._program, stage.decode(), int(number))
             case _:
                 self.close()
-                raise UpstreamError(f"cannot start {self._program.argv[0]}: its keeper process was killed")
+                raise UpstreamError(f"cannot start {_shown(self._program.argv[0])}: its keeper process was killed")
 
     def read_status(self) -> Exit | None:
         """How the upstream ended, or None while it runs. Does not wait."""
@@ -137,14 +137,15 @@ class Upstream:
             self._lose()
         if left > 0:  # the keeper has ended: else it is held up by something that cannot be killed, and goes with it
             with suppress(ChildProcessError):
-                os.waitpid(self._keeper, 0)
+                os.waitpid(self.keeper_pid, 0)
         self._control, self.status = _close(self._control), _close(self.status)
 
     def _order(self, rung: int) -> None:
         try:
-            os.write(self._control, bytes((rung,)))
-        except BrokenPipeError:  # no keeper: `read_status` and `close` find out
-            self._lose()
+            if self._control >= 0:
+                os.write(self._control, bytes((rung,)))
+        except BrokenPipeError:  # the keeper has ended: its last report, or that there is none, says why
+            self.read_status()
 
     def _hear(self, timeout: float | None) -> bool:
         """Take in what the keeper reports, waiting for it so many seconds (None: for ever); False once it has ended."""
@@ -175,12 +176,12 @@ def prepare(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str,
         raise UpstreamError("no server command given", "Put it last: mcp-guard run … -- COMMAND ARG…")
     program = keeper.Program(list(command), cwd, dict(os.environ if env is None else env))
     if any("\0" in text for text in (*program.argv, cwd or "", *program.env, *program.env.values())):
-        raise UpstreamError(f"cannot start {program.argv[0]!r}: a NUL character in its arguments or environment")
+        raise UpstreamError(f"cannot start {_shown(program.argv[0])}: a NUL character in its arguments or environment")
     try:
         near, far = _wires()
         return Upstream(program, _fork_keeper(program, near, far), near)
     except OSError as error:
-        raise UpstreamError(f"cannot start {program.argv[0]}: {os.strerror(error.errno or 0)}") from error
+        raise UpstreamError(f"cannot start {_shown(program.argv[0])}: {os.strerror(error.errno or 0)}") from error
 
 
 def spawn(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Upstream:
@@ -258,12 +259,13 @@ def _parse_exit(reports: bytes) -> Exit | None:
 
 def _failure(program: keeper.Program, stage: str, number: int) -> UpstreamError:
     """Why a program could not be started, as a person can mend it."""
-    name, why = program.argv[0], os.strerror(number)
+    name, why = _shown(program.argv[0]), os.strerror(number)
     if stage == "cwd":
+        where = _shown(program.cwd or "")
         return UpstreamError(
-            f"cannot start {name} in {program.cwd}: {why}", "The working directory (cwd) must exist and be accessible."
+            f"cannot start {name} in {where}: {why}", "The working directory (cwd) must exist and be accessible."
         )
-    path = os.path.join(program.cwd or "", name) if os.sep in name else ""
+    path = os.path.join(program.cwd or "", program.argv[0]) if os.sep in program.argv[0] else ""
     if number == errno.ENOENT and not path:
         return UpstreamError(
             f"command not found: {name}",
@@ -284,6 +286,11 @@ _HINTS = {
     errno.EAGAIN: "Too many processes: see `ulimit -u`.",
     errno.E2BIG: "Its arguments and environment are too long together.",
 }
+
+
+def _shown(text: str) -> str:
+    """A command or path as it may stand in a message of one line."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _signal_name(number: int) -> str:
