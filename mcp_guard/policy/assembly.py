@@ -1,0 +1,172 @@
+"""Rules and tests of all files, put together: ids, scopes and conditions, each checked for what it must mean.
+
+Several files are one list. Everything wrong is reported at its place; the caller refuses the policy if any of it is an
+error.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from mcp_guard.policy.conditions import compile_condition
+from mcp_guard.policy.declarations import Declarations, slug_of
+from mcp_guard.policy.diagnostics import suggestion
+from mcp_guard.policy.document import ExpectationSection, RuleSection
+from mcp_guard.policy.inline_tests import InlineTest
+from mcp_guard.policy.report import Report
+from mcp_guard.policy.rules import Rule, Scope, verdicts
+from mcp_guard.policy.scope_checks import Fault, scope_fault, slug_fault
+from mcp_guard.policy.selectors import SCOPE_FIELDS
+from mcp_guard.policy.tree import Node, Tree
+from mcp_guard.policy.validation import Checked
+from mcp_guard.policy.values import Call, Json, Principal
+
+if TYPE_CHECKING:
+    from mcp_guard.cel import Program
+
+LONGEST_ID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEntry:
+    """A rule as it stands in a file."""
+
+    tree: Tree
+    position: int
+    section: RuleSection
+
+    def node(self, field: str = "") -> Node:
+        """The node of the rule, or of one of its fields."""
+        return self.tree.find(("rules", self.position, field) if field else ("rules", self.position))
+
+
+def rules(files: Sequence[Checked], report: Report) -> list[Rule]:
+    """The rules of the files, in order; of a faulty one what can be made of it, for further checks."""
+    entries = [
+        RuleEntry(file.tree, position, section)
+        for file in files
+        for position, section in zip(file.rules, file.document.rules, strict=True)
+    ]
+    made = _ids(entries, report)
+    return [_rule(entry, rule_id, report) for entry, rule_id in zip(entries, made, strict=True)]
+
+
+def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
+    section = entry.section
+    _check_scope(entry, report)
+    return Rule(
+        id=rule_id,
+        name=section.name or rule_id,
+        effect=section.effect,
+        status=section.status,
+        scope=_scope(section),
+        condition=_condition(entry, report),
+        message=section.message,
+        place=entry.tree.place(entry.node()),
+        verdicts=verdicts(rule_id, section.effect, section.message),
+    )
+
+
+def _scope(section: RuleSection) -> Scope:
+    def entries(given: list[str] | None) -> tuple[str, ...] | None:
+        return None if given is None else tuple(dict.fromkeys(given))
+
+    return Scope(*(entries(getattr(section, field)) for field in SCOPE_FIELDS))
+
+
+def _check_scope(entry: RuleEntry, report: Report) -> None:
+    for field in SCOPE_FIELDS:
+        given = cast(list[str] | None, getattr(entry.section, field))
+        if given == []:
+            hint = f"leave `{field}` out to match any; to switch the rule off, write `status: disabled`"
+            place = entry.tree.place(entry.node(field))
+            report.error("empty-scope", f"an empty `{field}` matches nothing: the rule would never apply", place, hint)
+        for position, text in enumerate(given or ()):
+            if (fault := scope_fault(field, text)) is not None:
+                _fault(fault, entry.tree, entry.tree.find(("rules", entry.position, field, position)), report)
+
+
+def _condition(entry: RuleEntry, report: Report) -> "Program | None":
+    source, tree = entry.section.when, entry.tree
+    if source is None:
+        if entry.section.effect == "gated":
+            hint = "give it a `when`, or write `effect: allow`"
+            place = tree.place(entry.node("effect"))
+            report.error("gated-without-condition", "a gated rule must have a condition", place, hint)
+        return None
+    return compile_condition(source, tree, entry.node("when"), report)
+
+
+def _ids(entries: Sequence[RuleEntry], report: Report) -> list[str]:
+    """An id for each rule: its own, which must be unique, or one made from its name, which is made unique."""
+    taken: dict[str, RuleEntry] = {}
+    for entry in entries:
+        if entry.section.id is not None:
+            _check_id(entry, entry.section.id, taken, report)
+            taken.setdefault(entry.section.id, entry)
+    return [entry.section.id or _made_id(entry, taken, report) for entry in entries]
+
+
+def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], report: Report) -> None:
+    place = entry.tree.place(entry.node("id"))
+    if rule_id in taken:
+        first = taken[rule_id].tree.place(taken[rule_id].node("id"))
+        message = f"the rule at {first.path}:{first.line} has the id `{rule_id}` as well"
+        report.error("duplicate-id", message, place, "an id names one rule, in all files together")
+    if not rule_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or len(rule_id) > LONGEST_ID:
+        message = f"an id is letters, digits, `-`, `_` and `.`, at most {LONGEST_ID}"
+        report.error("bad-id", message, place, f"write `{slug_of(rule_id)}`")
+
+
+def _made_id(entry: RuleEntry, taken: dict[str, RuleEntry], report: Report) -> str:
+    name = entry.section.name
+    if not (name and name.strip()):
+        place = entry.tree.place(entry.node("id" if entry.section.id is not None else "name"))
+        report.error("missing-field", "a rule needs an `id` or a `name`", place, "say what the rule is for")
+    base = slug_of(name or "", otherwise="rule")
+    made, number = base, 1
+    while made in taken:
+        number += 1
+        made = f"{base}-{number}"
+    taken[made] = entry
+    return made
+
+
+def _fault(fault: Fault, tree: Tree, node: Node, report: Report) -> None:
+    report.error(fault.code, fault.message, tree.place(node), fault.hint)
+
+
+def tests(files: Sequence[Checked], made: Sequence[Rule], declared: Declarations, report: Report) -> list[InlineTest]:
+    """The inline tests of the files. A test that names a rule must name one that there is."""
+    known = {rule.id for rule in made} if all(file.whole for file in files) else None
+    found: list[InlineTest] = []
+    for file in files:
+        for position, section in zip(file.tests, file.document.tests, strict=True):
+            for field, fault in _test_faults(section, known):
+                _fault(fault, file.tree, file.tree.find(("tests", position, *field)), report)
+            place = file.tree.place(file.tree.find(("tests", position)))
+            call = _call(section, declared)
+            found.append(InlineTest(section.name, call, section.expect, section.visibility, section.rule, place))
+    return found
+
+
+def _test_faults(section: ExpectationSection, rules: set[str] | None) -> Iterator[tuple[tuple[str, ...], Fault]]:
+    if section.expect is None and section.visibility is None:
+        yield (), Fault("empty-test", "nothing is expected here", "add `expect: allow`, `deny` or `require_approval`")
+    if section.rule is not None and section.expect is None:
+        yield ("rule",), Fault("empty-test", "`rule` goes with `expect`", "say what the rule must decide")
+    if section.rule is not None and rules is not None and section.rule not in rules:
+        hint = suggestion(section.rule, rules)
+        yield ("rule",), Fault("unknown-rule", f"no rule has the id `{section.rule}`", hint)
+    call = section.call
+    if call.agent is not None and call.client is not None:
+        yield ("call", "client"), Fault("conflicting-fields", "`client` stands in place of `agent`", "keep one of them")
+    if call.agent is not None and (fault := slug_fault(call.agent)) is not None:
+        yield ("call", "agent"), fault
+
+
+def _call(section: ExpectationSection, declared: Declarations) -> Call:
+    call = section.call
+    agent = call.agent if call.agent is not None else declared.agent_for(call.client or "")
+    principal = Principal(agent, call.user, tuple(call.groups), verified=call.verified, user_verified=call.verified)
+    return Call(principal, call.server, call.tool, cast(dict[str, Json], call.args))

@@ -1,0 +1,28 @@
+"""The conditions of rules: the variables they may use, and their errors at the right place of the policy file."""
+
+from typing import TYPE_CHECKING
+
+from mcp_guard import cel
+from mcp_guard.policy.report import Report
+from mcp_guard.policy.spans import offset_of
+from mcp_guard.policy.tree import Node, Scalar, Tree
+
+if TYPE_CHECKING:
+    from mcp_guard.cel import Program
+
+
+def compile_condition(source: str, tree: Tree, node: Node, report: Report) -> "Program | None":
+    """The compiled condition, or None where it does not compile, which is reported."""
+    if not source.strip():
+        hint = "leave `when` out for a rule without a condition"
+        report.error("empty-condition", "a condition without anything in it", tree.place(node), hint)
+        return None
+    try:
+        return cel.compile(source, variables=VARIABLES, expect_bool=True)
+    except cel.CompileError as error:
+        at = offset_of(tree.text, node, error.line, error.column) if isinstance(node, Scalar) else node.start
+        report.error("condition", error.message, tree.text.place(at), error.hint)
+        return None
+
+
+VARIABLES = {}

@@ -1,0 +1,104 @@
+"""What is wrong with a policy, for the person who wrote it: a code, a place, the line with a caret, a way out.
+
+The codes are documented in docs/policy.md. Nothing here judges a policy; everything that does, reports through here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mcp_guard.errors import GuardError
+
+Severity = Literal["error", "warning"]
+
+SHOWN_WIDTH = 120  # of a source line; a longer one is cut round the caret
+SHOWN_DIAGNOSTICS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One policy file as read: where it came from, for messages, and its bytes."""
+
+    path: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one line of a file. Line and column count from 1, in characters; `source_line` is that line."""
+
+    path: str
+    line: int
+    column: int
+    length: int = 1
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `code` is stable and documented; `hint` says how to mend it, and may be empty."""
+
+    severity: Severity
+    code: str
+    message: str
+    place: Place
+    hint: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The finding in one line: `policy.yaml:14:9: error[unknown-field]: …`."""
+        place = self.place
+        return f"{place.path}:{place.line}:{place.column}: {self.severity}[{self.code}]: {self.message}"
+
+
+class PolicyError(GuardError):
+    """A policy that is refused whole. `diagnostics` holds all that is wrong with it, in the order of the files."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        errors = [found for found in diagnostics if found.severity == "error"]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(errors[0].headline + more, errors[0].hint)
+        self.diagnostics = tuple(diagnostics)
+
+
+def render(diagnostics: Iterable[Diagnostic]) -> str:
+    """All findings as text for a terminal, each with its source line and a caret; at most `SHOWN_DIAGNOSTICS`."""
+    found = list(diagnostics)
+    blocks = [_block(diagnostic) for diagnostic in found[:SHOWN_DIAGNOSTICS]]
+    if len(found) > SHOWN_DIAGNOSTICS:
+        blocks.append(f"… and {len(found) - SHOWN_DIAGNOSTICS} more")
+    return "\n".join(blocks)
+
+
+def _block(diagnostic: Diagnostic) -> str:
+    lines = [diagnostic.headline]
+    if diagnostic.place.source_line.strip():
+        lines += _excerpt(diagnostic.place)
+    if diagnostic.hint:
+        lines.append(f"  hint: {diagnostic.hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(place: Place) -> list[str]:
+    """The source line and a caret line below it, cut so that the caret is in view."""
+    start = max(0, place.column - 1 - SHOWN_WIDTH // 2) if len(place.source_line) > SHOWN_WIDTH else 0
+    shown = printable(place.source_line[start : start + SHOWN_WIDTH])
+    indent = place.column - 1 - start
+    carets = "^" * max(1, min(place.length, len(shown) - indent))
+    return [f"{place.line:>5} | {shown}", f"{'':>5} | {' ' * indent}{carets}"]
+
+
+def printable(text: str) -> str:
+    """The text with everything that a terminal would obey, not show, replaced; one character for each."""
+    return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in text)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word closest to this one, or lists the known ones where none is close."""
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    close = get_close_matches(word[:64], names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""

@@ -1,0 +1,79 @@
+"""Which rules are for a call, found without walking them: for each value of each scope field, the rules that name it.
+
+Sets of rules are whole numbers used as bit sets: bit 0 is the first rule, so that order is kept and a thousand rules
+are intersected in a few machine words. A rule without a scope field is in that field's `unscoped` set.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mcp_guard.policy.globs import Glob
+from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.selectors import ScopeField, Selector, selector
+from mcp_guard.policy.situation import Situation
+
+RuleSet = int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldIndex:
+    """The rules of one scope field: by the entry, by pattern, and those that leave the field out."""
+
+    unscoped: RuleSet
+    exact: Mapping[Selector, RuleSet]
+    patterns: tuple[tuple[Glob, RuleSet], ...] = ()
+
+    def rules_for(self, entries: Iterable[Selector], name: str = "") -> RuleSet:
+        """The rules whose field is left out, holds one of the entries, or has a pattern that the name fits."""
+        found = self.unscoped
+        for entry in entries:
+            found |= self.exact.get(entry, 0)
+        for glob, rules in self.patterns:
+            if rules & ~found and glob.matches(name):
+                found |= rules
+        return found
+
+
+class RuleIndex:
+    """The active rules of a policy by their scopes."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        active = [(1 << position, rule) for position, rule in enumerate(rules) if rule.status == "active"]
+        self._agents = _field_index(active, "agents")
+        self._users = _field_index(active, "users")
+        self._groups = _field_index(active, "groups")
+        self._servers = _field_index(active, "servers")
+        self._tools = _field_index(active, "tools")
+
+    def in_scope(self, situation: Situation) -> RuleSet:
+        """The active rules whose whole scope fits."""
+        found = self._servers.rules_for(situation.servers)
+        found &= self._agents.rules_for(situation.agents)
+        found &= self._users.rules_for(situation.users)
+        found &= self._groups.rules_for(situation.groups)
+        return found & self._tools.rules_for(situation.tools, situation.tool)
+
+
+def positions(rules: RuleSet) -> Iterator[int]:
+    """The positions of the rules in a set, first rule first."""
+    while rules:
+        lowest = rules & -rules
+        yield lowest.bit_length() - 1
+        rules ^= lowest
+
+
+def _field_index(rules: Iterable[tuple[RuleSet, Rule]], field: ScopeField) -> FieldIndex:
+    unscoped: RuleSet = 0
+    exact: dict[Selector, RuleSet] = {}
+    patterns: dict[str, RuleSet] = {}
+    for bit, rule in rules:
+        entries: tuple[str, ...] | None = getattr(rule.scope, field)
+        if entries is None:
+            unscoped |= bit
+            continue
+        for kind, value in (selector(field, entry) for entry in entries):
+            if kind == "pattern":
+                patterns[value] = patterns.get(value, 0) | bit
+            else:
+                exact[kind, value] = exact.get((kind, value), 0) | bit
+    return FieldIndex(unscoped, exact, tuple((Glob.of(pattern), bits) for pattern, bits in patterns.items()))

@@ -1,0 +1,93 @@
+"""One rule, as it is tried: its scope, its condition, and the decisions that it can make.
+
+The decisions are made once, when the policy is read: a decision names its rule and never quotes an argument.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mcp_guard.policy.diagnostics import Place
+from mcp_guard.policy.values import Decision, Effect, Outcome
+
+if TYPE_CHECKING:
+    from mcp_guard.cel import Program
+
+Status = Literal["active", "draft", "disabled"]
+
+OUTCOMES: dict[Effect, Outcome] = {
+    "allow": "allow",
+    "gated": "allow",
+    "deny": "deny",
+    "require_approval": "require_approval",
+}
+ALWAYS: dict[Outcome, str] = {
+    "allow": 'Policy rule "{}" allows this tool.',
+    "deny": 'Policy rule "{}" denies this tool, whatever its arguments.',
+    "require_approval": 'Policy rule "{}" lets this tool be called only with a person\'s approval.',
+}
+MATCHED: dict[Outcome, str] = {
+    "allow": 'Policy rule "{}" allows this call with these arguments.',
+    "deny": 'Policy rule "{}" denies this call because of its arguments.',
+    "require_approval": 'Policy rule "{}" lets a call with these arguments through only with a person\'s approval.',
+}
+UNJUDGED = (
+    'Policy rule "{}" denies this call because its condition could not be evaluated: an argument that it reads is '
+    "missing or of another type than it expects, or the arguments are too large to judge."
+)
+UNJUDGEABLE = (
+    'Policy rule "{}" denies this tool because its condition cannot be evaluated here, whatever the arguments.'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom and what a rule is for. Within a field any entry may fit, across fields all must; None fits anything."""
+
+    agents: tuple[str, ...] | None = None
+    users: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    servers: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What a rule decides: where it matches whatever the arguments (`always`), where its condition holds for a call's
+    arguments (`matched`), and where its condition cannot be evaluated, for a call or at all (None: it is skipped then).
+    """
+
+    always: Decision
+    matched: Decision
+    unjudged: Decision | None
+    unjudgeable: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file."""
+
+    id: str
+    name: str
+    effect: Effect
+    status: Status
+    scope: Scope
+    condition: "Program | None"
+    message: str | None
+    place: Place
+    verdicts: Verdicts
+
+
+def verdicts(rule: str, effect: Effect, message: str | None) -> Verdicts:
+    """The decisions of a rule. A deny rule decides also where its condition cannot be evaluated; no other does."""
+    outcome = OUTCOMES[effect]
+
+    def decision(text: str) -> Decision:
+        return Decision(outcome, "policy", rule, text.format(rule), message)
+
+    denies = outcome == "deny"
+    return Verdicts(
+        always=decision(ALWAYS[outcome]),
+        matched=decision(MATCHED[outcome]),
+        unjudged=decision(UNJUDGED) if denies else None,
+        unjudgeable=decision(UNJUDGEABLE) if denies else None,
+    )
