@@ -7,6 +7,8 @@ stderr. Exit codes are a contract: 0 done, 1 a finding, 2 bad input.
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from mcp_guard.errors import GuardError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -39,3 +41,12 @@ def bad_input(message: str, hint: str = "") -> NoReturn:
     """End the command with exit code 2 after saying why."""
     say_error(message, hint)
     raise SystemExit(EXIT_BAD_INPUT)
+
+
+def say_guard_error(error: GuardError) -> None:
+    """The error on stderr: as it stands where it is a whole report of its own, else as one line and its hint."""
+    report = getattr(error, "report", None)
+    if isinstance(report, str):
+        sys.stderr.write(report.rstrip("\n") + "\n")
+    else:
+        say_error(error.message, error.hint)

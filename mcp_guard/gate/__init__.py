@@ -1,1 +1,7 @@
-"""To be written."""
+"""JSON-RPC in, decisions and JSON-RPC out: the proxied MCP connection as a machine without I/O."""
+
+from mcp_guard.gate.connection import Connection, Mode
+from mcp_guard.gate.gate import Gate
+from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output, Record, Reply
+
+__all__ = ["Admitted", "Connection", "Denied", "Forward", "Gate", "Mode", "Output", "Record", "Reply"]

@@ -1,0 +1,27 @@
+"""The way in: `mcp-guard …` and `python -m mcp_guard …`.
+
+`run` is the product, and clients wait for it at every start: its plain form goes to the guard without loading a
+command-line library. Everything else, and every mistake, goes to the full command line.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command that the process was started with, and end with its status."""
+    words = sys.argv[1:]
+    if words[:1] == ["run"]:
+        from mcp_guard.cli.run_arguments import parse
+
+        arguments = parse(words[1:])
+        if arguments is not None:
+            from mcp_guard.cli.start import start
+
+            raise SystemExit(start(arguments))
+    from mcp_guard.cli import app
+
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""`mcp-guard run`, once its arguments are known: from an idle process to a guarded connection.
+
+The upstream takes longest to start, so it is started first where that is safe: when the log says that this very policy
+has been loaded before. Everything else is imported while it boots. With a policy that is new, nothing is started before
+it has been read and found good.
+"""
+
+import gc
+import os
+import re
+import time
+from collections.abc import Callable
+
+from mcp_guard import __version__
+from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
+from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.errors import GuardError
+from mcp_guard.transports import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mcp_guard.gate import Connection, Gate, Output
+    from mcp_guard.policy import Policy
+
+
+def guard(arguments: RunArguments) -> int:
+    """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
+    files = PolicyFiles(arguments.policy or _user_policy())
+    upstream = process.prepare(arguments.command)
+    try:
+        return _guard(arguments, files, upstream)
+    finally:
+        upstream.close()
+
+
+def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstream) -> int:
+    from mcp_guard.store.known import known_policy
+    from mcp_guard.store.location import default_database
+
+    sources = files.read()
+    database = arguments.db or default_database()
+    known = known_policy(database, sources_hash(sources), __version__)
+    if known:
+        upstream.start()
+
+    from mcp_guard.store import Store
+    from mcp_guard.transports.ledger import Ledger
+    from mcp_guard.transports.stdio import Pump, say
+
+    policy = _load(files, sources)
+    for warning in policy.warnings:
+        say(str(warning))
+    store = Store.open(database, retain_days=arguments.retain)
+    try:
+        gate = _gate(arguments, policy, store.redaction_key())
+        if not known:
+            upstream.start()
+        pump = Pump(gate, upstream, Ledger(store), _reloader(gate, files), limit=arguments.max_message << 20)
+        gc.collect()
+        gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+        return pump.run()
+    finally:
+        store.close()
+
+
+def _user_policy() -> tuple[str, ...]:
+    """Without `--policy`: the user's own policy file, if there is one."""
+    from platformdirs import user_config_path
+
+    path = user_config_path("mcp-guard", appauthor=False) / "policy.yaml"
+    return (str(path),) if path.exists() else ()
+
+
+def _load(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":
+    from mcp_guard.policy import Policy, Source, load
+
+    return load([Source(path, text) for path, text in sources]) if files.paths else Policy.empty()
+
+
+def _gate(arguments: RunArguments, policy: "Policy", redaction_key: bytes) -> "Gate":
+    from mcp_guard.gate import Gate
+
+    return Gate(_connection(arguments, redaction_key), policy)
+
+
+def _connection(arguments: RunArguments, redaction_key: bytes) -> "Connection":
+    from mcp_guard.gate import Connection
+
+    return Connection(
+        id=_new_id(time.time_ns() // 1_000_000, os.urandom(10)),
+        server=arguments.server or server_slug(arguments.command),
+        user=arguments.user or _login(),
+        groups=arguments.group,
+        agent=arguments.agent,
+        mode="observe" if arguments.mode == "observe" else "enforce",
+        audit_arguments=arguments.audit_arguments,
+        redaction_key=redaction_key,
+    )
+
+
+def _reloader(gate: "Gate", files: PolicyFiles) -> "Callable[[int], list[Output]]":
+    """What the pump asks before each call: a changed policy is read, and takes effect or is refused."""
+
+    def reload(now: int) -> "list[Output]":
+        if not files.changed():
+            return []
+        from mcp_guard.transports.stdio import say
+
+        try:
+            policy = _load(files, files.read())
+        except GuardError as error:
+            say(f"the changed policy is refused, the last good one stays in force\n{error}")
+            return gate.policy_rejected(files.paths, [error.message], now)
+        say(f"the changed policy is in force: {', '.join(files.paths)}")
+        return gate.replace_policy(policy, now)
+
+    return reload
+
+
+def _login() -> str:
+    """The operating system's login of the person who runs the guard."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in some containers
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def _new_id(milliseconds: int, randomness: bytes) -> str:
+    """A ULID: 26 characters that sort by time, 80 bits of them random (so that no id can be guessed)."""
+    number = (milliseconds << 80) | int.from_bytes(randomness, "big")
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+_RUNNERS = frozenset(
+    ["npx", "uvx", "uv", "node", "bunx", "bun", "deno", "python", "python3", "pipx", "run", "tool", "sh"]
+)
+_ENDINGS = re.compile(r"(?<=.)@.*$|\.(js|mjs|cjs|ts|py|exe)$")
+_AFFIXES = re.compile(r"^(mcp-server-|server-|mcp-)|(-mcp-server|-server|-mcp)$")
+
+
+def server_slug(command: tuple[str, ...]) -> str:
+    """A slug for an upstream out of its command, where the launching config gives none.
+
+    The package or program behind the usual runners, without scope, version, file ending and the words "mcp" and
+    "server": `npx -y @modelcontextprotocol/server-filesystem /data` gives `filesystem`, `uvx mcp-server-git` `git`.
+    """
+    words = [word for word in command if not word.startswith("-")]
+    names = [os.path.basename(word.rstrip("/")) for word in words]
+    name = next((name for name in names if name and name.lower() not in _RUNNERS), names[0] if names else "")
+    bare = _ENDINGS.sub("", name.lower()).replace("_", "-")
+    slug = re.sub(r"[^a-z0-9-]+", "-", bare).strip("-")
+    return (_AFFIXES.sub("", slug) or slug or "server")[:100]

@@ -1,0 +1,65 @@
+"""The arguments of `run`, read without a command-line library: start-up is part of the product.
+
+The table below is the one definition of the options; `cli/run.py` shows the same to a person. What this parser does not
+understand at once (`--help`, a typing mistake) it leaves to that one, which says what is wrong.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class RunArguments(NamedTuple):
+    """What `mcp-guard run` was told. `command` is the upstream's, as given after `--`."""
+
+    policy: tuple[str, ...] = ()
+    server: str | None = None
+    agent: str | None = None
+    user: str | None = None
+    group: tuple[str, ...] = ()
+    db: str | None = None
+    mode: str = "enforce"
+    retain: int | None = None
+    audit_arguments: str | None = None
+    max_message: int = 64
+    command: tuple[str, ...] = ()
+
+
+REPEATED = {"--policy": "policy", "--group": "group"}
+TEXTS = {"--server": "server", "--agent": "agent", "--user": "user", "--db": "db"}
+CHOICES = {
+    "--mode": ("mode", ("enforce", "observe")),
+    "--audit-arguments": ("audit_arguments", ("full", "redacted", "hashed", "none")),
+}
+NUMBERS = {"--retain": ("retain", 1), "--max-message": ("max_message", 1)}  # option: field, least value
+
+
+def parse(words: Sequence[str]) -> RunArguments | None:
+    """The arguments, or None where they are not plainly `OPTION VALUE … -- COMMAND ARG…`."""
+    if "--" not in words:
+        return None
+    end = words.index("--")
+    options, command = words[:end], tuple(words[end + 1 :])
+    if not command or len(options) % 2:
+        return None
+    fields: dict[str, object] = {"command": command}
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        if not _take(fields, option, value):
+            return None
+    return RunArguments(**fields)  # pyright: ignore[reportArgumentType]  (_take puts in what each field holds)
+
+
+def _take(fields: dict[str, object], option: str, value: str) -> bool:
+    if value.startswith("-") or not value:
+        return False
+    if option in REPEATED:
+        field = REPEATED[option]
+        fields[field] = (*fields.get(field, ()), value)  # pyright: ignore[reportGeneralTypeIssues]  (a tuple)
+    elif option in TEXTS:
+        fields[TEXTS[option]] = value
+    elif option in CHOICES and value in CHOICES[option][1]:
+        fields[CHOICES[option][0]] = value
+    elif option in NUMBERS and value.isascii() and value.isdigit() and int(value) >= NUMBERS[option][1]:
+        fields[NUMBERS[option][0]] = int(value)
+    else:
+        return False
+    return True

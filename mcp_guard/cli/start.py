@@ -1,0 +1,16 @@
+"""From the arguments of `run` to the status that the process ends with. No command-line library is loaded here."""
+
+from mcp_guard.cli.output import EXIT_BAD_INPUT, say_guard_error
+from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.errors import GuardError
+
+
+def start(arguments: RunArguments) -> int:
+    """Guard the upstream, and give the process's exit status; a mistake in the arguments is said on stderr."""
+    from mcp_guard.cli.guard import guard
+
+    try:
+        return guard(arguments)
+    except GuardError as error:
+        say_guard_error(error)
+        return EXIT_BAD_INPUT

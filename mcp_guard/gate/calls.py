@@ -1,0 +1,107 @@
+"""One `tools/call`, from the request to its decision. The only place that admits a call.
+
+A call of a tool that the upstream has not listed waits while the guard lists; then it is judged like any other. What
+goes upstream is encoded from the very values that are judged.
+"""
+
+import msgspec
+
+from mcp_guard.gate import answers
+from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
+from mcp_guard.gate.outputs import Admitted, Denied, Output
+from mcp_guard.gate.requests import Open, ReadCall, Request
+from mcp_guard.gate.session import Session, answered
+from mcp_guard.gate.wire import encode
+from mcp_guard.policy.values import Call, Decision
+
+_UNLISTED = Decision("deny", "guard", None, "The upstream never listed a tool of this name.")
+_NEAR_NAMES = Decision(
+    "deny", "guard", None, "An argument's name differs only in case from another's, so it could be read in two ways."
+)
+
+
+def read(request: Request) -> ReadCall:
+    """The call that a `tools/call` request makes. Raises MalformedError, UnreadableError."""
+    params = request.params
+    refuse_near_names(params, CALL_MEMBERS, "parameter")
+    name = params.get("name")
+    arguments = params.get("arguments")
+    if not isinstance(name, str):
+        raise MalformedError(INVALID_PARAMS, "params.name must be a string")
+    if arguments is None:
+        return ReadCall(request, name, {}, b"{}", encode(request.message))
+    if not isinstance(arguments, dict):
+        raise MalformedError(INVALID_PARAMS, "params.arguments must be an object")
+    encoded = encode(arguments)
+    params["arguments"] = msgspec.Raw(encoded)  # pyright: ignore[reportArgumentType]  (JSON text that encode made)
+    return ReadCall(request, name, arguments, encoded, encode(request.message))
+
+
+def judgeable(session: Session, name: str) -> bool:
+    """Whether a call of this tool can be judged now: it is listed, or listing would tell nothing new."""
+    tools = session.tools
+    return name in tools.catalog or tools.standing or session.policy.settings.unlisted_tools == "policy"
+
+
+def hold(session: Session, call: ReadCall, now: int) -> None:
+    """Keep a call until the guard's listing has ended."""
+    request = call.request
+    session.opened(Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, held=call))
+
+
+def release(session: Session, now: int) -> list[Output]:
+    """Judge the calls that were held, in the order in which they came."""
+    outputs: list[Output] = []
+    for entry in [entry for entry in session.open.values() if entry.held is not None]:
+        session.close(entry.id)
+        assert entry.held is not None
+        outputs.append(judge(session, entry.held, now))
+    return outputs
+
+
+def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
+    """Decide one call and say what is to be done about it."""
+    request = call.request
+    decision = _decide(session, call)
+    forwarded = decision.outcome == "allow" or session.observing
+    event = session.recorder.decided(now, call, session.tools.label(call.tool), decision, forwarded=forwarded)
+    if not forwarded:
+        line = _denial(session, call, decision, event.id)
+        return Denied(event, answered(request.id, request.batch, line))
+    session.opened(Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, decision=event.id))
+    return Admitted(event, call.line, request.id)
+
+
+def _decide(session: Session, call: ReadCall) -> Decision:
+    tool = session.tools.catalog.tools.get(call.tool)
+    if tool is None:
+        if session.policy.settings.unlisted_tools == "deny":
+            return _UNLISTED
+    elif near_arguments(call.arguments, tool.declared):
+        return _NEAR_NAMES
+    return session.policy.decide(Call(session.client.principal, session.connection.server, call.tool, call.arguments))
+
+
+def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
+    """What the client gets: a tool that is hidden from it is unknown, another call is denied with reasons."""
+    request = call.request
+    hidden = call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
+    if decision is _UNLISTED or hidden:
+        return answers.unknown_tool(request.id, call.tool)
+    text = answers.denial_text(call.tool, decision)
+    return answers.denial(request.id, text, decision_id, modern=request.modern)
+
+
+def refuse(session: Session, admitted: Admitted, reason: str) -> Denied:
+    """Turn an admitted call into a denial, because its row could not be written: `reason` says why.
+
+    The event of the denial has the id of the one that could not be written.
+    """
+    entry = session.close(admitted.request_id)
+    assert entry is not None, "an admitted call waits for its answer"
+    event = admitted.event
+    text = answers.guard_failure_text(entry.tool, reason)
+    line = answers.denial(entry.id, text, event.id, modern=entry.modern)
+    data = {**event.data, "reason": reason, "forwarded": False}
+    denied = msgspec.structs.replace(event, decision="deny", decided_by="guard", rule=None, data=data)
+    return Denied(denied, answered(entry.id, entry.batch, line))

@@ -1,0 +1,112 @@
+"""The upstream's tools, as it listed them: which names exist, what each declares, and what changed since.
+
+A tool is known by the bytes of its definition. Names that an upstream never listed are not in here, and a call of one
+is not forwarded. What an upstream says of itself is hostile: a definition that cannot be read is left out.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+import msgspec
+
+from mcp_guard.redaction import safe_text
+
+_LONGEST_NAME = 256
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """One tool as listed: its name (`label`: as the log shows it, bounded and without control characters), its
+    definition's JSON text, and the names of the arguments that it declares.
+    """
+
+    name: str
+    label: str
+    definition: bytes
+    declared: frozenset[str]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the definition's JSON text, in hex."""
+        return sha256(self.definition).hexdigest()
+
+
+class ChangedTool(msgspec.Struct, frozen=True):
+    """A tool that came back with another definition than before: the rug pull that a reviewer wants to see."""
+
+    before: Tool
+    after: Tool
+
+    @property
+    def members(self) -> list[str]:
+        """The members of the definition that differ, sorted: `["description", "inputSchema"]`."""
+        before, after = _members(self.before.definition), _members(self.after.definition)
+        return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+class _Head(msgspec.Struct):
+    name: str
+
+
+class _Schema(msgspec.Struct):
+    properties: dict[str, msgspec.Raw] = {}
+
+
+class _Definition(msgspec.Struct):
+    name: str
+    inputSchema: _Schema  # noqa: N815  (MCP's own name)
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_definition = msgspec.json.Decoder(_Definition).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Catalog:
+    """The tools listed so far on one connection, by name, in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self.tools: dict[str, Tool] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tools
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self.tools.values())
+
+    def learn(self, definition: msgspec.Raw) -> tuple[str | None, ChangedTool | None]:
+        """Take in one element of a `tools/list` result.
+
+        Gives the tool's name (None where the element cannot be read, so that nobody may call it) and, where a tool of
+        that name was known with another definition, what changed.
+        """
+        text = bytes(definition)
+        try:
+            name = _decode_head(text).name
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None, None
+        known = self.tools.get(name)
+        if known is not None and known.definition == text:
+            return name, None
+        tool = self.tools[name] = Tool(name, label(name), text, _declared(text))
+        return name, None if known is None else ChangedTool(known, tool)
+
+    def keep(self, names: set[str]) -> None:
+        """Forget every tool that is not in `names`: a complete listing just ended without it."""
+        self.tools = {name: tool for name, tool in self.tools.items() if name in names}
+
+
+def label(name: str) -> str:
+    """A tool's name as the log shows it."""
+    return safe_text(name, _LONGEST_NAME)
+
+
+def _declared(text: bytes) -> frozenset[str]:
+    """The argument names of a tool's input schema; empty where the schema has no plain `properties`."""
+    try:
+        return frozenset(_decode_definition(text).inputSchema.properties)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return frozenset()
+
+
+def _members(text: bytes) -> dict[str, bytes]:
+    return {name: bytes(value) for name, value in _decode_members(text).items()}

@@ -1,0 +1,262 @@
+"""What an upstream's message makes the guard do: the table below says which answer needs what.
+
+Only as much of a line is decoded as is needed to know what it is; what passes, passes as it came, but for characters
+that a reader could take for a line end. An answer that nobody asked for, and what is not JSON-RPC, goes no further.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from mcp_guard.gate import answers, calls, listing
+from mcp_guard.gate.connection import BATCH_PROTOCOL
+from mcp_guard.gate.messages import INTERNAL_ERROR, MAX_ID_LENGTH, RequestId
+from mcp_guard.gate.outputs import Output, Record, Reply
+from mcp_guard.gate.requests import Open
+from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
+from mcp_guard.gate.tools import UnlistableError, read_page
+from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
+from mcp_guard.policy.values import Json
+
+
+class _Result(msgspec.Struct):
+    isError: object = None  # noqa: N815  (MCP's own name)
+
+
+class _Head(msgspec.Struct):
+    """What the guard needs to know of a line; the rest of it is checked to be JSON and not decoded."""
+
+    jsonrpc: object = None
+    id: object = msgspec.UNSET
+    method: str | msgspec.UnsetType = msgspec.UNSET
+    result: _Result | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class _NotAMessageError(Exception):
+    """A line from the upstream that is not a JSON-RPC message. The text says why, without quoting it."""
+
+
+def receive(session: Session, line: bytes, now: int) -> list[Output]:
+    """Take in one line of the upstream's."""
+    try:
+        if line.lstrip()[:1] == b"[" and session.client.protocol == BATCH_PROTOCOL:
+            return _receive_batch(session, line, now)
+        head = _read_head(line)
+    except _NotAMessageError as error:
+        return session.rejected("upstream", str(error), len(line), now)
+    if head.method is msgspec.UNSET:
+        return _receive_response(session, head, line, now)
+    if head.id is msgspec.UNSET:
+        return _receive_notification(session, head.method, line, now)
+    return _receive_request(session, head.id, line, now)
+
+
+def _read_head(line: bytes) -> _Head:
+    """Decode what is needed of a line. Raises _NotAMessageError unless it is one JSON-RPC 2.0 message."""
+    try:
+        head = _decode_head(line)
+    except msgspec.ValidationError:
+        head = _read_odd_head(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        raise _NotAMessageError("not JSON") from None
+    if head.jsonrpc != "2.0":
+        raise _NotAMessageError('jsonrpc must be "2.0"')
+    answer = head.result is not msgspec.UNSET or head.error is not msgspec.UNSET
+    if (head.method is not msgspec.UNSET) == answer:
+        raise _NotAMessageError("a message needs a method, or one of result and error")
+    return head
+
+
+def _read_odd_head(line: bytes) -> _Head:
+    """The same for a line whose members are not of the usual types: a result that is no object is passed on."""
+    try:
+        message = decode(line)
+    except UnreadableError:
+        raise _NotAMessageError("not JSON") from None
+    if not isinstance(message, dict):
+        raise _NotAMessageError("a message must be a JSON object")
+    method = message.get("method", msgspec.UNSET)
+    if method is not msgspec.UNSET and not isinstance(method, str):
+        raise _NotAMessageError("method must be a string")
+    result = _Result() if "result" in message else msgspec.UNSET
+    error = msgspec.Raw(b"null") if "error" in message else msgspec.UNSET
+    return _Head(message.get("jsonrpc"), message.get("id", msgspec.UNSET), method, result, error)
+
+
+def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
+    """An array of messages (2025-03-26): each goes its way; what passes of them passes as an array again."""
+    try:
+        elements = _decode_elements(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise _NotAMessageError("not JSON") from None
+    outputs = [output for element in elements for output in receive(session, bytes(element), now)]
+    lines = [output.line for output in outputs if isinstance(output, Reply) and output.line[:1] != b"["]
+    if len(lines) < 2:
+        return outputs
+    others = [output for output in outputs if not (isinstance(output, Reply) and output.line[:1] != b"[")]
+    return [Reply(b"[" + b",".join(lines) + b"]"), *others]
+
+
+def passable(session: Session, line: bytes) -> bytes:
+    """The line as it may go to the client.
+
+    While a list that has to be filtered is open, lines are encoded anew: a second `id` in one of them could make a
+    reader that takes the first for an answer see the list unfiltered.
+    """
+    return encode_slices(decode(line)) if session.open_lists else seal(line)
+
+
+# Responses
+
+
+def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> list[Output]:
+    request_id = head.id
+    if request_id is None and head.error is not msgspec.UNSET:
+        return [Reply(passable(session, line))]  # about a message whose id the upstream could not read
+    entry = session.close(request_id) if isinstance(request_id, int | float | str) else None
+    if entry is None:
+        return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
+    return _ANSWERS[entry.kind](session, entry, head, line, now)
+
+
+def _passed(session: Session, entry: Open, line: bytes) -> list[Output]:
+    return replies(answered(entry.id, entry.batch, line))
+
+
+def _answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    return _passed(session, entry, passable(session, line))
+
+
+def _call_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    is_error = head.result is msgspec.UNSET or head.result.isError is True
+    label = session.tools.label(entry.tool)
+    event = session.recorder.completed(now, label, entry.decision, entry.started, is_error, len(line))
+    return [*_passed(session, entry, passable(session, line)), Record(event)]
+
+
+def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """The client's own `tools/list`: only what this agent may see, on every page."""
+    if head.result is msgspec.UNSET:
+        return _passed(session, entry, seal(line))
+    try:
+        page = read_page(line)
+    except UnlistableError as error:
+        failure = answers.error(entry.id, INTERNAL_ERROR, str(error))
+        return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
+    learned = session.tools.learn(page)
+    filtered = seal(line) if session.observing else session.tools.filtered(page, learned.visible, modern=entry.modern)
+    return [*_passed(session, entry, filtered), *listing.changed(session, learned.changes, now)]
+
+
+def _initialize_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """The protocol revision is settled; the list of tools is announced as one that may change."""
+    result, line = _capabilities(session, head, line)
+    if result is not None and session.client.introduce(None, result.get("protocolVersion"), session.policy):
+        session.identity_changed()
+    return _passed(session, entry, line)
+
+
+def _discover_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """The modern era's probe succeeded, so the connection stands: list the tools."""
+    result, line = _capabilities(session, head, line)
+    outputs = _passed(session, entry, line)
+    if result is None or session.tools.running or session.tools.standing:
+        return outputs
+    return outputs + (listing.begin(session, now) if session.has_tools else listing.none_to_list(session, now))
+
+
+def _capabilities(session: Session, head: _Head, line: bytes) -> tuple[dict[str, Json] | None, bytes]:
+    """The result that holds the upstream's capabilities, and the line to pass on for it."""
+    message = decode(line) if head.result is not msgspec.UNSET else None
+    result = message.get("result") if isinstance(message, dict) else None
+    if not isinstance(result, dict):
+        return None, passable(session, line)
+    if session.observing:
+        session.has_tools = answers.has_tools(result)
+        return result, seal(line)
+    session.has_tools = answers.announce_list_changes(result)
+    return result, encode_slices(message)
+
+
+def _own_list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """A page for the guard itself; with the last one, the calls that waited are judged."""
+    outputs = listing.receive(session, line, now)
+    return outputs if session.tools.running else outputs + calls.release(session, now)
+
+
+# Notifications and requests
+
+
+def _receive_notification(session: Session, method: str, line: bytes, now: int) -> list[Output]:
+    handle = _NOTIFICATIONS.get(method)
+    return [Reply(passable(session, line))] if handle is None else handle(session, line, now)
+
+
+def _tools_changed(session: Session, line: bytes, now: int) -> list[Output]:
+    stands = session.initialized or session.client.envelope is not None
+    relist = stands and session.tools.outdated()
+    return [Reply(passable(session, line)), *(listing.begin(session, now) if relist else [])]
+
+
+def _acknowledged(session: Session, line: bytes, now: int) -> list[Output]:
+    """The guard honours toolsListChanged itself where the upstream does not, so the acknowledgment says so."""
+    message = decode(line)
+    params = message.get("params") if isinstance(message, dict) else None
+    agreed = params.get("notifications") if isinstance(params, dict) else None
+    entry = session.open.get(_subscription(params)) if isinstance(params, dict) else None
+    if session.observing or entry is None or not entry.wants_tool_changes or not isinstance(agreed, dict):
+        return [Reply(passable(session, line))]
+    agreed["toolsListChanged"] = True
+    return [Reply(encode_slices(message))]
+
+
+def _subscription(params: dict[str, Json]) -> RequestId:
+    meta = params.get("_meta")
+    request_id = meta.get("io.modelcontextprotocol/subscriptionId") if isinstance(meta, dict) else None
+    return request_id if isinstance(request_id, int | str) else ""
+
+
+def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
+    """The upstream withdraws a request of its own (legacy), or ends a subscription (modern)."""
+    message = decode(line)
+    params = message.get("params") if isinstance(message, dict) else None
+    request_id = params.get("requestId") if isinstance(params, dict) else None
+    if isinstance(request_id, int | str):
+        session.asked.discard(request_id)
+        entry = session.open.get(request_id)
+        if entry is not None and entry.kind == "listen":
+            entry.wants_tool_changes = False
+    return [Reply(passable(session, line))]
+
+
+def _receive_request(session: Session, request_id: object, line: bytes, now: int) -> list[Output]:
+    """The upstream asks the client something (legacy: sampling, elicitation, roots, ping)."""
+    valid = isinstance(request_id, int | str) and not isinstance(request_id, bool)
+    if not valid or (isinstance(request_id, str) and len(request_id) > MAX_ID_LENGTH):
+        return session.rejected("upstream", "a request's id must be a short string or an integer", len(line), now)
+    if request_id in session.asked or len(session.asked) >= MAX_OPEN:
+        return session.rejected("upstream", "a request under the id of one that is still open", len(line), now)
+    session.asked.add(request_id)
+    return [Reply(passable(session, line))]
+
+
+_ANSWERS: dict[str, Callable[[Session, Open, _Head, bytes, int], list[Output]]] = {
+    "call": _call_answer,
+    "discover": _discover_answer,
+    "initialize": _initialize_answer,
+    "list": _list_answer,
+    "listen": _answer,
+    "other": _answer,
+    "own_list": _own_list_answer,
+}
+
+_NOTIFICATIONS: dict[str, Callable[[Session, bytes, int], list[Output]]] = {
+    "notifications/cancelled": _cancelled,
+    "notifications/subscriptions/acknowledged": _acknowledged,
+    "notifications/tools/list_changed": _tools_changed,
+}

@@ -1,0 +1,106 @@
+"""The gate: JSON-RPC messages of both sides in, what is to be done about them out. No I/O, no clock.
+
+A transport frames lines and gives them to `from_client` and `from_upstream`; what comes back it carries out in order
+(see `outputs`). Time comes in as microseconds since the epoch. The invariant: no call leaves here but as an `Admitted`,
+and only `calls.judge` makes one.
+"""
+
+from mcp_guard import __version__
+from mcp_guard.gate import answers, calls, from_client, from_upstream, listing
+from mcp_guard.gate.connection import Connection
+from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Reply
+from mcp_guard.gate.requests import Open
+from mcp_guard.gate.session import Session, answered, replies
+from mcp_guard.gate.wire import UnreadableError
+from mcp_guard.policy import Policy
+
+
+class Gate:
+    """One guarded connection between a client and an upstream."""
+
+    def __init__(self, connection: Connection, policy: Policy) -> None:
+        self._session = Session(connection, policy)
+
+    def start(self, now: int) -> list[Output]:
+        """The connection opens under the policy in force."""
+        return [self._policy_loaded(now)]
+
+    def from_client(self, line: bytes, now: int) -> list[Output]:
+        """One line of the client's, without its line end."""
+        return from_client.receive(self._session, line, now)
+
+    def from_upstream(self, line: bytes, now: int) -> list[Output]:
+        """One line of the upstream's, without its line end."""
+        try:
+            return from_upstream.receive(self._session, line, now)
+        except UnreadableError as error:
+            return self._session.rejected("upstream", str(error), len(line), now)
+
+    def refuse(self, admitted: Admitted, reason: str) -> Denied:
+        """The row of an admitted call could not be written (`reason` says why, for the model): it is denied."""
+        return calls.refuse(self._session, admitted, reason)
+
+    def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
+        """A line of the client's was longer than the limit (bytes) and has been thrown away."""
+        reason = f"the message is larger than the limit of {limit} bytes"
+        line = answers.error(None, INVALID_REQUEST, reason)
+        return [Reply(line), *self._session.rejected("client", reason, size, now)]
+
+    def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]:
+        """A line of the upstream's was longer than the limit (bytes) and has been thrown away."""
+        reason = f"the message is larger than the limit of {limit} bytes"
+        return self._session.rejected("upstream", reason, size, now)
+
+    def tick(self, now: int) -> list[Output]:
+        """Time has passed: give up a listing that is overdue. To be called about once a second."""
+        session = self._session
+        outputs = listing.expire(session, now)
+        return outputs + calls.release(session, now) if outputs else []
+
+    @property
+    def holding(self) -> bool:
+        """Whether calls wait for the guard's own listing."""
+        return any(entry.held is not None for entry in self._session.open.values())
+
+    def replace_policy(self, policy: Policy, now: int) -> list[Output]:
+        """A new policy is in force from the next call on: record it, and tell the client that its tools changed."""
+        session = self._session
+        session.replace_policy(policy)
+        return [self._policy_loaded(now), *([] if session.observing else self._tools_changed())]
+
+    def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]:
+        """A new policy could not be taken; the old one stays in force."""
+        return [Record(self._session.recorder.event("policy.rejected", now, {"files": files, "errors": errors}))]
+
+    def client_closed(self, why: str, now: int) -> list[Output]:
+        """The client is gone; nothing more will be answered."""
+        session = self._session
+        event = session.recorder.event("agent.disconnected", now, {"why": why})
+        return [*listing.connected(session, now), Record(event)]
+
+    def upstream_exited(self, how: str, now: int) -> list[Output]:
+        """The upstream is gone (`how`: "exited with status 3"): every open request is answered with an error."""
+        session = self._session
+        outputs: list[Output] = [Record(session.recorder.event("upstream.exited", now, {"how": how}))]
+        for request_id in list(session.open):
+            entry = session.close(request_id)
+            if entry is not None and entry.kind != "own_list" and not entry.cancelled:
+                outputs += self._lost(entry, how)
+        return outputs
+
+    def _lost(self, entry: Open, how: str) -> list[Output]:
+        line = answers.error(entry.id, INTERNAL_ERROR, f"the MCP server behind mcp-guard {how}")
+        return replies(answered(entry.id, entry.batch, line))
+
+    def _policy_loaded(self, now: int) -> Record:
+        policy = self._session.policy
+        data = {"files": policy.files, "rules": len(policy.rules), "version": __version__}
+        return Record(self._session.recorder.event("policy.loaded", now, data))
+
+    def _tools_changed(self) -> list[Output]:
+        """The notification in the era of the client: to the session, or to each subscription that asked for it."""
+        session = self._session
+        if session.initialized:
+            return [Reply(answers.tools_changed())] if session.has_tools else []
+        return [Reply(answers.tools_changed(entry.id)) for entry in session.open.values() if entry.wants_tool_changes]

@@ -1,0 +1,112 @@
+"""What a JSON-RPC message from a client is, and whether it may be read in only one way.
+
+JSON-RPC 2.0 and the five MCP revisions agree on the shapes below. Some readers match member names without regard to
+case (Go's encoding/json does, with Unicode folding), so a member that only differs in case from one that the guard
+judges by is refused: such a reader would see another message than was judged.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from mcp_guard.policy.values import Json
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
+
+Kind = Literal["request", "notification", "response"]
+RequestId = int | str
+
+ENVELOPE_MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+CALL_MEMBERS = frozenset({"name", "arguments", "_meta", "task", "inputResponses", "requestState"})
+MAX_ID_LENGTH = 1024  # characters of a string id, digits of an integer one: ids are kept while a request is open
+
+
+class MalformedError(Exception):
+    """A message that breaks JSON-RPC or could be read in two ways. `code` is the JSON-RPC error code of the answer."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def classify(message: dict[str, Json]) -> Kind:
+    """What kind of message this is (JSON-RPC 2.0, sections 4 and 5; MCP, "Messages").
+
+    Raises MalformedError unless it is exactly one of the three and its `jsonrpc`, `id`, `method` and `params` are of
+    the types that MCP allows: an id is a string or an integer, params are an object.
+    """
+    refuse_near_names(message, ENVELOPE_MEMBERS, "member")
+    if message.get("jsonrpc") != "2.0":
+        raise MalformedError(INVALID_REQUEST, 'jsonrpc must be "2.0"')
+    if "method" not in message:
+        return _classify_response(message)
+    if type(message["method"]) is not str:
+        raise MalformedError(INVALID_REQUEST, "method must be a string")
+    if "result" in message or "error" in message:
+        raise MalformedError(INVALID_REQUEST, "a message with a method cannot have a result or an error")
+    if "params" in message and type(message["params"]) is not dict:
+        raise MalformedError(INVALID_PARAMS, "params must be an object")
+    if "id" not in message:
+        return "notification"
+    _check_id(message["id"])
+    return "request"
+
+
+def _classify_response(message: dict[str, Json]) -> Kind:
+    if ("result" in message) == ("error" in message):
+        raise MalformedError(INVALID_REQUEST, "a message needs a method, or one of result and error")
+    if "params" in message:
+        raise MalformedError(INVALID_REQUEST, "a response has no params")
+    _check_id(message.get("id"))
+    return "response"
+
+
+def _check_id(value: Json) -> None:
+    if isinstance(value, str):
+        too_long = len(value) > MAX_ID_LENGTH
+    elif isinstance(value, int) and not isinstance(value, bool):
+        too_long = value.bit_length() > 4 * MAX_ID_LENGTH
+    else:
+        raise MalformedError(INVALID_REQUEST, "id must be a string or an integer")
+    if too_long:
+        raise MalformedError(INVALID_REQUEST, "id is too long")
+
+
+def readable_id(message: Json) -> RequestId | None:
+    """The id to answer a malformed message with: its own where that is valid, else None (JSON-RPC 2.0, section 5)."""
+    if isinstance(message, dict):
+        value = message.get("id")
+        try:
+            _check_id(value)
+        except MalformedError:
+            return None
+        return value  # pyright: ignore[reportReturnType]  (checked above)
+    return None
+
+
+def refuse_near_names(names: dict[str, Json], known: frozenset[str], what: str) -> None:
+    """Raise MalformedError where a name is not one of `known` but only differs from one in case.
+
+    Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
+    """
+    if names.keys() <= known:
+        return
+    folded = {name.casefold() for name in known}
+    for name in names.keys() - known:
+        if name.casefold() in folded:
+            raise MalformedError(INVALID_PARAMS, f"a {what} differs only in case from one that the guard judges by")
+
+
+def near_arguments(arguments: Mapping[str, Json], declared: frozenset[str]) -> bool:
+    """Whether the name of an argument that the tool does not declare differs only in case from a declared one or from
+    another argument's.
+    """
+    if arguments.keys() <= declared:
+        return False
+    seen = {name.casefold() for name in declared}
+    for name in arguments.keys() - declared:
+        fold = name.casefold()
+        if fold in seen:
+            return True
+        seen.add(fold)
+    return False

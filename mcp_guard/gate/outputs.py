@@ -1,0 +1,56 @@
+"""What the gate wants done: the only way out of it.
+
+A transport carries outputs out in the order given. It commits the event of an `Admitted` or `Denied` call before it
+sends its line. `Admitted` and `Forward` are the only values whose line may be sent upstream, and only the gate makes
+them: a call that was not judged has no type to travel in.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from mcp_guard.events import Event
+from mcp_guard.gate.messages import RequestId
+
+
+class Forward(msgspec.Struct, frozen=True, gc=False):
+    """Send `line` (one message, no line end) to the upstream. Never a call."""
+
+    line: bytes
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A call that was judged and may run: commit `event`, then send `line` upstream.
+
+    Where the event cannot be committed, the transport gives it back to `Gate.refuse` and sends nothing upstream.
+    """
+
+    event: Event
+    line: bytes
+    request_id: RequestId
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A call that was judged and will not run: commit `event`, then send `line` to the client.
+
+    `line` is None where there is nobody to tell yet (an element of a batch). The denial stands even where the event
+    cannot be committed.
+    """
+
+    event: Event
+    line: bytes | None
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """Send `line` (one message, no line end) to the client."""
+
+    line: bytes
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Write `event`; nothing waits for it."""
+
+    event: Event
+
+
+Output: TypeAlias = Forward | Admitted | Denied | Reply | Record

@@ -1,0 +1,101 @@
+"""Events of one connection, made out of what the gate knows. The only place that says which data an event holds.
+
+Texts that come from a client or an upstream are bounded and masked before they go into a column; arguments go through
+`redaction` as the policy asks. Ids count up from the connection's own id: the hot path spends no randomness.
+"""
+
+from collections.abc import Mapping
+
+from mcp_guard.events import Event, EventType
+from mcp_guard.gate.connection import Client, Connection
+from mcp_guard.gate.requests import ReadCall
+from mcp_guard.policy import Policy
+from mcp_guard.policy.values import Decision
+from mcp_guard.redaction import recorded_arguments, safe_text
+
+_LONGEST_TEXT = 1024
+
+
+class Recorder:
+    """Makes the events of one connection. `policy` is whichever is in force."""
+
+    def __init__(self, connection: Connection, client: Client, policy: Policy) -> None:
+        self._connection = connection
+        self._client = client
+        self._count = 0
+        self.policy = policy
+
+    def event(self, kind: EventType, now: int, data: Mapping[str, object], label: str | None = None) -> Event:
+        """An event of this connection at `now` (microseconds since the epoch) that is not a decision."""
+        self._count += 1
+        principal = self._client.principal
+        return Event(
+            id=f"{self._connection.id}-{self._count}",
+            ts=now,
+            type=kind,
+            connection_id=self._connection.id,
+            agent=principal.agent,
+            agent_verified=principal.verified,
+            user=principal.user,
+            server=self._connection.server,
+            tool=label,
+            policy_hash=self.policy.hash,
+            data=data,
+        )
+
+    def decided(self, now: int, call: ReadCall, label: str, decision: Decision, *, forwarded: bool) -> Event:
+        """The row of one judged call: enough to ask why, and to decide it again under another policy.
+
+        `label` is the tool's name as the log shows it.
+        """
+        self._count += 1
+        connection, policy, principal = self._connection, self.policy, self._client.principal
+        mode = connection.audit_arguments or policy.settings.audit_arguments
+        data = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
+        data["request_id"] = call.request.id
+        data["reason"] = decision.reason
+        data["mode"] = connection.mode
+        data["forwarded"] = forwarded
+        if principal.groups:
+            data["groups"] = principal.groups
+        return Event(
+            id=f"{connection.id}-{self._count}",
+            ts=now,
+            type="tool.decided",
+            connection_id=connection.id,
+            agent=principal.agent,
+            agent_verified=principal.verified,
+            user=principal.user,
+            server=connection.server,
+            tool=label,
+            decision=decision.outcome,
+            decided_by=decision.decided_by,
+            rule=decision.rule,
+            policy_hash=policy.hash,
+            data=data,
+        )
+
+    def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:
+        """The answer to a forwarded call: how long it took (microseconds), whether it was an error, its bytes."""
+        data = {"decision": decision_id, "duration_us": max(0, now - started), "is_error": is_error, "bytes": size}
+        return self.event("tool.completed", now, data, label)
+
+    def connected(self, now: int, visible: Mapping[str, list[str]]) -> Event:
+        """A client introduced itself and the upstream's tools are known: what this agent may see of them."""
+        info = self._client.info or {}
+        client = {key: safe_text(value, _LONGEST_TEXT) for key, value in info.items() if isinstance(value, str)}
+        data = {
+            "client": {key: client[key] for key in ("name", "version") if key in client},
+            "protocol": safe_text(self._client.protocol or "", _LONGEST_TEXT),
+            "transport": self._connection.transport,
+            "mode": self._connection.mode,
+            "groups": self._connection.groups,
+            "allowed_tools": visible["allowed"],
+            "conditionally_allowed_tools": visible["conditional"],
+            "denied_tools": visible["denied"],
+        }
+        return self.event("agent.connected", now, data)
+
+    def rejected(self, now: int, sender: str, reason: str, size: int) -> Event:
+        """A message that went no further: who sent it ("client" or "upstream"), why not, its bytes."""
+        return self.event("message.rejected", now, {"from": sender, "reason": reason, "bytes": size})

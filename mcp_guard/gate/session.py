@@ -1,0 +1,115 @@
+"""The state of one guarded connection: who is on the line, what is open, what the upstream offers.
+
+Everything that a later message needs of an earlier one is kept here and nowhere else. What is done with it stands in
+`calls`, `listing`, `from_client` and `from_upstream`.
+"""
+
+from collections import deque
+from typing import Literal
+
+from mcp_guard.gate.batch import Batch
+from mcp_guard.gate.connection import Client, Connection
+from mcp_guard.gate.messages import INVALID_REQUEST, MalformedError, RequestId
+from mcp_guard.gate.outputs import Output, Record, Reply
+from mcp_guard.gate.recorder import Recorder
+from mcp_guard.gate.requests import Open
+from mcp_guard.gate.tools import Tools
+from mcp_guard.policy import Policy
+from mcp_guard.policy.values import VisibilityLevel
+
+MAX_OPEN = 65_536  # requests of one side that wait for an answer
+MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
+MAX_REJECTIONS = 1_000  # events about unreadable messages; a peer that floods must not fill the disk
+
+
+class Session:
+    """One connection between a client and an upstream, from its first message to its last."""
+
+    def __init__(self, connection: Connection, policy: Policy) -> None:
+        self.connection = connection
+        self.policy = policy
+        self.client = Client(connection, policy)
+        self.recorder = Recorder(connection, self.client, policy)
+        self.tools = Tools(self._preview)
+        self.open: dict[RequestId, Open] = {}  # the client's requests, by id
+        self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
+        self.initialized = False  # legacy: the client has sent `notifications/initialized`
+        self.has_tools = True  # what the upstream's capabilities said; until then, perhaps
+        self.announced = True  # an agent.connected event stands for what the client last said of itself
+        self.own_requests = 0
+        self.open_lists = 0  # open requests of the client's whose answers are filtered
+        self._cancelled: deque[RequestId] = deque()
+        self._rejections = 0
+
+    @property
+    def observing(self) -> bool:
+        """Whether decisions are recorded only, and everything is forwarded."""
+        return self.connection.mode == "observe"
+
+    def _preview(self, tool: str) -> VisibilityLevel:
+        return self.policy.preview(self.client.principal, self.connection.server, tool).level
+
+    def own_id(self) -> str:
+        """An id for a request of the guard's own. Connection ids are unguessable, so no client's id meets it."""
+        self.own_requests += 1
+        return f"mcp-guard/{self.connection.id}/{self.own_requests}"
+
+    def opened(self, entry: Open) -> None:
+        """A request waits for its answer from now on."""
+        self.open[entry.id] = entry
+        self.open_lists += entry.kind == "list"
+        if entry.batch is not None:
+            entry.batch.expect(entry.id)
+
+    def close(self, request_id: RequestId | float) -> Open | None:
+        """The answer to a request came, or never will: it waits no longer. None where nobody waits under that id."""
+        entry = self.open.pop(request_id, None)  # pyright: ignore[reportArgumentType, reportCallIssue]  (1.0 finds 1)
+        if entry is not None:
+            self.open_lists -= entry.kind == "list"
+        return entry
+
+    def cancelled(self, entry: Open) -> None:
+        """The client does not want the answer any more. It may come all the same, and is treated as ever then."""
+        entry.cancelled, entry.batch, entry.wants_tool_changes = True, None, False
+        self._cancelled.append(entry.id)
+        if len(self._cancelled) > MAX_CANCELLED:
+            oldest = self.open.get(self._cancelled.popleft())
+            if oldest is not None and oldest.cancelled:
+                self.close(oldest.id)
+
+    def identity_changed(self) -> None:
+        """The client has introduced itself anew: what it may see is open again, and its connection to be recorded."""
+        self.announced = False
+        self.tools.forget_visibility()
+
+    def refuse_reused(self, request_id: RequestId) -> None:
+        """Raise MalformedError where the id belongs to a request that is still open, or too many are."""
+        if request_id in self.open:
+            raise MalformedError(INVALID_REQUEST, "the id belongs to a request that is still open")
+        if len(self.open) >= MAX_OPEN:
+            raise MalformedError(INVALID_REQUEST, f"more than {MAX_OPEN} requests are open")
+
+    def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int) -> list[Output]:
+        """The event of a message that goes no further; none once a peer has sent too many of them."""
+        self._rejections += 1
+        if self._rejections > MAX_REJECTIONS:
+            return []
+        if self._rejections == MAX_REJECTIONS:
+            reason += "; further rejected messages of this connection are not recorded"
+        return [Record(self.recorder.rejected(now, sender, reason, size))]
+
+    def replace_policy(self, policy: Policy) -> None:
+        """Another policy is in force from now on."""
+        self.policy = self.recorder.policy = policy
+        self.client.identify(policy)
+        self.tools.forget_visibility()
+
+
+def answered(request_id: RequestId | None, batch: Batch | None, line: bytes) -> bytes | None:
+    """The line that goes to the client for one answer: itself, or the batch that it completes, or nothing yet."""
+    return line if batch is None else batch.answer(request_id, line)
+
+
+def replies(line: bytes | None) -> list[Output]:
+    """`line` as outputs, if there is one."""
+    return [] if line is None else [Reply(line)]

@@ -1,0 +1,158 @@
+"""What the upstream offers and what of it this agent may see: the catalog, the guard's own listing, the filter.
+
+The guard lists the upstream's tools itself as soon as the connection stands and whenever the upstream says that they
+changed, so it knows which names exist before a client asks for one. Pages follow `nextCursor` (MCP, "Pagination").
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from mcp_guard.gate import answers
+from mcp_guard.gate.catalog import Catalog, ChangedTool, label
+from mcp_guard.gate.wire import encode_slices
+from mcp_guard.policy.values import VisibilityLevel
+
+MAX_PAGES = 1_000  # an upstream that never stops paging is cut off here
+LISTING_TIMEOUT = 30_000_000  # microseconds that an upstream has to answer one page of the guard's own listing
+
+_decode_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+class UnlistableError(Exception):
+    """A `tools/list` answer that is an error or cannot be read as a list of tools. The text says which."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a `tools/list` result: the whole envelope, its result's members, and the tools as raw slices."""
+
+    envelope: dict[str, msgspec.Raw]
+    result: dict[str, msgspec.Raw]
+    tools: list[msgspec.Raw]
+    cursor: str | None
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """What a page told: the names on it, the definitions that this agent may see, the tools that changed."""
+
+    names: list[str]
+    visible: list[msgspec.Raw]
+    changes: list[ChangedTool]
+
+
+def read_page(line: bytes) -> Page:
+    """Read a `tools/list` response without decoding the tools. Raises UnlistableError."""
+    try:
+        envelope = _decode_envelope(line)
+        if "result" not in envelope:
+            raise UnlistableError("the upstream answered with an error")
+        result = _decode_envelope(envelope["result"])
+        tools = _decode_elements(result["tools"])
+        cursor = _decode_any(result["nextCursor"]) if "nextCursor" in result else None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError):
+        raise UnlistableError("the upstream's answer is not a list of tools") from None
+    return Page(envelope, result, tools, cursor if isinstance(cursor, str) else None)
+
+
+class Tools:
+    """The upstream's tools on one connection, and how far the guard's own listing of them has come."""
+
+    def __init__(self, preview: Callable[[str], VisibilityLevel]) -> None:
+        self.catalog = Catalog()
+        self.standing = False  # a complete listing has been seen, and nothing said since that it is out of date
+        self.running: str | None = None  # the id of the guard's own request that waits for its page
+        self.deadline = 0
+        self._preview = preview
+        self._visible: dict[str, VisibilityLevel] = {}
+        self._names: set[str] = set()
+        self._pages = 0
+        self._outdated = False
+
+    def visibility(self, name: str) -> VisibilityLevel:
+        """What this agent may see of a listed tool, under the policy in force."""
+        level = self._visible.get(name)
+        if level is None:
+            level = self._visible[name] = self._preview(name)
+        return level
+
+    def label(self, name: str) -> str:
+        """A tool's name as the log shows it."""
+        tool = self.catalog.tools.get(name)
+        return label(name) if tool is None else tool.label
+
+    def by_visibility(self) -> dict[str, list[str]]:
+        """The names of the listed tools under "allowed", "conditional" and "denied"."""
+        names: dict[str, list[str]] = {"allowed": [], "conditional": [], "denied": []}
+        for tool in self.catalog:
+            names[self.visibility(tool.name)].append(tool.label)
+        return names
+
+    def forget_visibility(self) -> None:
+        """The policy or the principal changed."""
+        self._visible.clear()
+
+    def learn(self, page: Page) -> Learned:
+        """Take in a page, the client's or the guard's own."""
+        learned = Learned([], [], [])
+        for definition in page.tools:
+            name, change = self.catalog.learn(definition)
+            if name is None:
+                continue
+            learned.names.append(name)
+            if change is not None:
+                learned.changes.append(change)
+            if self.visibility(name) != "denied":
+                learned.visible.append(definition)
+        return learned
+
+    def filtered(self, page: Page, visible: list[msgspec.Raw], *, modern: bool) -> bytes:
+        """The page's line as the client gets it: the same envelope and members, only the visible tools."""
+        result: dict[str, object] = {**page.result, "tools": visible}
+        if modern:
+            if "ttlMs" in page.result:
+                result["ttlMs"] = _decode_any(page.result["ttlMs"])
+            answers.keep_private(result)
+        return encode_slices({**page.envelope, "result": result})
+
+    # The guard's own listing: begin, one page after another, finish or fail.
+
+    def begin(self, request_id: str, now: int) -> None:
+        """A listing starts, or goes on to its next page, with the guard's own request `request_id`."""
+        self.running = request_id
+        self.deadline = now + LISTING_TIMEOUT
+
+    def outdated(self) -> bool:
+        """The upstream says that its tools changed. Gives whether to list at once; a running listing is repeated after
+        it ended.
+        """
+        self.standing = False
+        self._outdated = self.running is not None
+        return not self._outdated
+
+    def take_page(self, page: Page) -> tuple[list[ChangedTool], str | None]:
+        """Take in a page of the guard's own listing; gives what changed and the cursor of the next page, if any.
+
+        Raises UnlistableError when the upstream does not stop paging.
+        """
+        self._pages += 1
+        if self._pages > MAX_PAGES:
+            raise UnlistableError(f"the upstream's list has more than {MAX_PAGES} pages")
+        learned = self.learn(page)
+        self._names.update(learned.names)
+        return learned.changes, page.cursor
+
+    def finish(self) -> None:
+        """The last page came. The listing stands, unless the upstream said meanwhile that its tools changed again."""
+        self.catalog.keep(self._names)
+        self._end(standing=not self._outdated)
+
+    def fail(self) -> None:
+        """The listing ended without a result: what was known before stays known, other names stay unknown."""
+        self._end(standing=False)
+
+    def _end(self, *, standing: bool) -> None:
+        self.standing = standing
+        self.running, self._outdated = None, False
+        self._names, self._pages = set(), 0

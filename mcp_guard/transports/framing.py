@@ -1,0 +1,106 @@
+"""A byte stream cut into lines, and lines kept until a slow reader takes them. Both bounded.
+
+A line ends with LF and nothing else (MCP, "stdio": messages are delimited by newlines).
+"""
+
+import os
+from collections import deque
+
+import msgspec
+
+
+class Oversized(msgspec.Struct, frozen=True):
+    """A line that was longer than the limit: its size in bytes is all that is left of it."""
+
+    size: int
+
+
+class Lines:
+    """Cuts chunks into lines. A line longer than `limit` bytes is counted and thrown away as it comes."""
+
+    __slots__ = ("_limit", "_parts", "_size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether the start of a line is here and its end is not."""
+        return self._size > 0
+
+    def feed(self, chunk: bytes) -> list[bytes | Oversized]:
+        """Take in a chunk; gives the lines that it completes, without their line ends and without blank ones."""
+        pieces = chunk.split(b"\n")
+        rest = pieces.pop()
+        lines = [self._ended(piece) for piece in pieces]
+        if rest:
+            self._keep(rest)
+        return [line for line in lines if line]
+
+    def end(self) -> list[bytes | Oversized]:
+        """The stream has ended: what is left of it as a last line, if there is anything."""
+        return [self._ended(b"")] if self._size else []
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size <= self._limit:
+            self._parts.append(piece)
+        else:
+            self._parts.clear()
+
+    def _ended(self, piece: bytes) -> bytes | Oversized:
+        if not self._size and len(piece) <= self._limit:
+            return b"" if piece.isspace() else piece
+        self._keep(piece)
+        size, self._size = self._size, 0
+        line = b"".join(self._parts)
+        self._parts.clear()
+        return line if size <= self._limit else Oversized(size)
+
+
+class Outbox:
+    """Bytes on their way to a non-blocking descriptor: written at once where it takes them, else kept in order."""
+
+    __slots__ = ("_waiting", "descriptor", "size")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.size = 0  # bytes that wait
+        self._waiting: deque[memoryview] = deque()
+
+    def send(self, data: bytes) -> None:
+        """Write `data` after what waits already. Raises BrokenPipeError and other OSErrors of a reader that is gone."""
+        if self._waiting:
+            self._keep(memoryview(data))
+            return
+        try:
+            written = os.write(self.descriptor, data)
+        except BlockingIOError:
+            written = 0
+        if written < len(data):
+            self._keep(memoryview(data)[written:])
+
+    def flush(self) -> None:
+        """Write what waits, as far as the reader takes it. Raises as `send` does."""
+        while self._waiting:
+            first = self._waiting[0]
+            try:
+                written = os.write(self.descriptor, first)
+            except BlockingIOError:
+                return
+            self.size -= written
+            if written < len(first):
+                self._waiting[0] = first[written:]
+                return
+            self._waiting.popleft()
+
+    def clear(self) -> None:
+        """Throw away what waits: its reader is gone."""
+        self._waiting.clear()
+        self.size = 0
+
+    def _keep(self, view: memoryview) -> None:
+        self._waiting.append(view)
+        self.size += len(view)

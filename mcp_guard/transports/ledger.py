@@ -1,0 +1,61 @@
+"""What has to be in the log before something else may happen, and what may follow with the next row.
+
+A call's row is committed before the call is forwarded. Everything else rides with the next such commit, or is written
+as soon as the line is idle. The invariant: nothing is dropped while the log can be written.
+"""
+
+from mcp_guard.errors import GuardError
+from mcp_guard.events import Event
+from mcp_guard.store import Store
+
+_MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
+_FULL = 256  # events that wait before they are written without waiting for the line to be idle
+
+
+class Ledger:
+    """Writes events to the store in time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[Event] = []
+        self._lost = 0
+        self.failure: str | None = None  # why the last write failed; None once one succeeds
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are events to write at the next opportunity."""
+        return bool(self._waiting)
+
+    def commit(self, events: list[Event]) -> str | None:
+        """Write these events, and what waits before them, and commit. Gives why that failed, or None.
+
+        On failure nothing is written and `events` are the caller's to deal with; what waited goes on waiting.
+        """
+        try:
+            self._store.record(self._waiting + events if self._waiting else events)
+        except GuardError as error:
+            self.failure = error.message
+            return error.message
+        self.failure = None
+        self._waiting.clear()
+        return None
+
+    def later(self, event: Event) -> None:
+        """Write this event with the next commit, or when the line is idle."""
+        self._waiting.append(event)
+        if len(self._waiting) >= _FULL and self.failure is None:
+            self.flush()
+        if len(self._waiting) > _MOST_WAITING:
+            del self._waiting[0]
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Write what waits. A failure leaves it waiting."""
+        if self._waiting:
+            self.commit([])
+
+    def close(self) -> str | None:
+        """Write what waits for the last time. Gives what a person has to know of events that were lost."""
+        self.flush()
+        lost = self._lost + len(self._waiting)
+        return f"{lost} events could not be written to the audit log: {self.failure}" if lost else None

@@ -1,0 +1,337 @@
+"""The guard between two pairs of pipes: lines in, through the gate, the log, and out again. The hot path.
+
+One thread, one poll, no event loop: a call costs two reads, two writes and one commit. The order of things is what
+makes the guard one: a call's row is committed before its line is written to the upstream (`_carry_out`). A slow reader
+stops the reading on the other side, so memory is bounded by the message limit.
+"""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record
+from mcp_guard.transports.framing import Lines, Outbox, Oversized
+from mcp_guard.transports.ledger import Ledger
+from mcp_guard.transports.process import Upstream
+
+DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
+_HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
+_CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
+_LARGE_CHUNK = 1024 * 1024  # bytes of one read in the middle of a long line
+_IDLE = 10  # milliseconds after which events that wait are written
+_TICK = 1_000  # milliseconds between two looks at clocks and policy files
+_LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
+
+
+def say(text: str) -> None:
+    """One line of the guard's own on stderr, where clients keep what their servers say."""
+    with suppress(OSError):
+        os.write(2, f"mcp-guard: {text}\n".encode())
+
+
+class Pump:
+    """Carries lines between a client (`client_in`, `client_out`: descriptors) and an upstream, through a gate.
+
+    `reload(now)` gives the outputs of a policy that has changed since the last time, or none.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        upstream: Upstream,
+        ledger: Ledger,
+        reload: Callable[[int], list[Output]],
+        *,
+        client_in: int = 0,
+        client_out: int = 1,
+        limit: int = DEFAULT_LIMIT,
+    ) -> None:
+        self._gate, self._upstream, self._ledger, self._reload = gate, upstream, ledger, reload
+        self._client_in = client_in
+        self._client_lines, self._upstream_lines = Lines(limit), Lines(limit)
+        self._to_client, self._to_upstream = Outbox(client_out), Outbox(upstream.stdin)
+        self._limit = limit
+        self._poll = select.poll()
+        self._polled: dict[int, int] = {}
+        self._wakeup = -1
+        self._signal = 0  # the first signal that asked the guard to end
+        self._client_open = True
+        self._upstream_open = True
+        self._end_by = 0.0  # monotonic time at which a client that is gone is waited for no longer
+        self._end_asked = False
+        self._status: int | None = None
+
+    def run(self) -> int:
+        """Carry lines until one side is gone. Gives the status to end with: the upstream's own, or 128 and a signal."""
+        restore = self._take_signals()
+        blocking = _make_non_blocking(self._to_client.descriptor)
+        try:
+            self._carry_out(self._gate.start(_now()))
+            while self._status is None:
+                self._turn()
+            return self._status
+        finally:
+            self._upstream.close()
+            restore()
+            if blocking:
+                os.set_blocking(self._to_client.descriptor, True)
+
+    # One turn of the loop
+
+    def _turn(self) -> None:
+        """Wait until something is ready, and do what is to be done about it."""
+        self._watch()
+        hurry = not self._client_open or (self._ledger.waiting and self._ledger.failure is None)
+        ready = self._poll.poll(_IDLE if hurry else _TICK)
+        if not ready:
+            self._idle()
+        for descriptor, _ in ready:
+            if descriptor == self._client_in:
+                self._read_client()
+            elif descriptor == self._upstream.stdout:
+                self._read_upstream()
+            elif descriptor == self._to_client.descriptor:
+                self._flush_client()
+            elif descriptor == self._to_upstream.descriptor:
+                self._flush_upstream()
+            elif descriptor == self._wakeup:
+                self._read_signals()
+            elif descriptor == self._upstream.status:
+                self._read_status()
+            if self._status is not None:
+                return
+        if not self._client_open and (time.monotonic() >= self._end_by or not self._on_its_way()):
+            self._end_upstream()
+
+    def _on_its_way(self) -> bool:
+        return self._to_upstream.size > 0 or self._gate.holding
+
+    def _watch(self) -> None:
+        """Tell the poll what to wait for now: a source is read only while its readers keep up."""
+        client_slow = self._to_client.size > _HIGH_WATER
+        upstream_slow = self._to_upstream.size > _HIGH_WATER
+        wanted = {self._wakeup: select.POLLIN, self._upstream.status: select.POLLIN}
+        if self._client_open and not client_slow and not upstream_slow:
+            wanted[self._client_in] = select.POLLIN
+        if self._upstream_open and not client_slow:
+            wanted[self._upstream.stdout] = select.POLLIN
+        if self._to_client.size:
+            wanted[self._to_client.descriptor] = select.POLLOUT
+        if self._to_upstream.size:
+            wanted[self._to_upstream.descriptor] = select.POLLOUT
+        if wanted != self._polled:
+            for descriptor in self._polled.keys() - wanted.keys():
+                self._poll.unregister(descriptor)
+            for descriptor, mask in wanted.items():
+                self._poll.register(descriptor, mask)
+            self._polled = wanted
+
+    def _idle(self) -> None:
+        self._ledger.flush()
+        now = _now()
+        self._carry_out(self._reload(now))
+        self._carry_out(self._gate.tick(now))
+
+    # Reading
+
+    def _read_client(self) -> None:
+        chunk = _read(self._client_in, self._client_lines)
+        if chunk is None:
+            return
+        now = _now()
+        outputs = self._reload(now)
+        lines = self._client_lines.feed(chunk) if chunk else self._client_lines.end()
+        for line in lines:
+            if isinstance(line, Oversized):
+                outputs += self._gate.client_oversized(line.size, self._limit, now)
+            else:
+                outputs += self._gate.from_client(line, now)
+        self._carry_out(outputs)
+        if not chunk:
+            self._client_gone("the client closed its end")
+
+    def _read_upstream(self) -> None:
+        chunk = _read(self._upstream.stdout, self._upstream_lines)
+        if chunk is not None:
+            self._take_from_upstream(chunk)
+
+    def _take_from_upstream(self, chunk: bytes) -> None:
+        now = _now()
+        outputs: list[Output] = []
+        for line in self._upstream_lines.feed(chunk) if chunk else self._upstream_lines.end():
+            if isinstance(line, Oversized):
+                outputs += self._gate.upstream_oversized(line.size, self._limit, now)
+            else:
+                outputs += self._gate.from_upstream(line, now)
+        self._carry_out(outputs)
+        if not chunk:  # nothing more can be answered, so there is nothing left to guard
+            self._upstream_open = False
+            self._end_upstream()
+
+    # Writing
+
+    def _carry_out(self, outputs: list[Output]) -> None:
+        """Do what the gate wants done, in order, with the rows of calls committed first, all in one transaction."""
+        if not outputs:
+            return
+        rows = [output.event for output in outputs if isinstance(output, Admitted | Denied)]
+        failure = self._ledger.commit(rows) if rows else None
+        if failure is not None:
+            outputs = [self._refused(output, failure) for output in outputs]
+        up: list[bytes] = []
+        down: list[bytes] = []
+        for output in outputs:
+            if isinstance(output, Admitted | Forward):
+                up.append(output.line)
+            elif isinstance(output, Record):
+                self._ledger.later(output.event)
+            elif output.line is not None:
+                down.append(output.line)
+        if up:
+            self._send_upstream(up)
+        if down:
+            self._send_client(down)
+
+    def _refused(self, output: Output, failure: str) -> Output:
+        """The output as it stands when the rows of this turn could not be written: no call goes upstream."""
+        if isinstance(output, Admitted):
+            output = self._gate.refuse(output, failure)
+        if isinstance(output, Denied):
+            self._ledger.later(output.event)
+        return output
+
+    def _send_client(self, lines: list[bytes]) -> None:
+        lines.append(b"")
+        try:
+            self._to_client.send(b"\n".join(lines))
+        except OSError:
+            self._to_client.clear()
+            self._client_gone("the client stopped reading")
+
+    def _flush_client(self) -> None:
+        try:
+            self._to_client.flush()
+        except OSError:
+            self._to_client.clear()
+            self._client_gone("the client stopped reading")
+
+    def _send_upstream(self, lines: list[bytes]) -> None:
+        if self._end_asked:
+            return  # its stdin is closed
+        lines.append(b"")
+        with suppress(OSError):  # an upstream that closed its stdin is on its way out: its status tells how
+            self._to_upstream.send(b"\n".join(lines))
+
+    def _flush_upstream(self) -> None:
+        try:
+            self._to_upstream.flush()
+        except OSError:
+            self._to_upstream.clear()
+
+    # The end
+
+    def _client_gone(self, why: str) -> None:
+        """Nobody asks any more: let what is on its way arrive, then end the upstream."""
+        if self._client_open:
+            self._client_open = False
+            self._end_by = time.monotonic() + _LAST_CHANCE
+            self._carry_out(self._gate.client_closed(why, _now()))
+
+    def _end_upstream(self) -> None:
+        """Close the upstream's stdin; where that does not end it, its keeper sees to it."""
+        if not self._end_asked:
+            self._end_asked = True
+            self._to_upstream.clear()
+            self._upstream.end()
+
+    def _read_status(self) -> None:
+        """The upstream is gone: pass on what it still said, answer what it left open, and end with its status."""
+        exit = self._upstream.read_status()
+        if exit is None:
+            return
+        while self._upstream_open and (chunk := _read(self._upstream.stdout, self._upstream_lines)) is not None:
+            self._take_from_upstream(chunk)
+        self._carry_out(self._gate.upstream_exited(exit.describe(), _now()))
+        if self._client_open:
+            say(f"the server {exit.describe()}")
+            self._carry_out(self._gate.client_closed("the upstream is gone", _now()))
+        self._last_words()
+        lost = self._ledger.close()
+        if lost:
+            say(lost)
+        ended_by_us = exit.asked and exit.code is None
+        self._status = 128 + self._signal if self._signal else 0 if ended_by_us else exit.exit_code
+
+    def _last_words(self) -> None:
+        """Give the client what waits for it, if it still reads."""
+        waiting = select.poll()
+        waiting.register(self._to_client.descriptor, select.POLLOUT)
+        deadline = time.monotonic() + _LAST_CHANCE
+        while self._to_client.size and (left := deadline - time.monotonic()) > 0:
+            waiting.poll(left * 1000)
+            self._flush_client()
+
+    # Signals
+
+    def _take_signals(self) -> Callable[[], None]:
+        """Turn signals into bytes on a pipe that the poll sees. Gives what puts everything back."""
+        self._wakeup, writer = os.pipe()
+        os.set_blocking(writer, False)
+        os.set_blocking(self._wakeup, False)
+        previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, _ignore) for number in _SIGNALS}
+
+        def restore() -> None:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(previous)
+            os.close(writer)
+            os.close(self._wakeup)
+
+        return restore
+
+    def _read_signals(self) -> None:
+        """The first signal ends the guard in order; another one ends the upstream without further ceremony."""
+        for number in os.read(self._wakeup, 64):
+            if number not in _SIGNALS:
+                continue
+            if self._signal:
+                self._upstream.kill()
+            elif not self._client_open:
+                self._upstream.terminate()
+            self._signal = self._signal or number
+            self._client_gone(f"the guard was told to end by {signal.Signals(number).name}")
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _ignore(number: int, frame: object) -> None:
+    """A Python handler that lets the wakeup descriptor see the signal."""
+
+
+def _read(descriptor: int, lines: Lines) -> bytes | None:
+    """One read: b"" at the end of the stream, None where there is nothing to read after all."""
+    try:
+        return os.read(descriptor, _LARGE_CHUNK if lines.partial else _CHUNK)
+    except BlockingIOError:
+        return None
+    except OSError:  # a terminal or socket whose other end is gone
+        return b""
+
+
+def _make_non_blocking(descriptor: int) -> bool:
+    """Make writes to the client non-blocking, so that a slow one holds up nothing. Gives whether that was changed.
+
+    A terminal, or a pipe that is also stderr, is shared with processes that do not expect this: it stays as it is.
+    """
+    if os.isatty(descriptor) or os.path.sameopenfile(descriptor, 2) or not os.get_blocking(descriptor):
+        return False
+    os.set_blocking(descriptor, False)
+    return True
