@@ -5,8 +5,9 @@ error.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from mcp_guard.policy.conditions import compile_condition
 from mcp_guard.policy.declarations import Declarations, slug_of
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 LONGEST_ID = 100
 
 
-@dataclass(frozen=True, slots=True)
-class RuleEntry:
+class RuleEntry(msgspec.Struct, frozen=True):
     """A rule as it stands in a file."""
 
     tree: Tree

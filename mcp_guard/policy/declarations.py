@@ -6,7 +6,8 @@ client gives itself never becomes a declared agent's slug against that agent's `
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from mcp_guard.policy.globs import Glob
 
@@ -17,8 +18,7 @@ READ_NAME = 256  # characters of a client's name that are looked at
 LONGEST_MADE_SLUG = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(msgspec.Struct, frozen=True):
     """An agent class. `clients` are patterns on the name that a client gives itself."""
 
     slug: str
@@ -27,8 +27,7 @@ class Agent:
     clients: tuple[Glob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """An upstream. `tools` gives tags to tools, by pattern on their names."""
 
     slug: str
@@ -41,8 +40,7 @@ class Server:
         return tuple(dict.fromkeys(tag for glob, tags in self.tools if glob.matches(tool) for tag in tags))
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A user of an agent."""
 
     id: str
@@ -51,13 +49,12 @@ class User:
     groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Declarations:
+class Declarations(msgspec.Struct, frozen=True):
     """The three sections, by slug or id. What is not declared is made up on the spot, without tags or groups."""
 
-    agents: Mapping[str, Agent] = field(default_factory=dict[str, Agent])
-    servers: Mapping[str, Server] = field(default_factory=dict[str, Server])
-    users: Mapping[str, User] = field(default_factory=dict[str, User])
+    agents: Mapping[str, Agent] = {}
+    servers: Mapping[str, Server] = {}
+    users: Mapping[str, User] = {}
 
     def agent(self, slug: str) -> Agent:
         """The declared agent of this slug, or one that is only a slug."""

@@ -5,7 +5,8 @@ A setting that is given twice must be given the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from mcp_guard.policy.declarations import UNRECOGNIZED_PREFIX, Agent, Declarations, Server, User
 from mcp_guard.policy.document import AgentSection, ServerSection, UserSection
@@ -42,7 +43,7 @@ def settings(files: Sequence[Checked], report: Report) -> Settings:
             if given.setdefault(name, value) != value:
                 place = file.tree.place(file.tree.find(("settings", name)))
                 report.error("conflicting-setting", f"`{name}` is `{given[name]}` in a file before this one", place)
-    return replace(Settings(), **given)
+    return msgspec.structs.replace(Settings(), **given)
 
 
 def _add_agents(agents: dict[str, Agent], section: Mapping[str, AgentSection]) -> None:

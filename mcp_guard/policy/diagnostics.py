@@ -4,8 +4,9 @@ The codes are documented in docs/policy.md. Nothing here judges a policy; everyt
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from mcp_guard.errors import GuardError
 
@@ -15,16 +16,14 @@ SHOWN_WIDTH = 120  # of a source line; a longer one is cut round the caret
 SHOWN_DIAGNOSTICS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """One policy file as read: where it came from, for messages, and its bytes."""
 
     path: str
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A stretch of one line of a file. Line and column count from 1, in characters; `source_line` is that line."""
 
     path: str
@@ -34,8 +33,7 @@ class Place:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """One finding. `code` is stable and documented; `hint` says how to mend it, and may be empty."""
 
     severity: Severity
@@ -49,6 +47,9 @@ class Diagnostic:
         """The finding in one line: `policy.yaml:14:9: error[unknown-field]: …`."""
         place = self.place
         return f"{place.path}:{place.line}:{place.column}: {self.severity}[{self.code}]: {self.message}"
+
+    def __str__(self) -> str:
+        return self.headline
 
 
 class PolicyError(GuardError):

@@ -4,11 +4,10 @@ Matching takes time linear in the name for each piece of the pattern, whatever t
 upstreams, so no backtracking.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(msgspec.Struct, frozen=True):
     """A pattern, cut at its stars. `Glob("get_*")` matches `get_issue`; without a star it matches itself alone."""
 
     pieces: tuple[str, ...]

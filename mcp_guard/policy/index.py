@@ -5,7 +5,8 @@ are intersected in a few machine words. A rule without a scope field is in that 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.rules import Rule
@@ -15,8 +16,7 @@ from mcp_guard.policy.situation import Situation
 RuleSet = int
 
 
-@dataclass(frozen=True, slots=True)
-class FieldIndex:
+class FieldIndex(msgspec.Struct, frozen=True):
     """The rules of one scope field: by the entry, by pattern, and those that leave the field out."""
 
     unscoped: RuleSet

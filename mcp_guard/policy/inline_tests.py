@@ -1,15 +1,15 @@
 """The tests inside a policy file: a call and what its author expects of it, judged as the gate would judge it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from mcp_guard.policy.diagnostics import Place
 from mcp_guard.policy.values import Call, Decision, Outcome, Principal, Visibility, VisibilityLevel
 
 
-@dataclass(frozen=True, slots=True)
-class InlineTest:
+class InlineTest(msgspec.Struct, frozen=True):
     """One test: a call, and what it must get (`outcome`), from which rule, or how its tool must be shown."""
 
     name: str
@@ -32,8 +32,7 @@ class Judge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(msgspec.Struct, frozen=True):
     """What a test got. `failures` says, one sentence each, what differs from what was expected; empty: it passed."""
 
     __test__ = False

@@ -6,8 +6,9 @@ the first rule that decides whatever the arguments are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mcp_guard import cel
 from mcp_guard.policy.index import RuleSet, positions
@@ -23,8 +24,7 @@ NAMED_IN_REASON = 3
 NOT_A_BOOLEAN = "the condition gave something else than true or false"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How a rule in scope stands: `outcome`, the text of an error, and the decision that ends the walk, if it does."""
 
     position: int
@@ -34,8 +34,7 @@ class Standing:
     decision: Decision | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """A rule that decides for some arguments and not for others."""
 
     position: int
@@ -46,8 +45,7 @@ class Step:
     unjudged: Decision | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The steps to try on a call's arguments, in order; `final` holds where none decides."""
 
     facts: Mapping[str, Json]

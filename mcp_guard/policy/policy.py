@@ -5,8 +5,9 @@ answer. Everything else here is as it was read and never changes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Diagnostic
@@ -28,12 +29,15 @@ DENIED_WITHOUT_POLICY = Decision(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """How the guard behaves beyond the rules (policy file: `settings`)."""
 
     unlisted_tools: Literal["deny", "policy"] = "deny"
     audit_arguments: Literal["full", "redacted", "hashed", "none"] = "redacted"
+
+
+NOTHING_DECLARED = Declarations()
+DEFAULT_SETTINGS = Settings()
 
 
 class Policy:
@@ -47,8 +51,8 @@ class Policy:
         self,
         rules: Sequence[Rule] = (),
         *,
-        declared: Declarations = Declarations(),  # noqa: B008  (frozen)
-        settings: Settings = Settings(),
+        declared: Declarations = NOTHING_DECLARED,
+        settings: Settings = DEFAULT_SETTINGS,
         files: Sequence[str] = (),
         hash: str = "",
         tests: Sequence[InlineTest] = (),
@@ -82,7 +86,8 @@ class Policy:
             return judge(plan, call.arguments)
         heard: Heard = {}
         decision = judge(plan, call.arguments, heard)
-        return replace(decision, trace=self._trace(call.principal, call.server, call.tool, heard, decision.rule))
+        parts = self._trace(call.principal, call.server, call.tool, heard, decision.rule)
+        return msgspec.structs.replace(decision, trace=parts)
 
     def preview(self, principal: Principal, server: str, tool: str, *, trace: bool = False) -> Visibility:
         """How a tool is shown to this principal: what any arguments could reach. With `trace`, also each part."""

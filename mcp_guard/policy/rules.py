@@ -3,8 +3,9 @@
 The decisions are made once, when the policy is read: a decision names its rule and never quotes an argument.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from mcp_guard.policy.diagnostics import Place
 from mcp_guard.policy.values import Decision, Effect, Outcome
@@ -39,8 +40,7 @@ UNJUDGEABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """Whom and what a rule is for. Within a field any entry may fit, across fields all must; None fits anything."""
 
     agents: tuple[str, ...] | None = None
@@ -50,8 +50,7 @@ class Scope:
     tools: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(msgspec.Struct, frozen=True):
     """What a rule decides: where it matches whatever the arguments (`always`), where its condition holds for a call's
     arguments (`matched`), and where its condition cannot be evaluated, for a call or at all (None: it is skipped then).
     """
@@ -62,8 +61,7 @@ class Verdicts:
     unjudgeable: Decision | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file."""
 
     id: str

@@ -3,7 +3,7 @@
 They are refused, not ignored: a deny rule that silently matches nothing leaves the door open.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from mcp_guard.policy.declarations import SLUG, slug_of
 from mcp_guard.policy.selectors import PREFIXES, TAKES_PATTERNS, ScopeField, selector
@@ -22,8 +22,7 @@ PATTERN_HINTS: dict[ScopeField, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """What is wrong with a value, and what to do about it."""
 
     code: str

@@ -1,14 +1,13 @@
 """What is known of a call before its arguments are: who calls which tool, and what the policy says of them."""
 
-from dataclasses import dataclass
+import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.selectors import Selector, tags
 from mcp_guard.policy.values import Json, Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """One principal before one tool: for each field of a scope all that may stand for it there, and `facts`, the
     variables of a condition, without `request`.
     """

@@ -5,9 +5,10 @@ may recurse. Nothing here knows what a policy looks like.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from mcp_guard.policy.diagnostics import Diagnostic, Place, printable
 from mcp_guard.policy.values import Json
@@ -19,8 +20,7 @@ MAX_DEPTH = 64
 MAX_NODES = 100_000  # with what aliases stand for counted each time
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(msgspec.Struct, frozen=True):
     """A text, number, boolean or null, at `start`…`end` of the source (characters), as it was written (`style`)."""
 
     value: bool | int | float | str | None
@@ -29,8 +29,7 @@ class Scalar:
     style: Style = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(msgspec.Struct, frozen=True):
     """A list."""
 
     nodes: "tuple[Node, ...]"
@@ -38,8 +37,7 @@ class Items:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(msgspec.Struct, frozen=True):
     """A mapping: each key with its value, in the order of the file."""
 
     pairs: "tuple[tuple[Scalar, Node], ...]"
@@ -93,8 +91,7 @@ class Text:
         return UnreadableError(Diagnostic("error", code, printable(message), self.place(start), hint))
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """One file, read: its text and its root mapping."""
 
     text: Text

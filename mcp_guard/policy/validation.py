@@ -5,9 +5,9 @@ document that comes out of here with errors reported is never put into force.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 from pydantic import ValidationError
 
 from mcp_guard.policy.diagnostics import suggestion
@@ -29,8 +29,7 @@ EXPECTED = {
 TRUTH_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """A document of the right shape, with the places of its rules and tests in the tree: some may have been left out.
 
     `whole` says that nothing was.

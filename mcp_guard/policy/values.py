@@ -5,8 +5,9 @@ looked up by the policy itself, so that one call can be judged by any policy, no
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+import msgspec
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -17,8 +18,7 @@ DecidedBy = Literal["quarantine", "budget", "eval_gate", "override", "grant", "p
 RuleOutcome = Literal["matched", "out_of_scope", "condition_false", "condition_error", "condition_unknown", "inactive"]
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, cache_hash=True):
     """Who calls: the agent class, the one connected instance of it, and the user who owns that instance.
 
     `agent` is a slug; `verified` says whether a launching config or a credential vouched for it. `groups` are those the
@@ -33,18 +33,16 @@ class Principal:
     user_verified: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One `tools/call`: who, which tool on which server, with which arguments (`{}` where there are none)."""
 
     principal: Principal
     server: str
     tool: str
-    arguments: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    arguments: Mapping[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleTrace:
+class RuleTrace(msgspec.Struct, frozen=True):
     """One rule's part in a decision. `error` is the text of a condition that could not be evaluated, else None."""
 
     rule: str
@@ -53,8 +51,7 @@ class RuleTrace:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The outcome for one call, with who decided and why. `reason` is one sentence for people and models, without
     argument values; `message` is the rule's own text for the agent. `trace` is empty unless it was asked for.
     """
@@ -67,8 +64,7 @@ class Decision:
     trace: tuple[RuleTrace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Visibility:
+class Visibility(msgspec.Struct, frozen=True):
     """The outcome for one tool at discovery: whether any arguments could let a call of it through."""
 
     level: VisibilityLevel

@@ -6,8 +6,9 @@ so: tags, merge keys, several documents, keys that are not text, the same key tw
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mcp_guard.policy.tree import MAX_DEPTH, MAX_NODES, Fields, Items, Node, Scalar, Style, Text, Tree
 
@@ -36,21 +37,19 @@ HINTS = {
 BLOCK_HINT = "put a condition with quotes, `: ` or ` #` in it on its own line after `when: |`"
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A list or mapping whose end is not read yet. `size` and `height` are those of what it holds so far."""
 
     anchor: str | None
     start: int
     is_mapping: bool
-    children: list[Node] = field(default_factory=list["Node"])
-    keys: set[str] = field(default_factory=set[str])
+    children: list[Node] = []
+    keys: set[str] = set()
     size: int = 1
     height: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(msgspec.Struct, frozen=True):
     node: Node
     size: int
     height: int
