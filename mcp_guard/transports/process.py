@@ -80,9 +80,9 @@ class Upstream:
     def start(self) -> None:
         """Start the program and wait until it runs. Raises UpstreamError, with everything cleaned up, if it cannot."""
         self._order(keeper.KEEP)
-        while b"\n" not in self._reports and self._hear(timeout=None):
-            pass
-        report, _, self._reports = self._reports.partition(b"\n")
+        while not self._reports.endswith(b"\n") and self._hear(timeout=None, limit=1):
+            pass  # no further than this line: `status` has to stay readable where the upstream has ended already
+        report, self._reports = self._reports, b""
         match report.split():
             case [b"started", pid]:
                 self.pid = int(pid)
@@ -147,13 +147,13 @@ class Upstream:
         except BrokenPipeError:  # the keeper has ended: its last report, or that there is none, says why
             self.read_status()
 
-    def _hear(self, timeout: float | None) -> bool:
+    def _hear(self, timeout: float | None, limit: int = 512) -> bool:
         """Take in what the keeper reports, waiting for it so many seconds (None: for ever); False once it has ended."""
         waiting = select.poll()
         waiting.register(self.status, select.POLLIN)
         if not waiting.poll(None if timeout is None else timeout * 1000):
             return True
-        report = os.read(self.status, 512)
+        report = os.read(self.status, limit)
         self._reports += report
         return report != b""
 

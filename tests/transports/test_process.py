@@ -12,7 +12,8 @@ from uuid import uuid4
 import pytest
 from process_watch import HERE, alive, closing, exists, habit, open_descriptors, read_line, wait_for_exit
 
-from mcp_guard.transports.process import Exit, UpstreamError, prepare, spawn
+from mcp_guard.transports import keeper
+from mcp_guard.transports.process import Exit, Upstream, UpstreamError, prepare, spawn
 
 
 @pytest.fixture
@@ -102,6 +103,18 @@ def script(path: Path, text: str, mode: int = 0o755) -> str:
     path.write_text(text + "\n")
     path.chmod(mode)
     return str(path)
+
+
+def test_status_is_readable_also_where_the_upstream_ended_before_its_start_was_told() -> None:
+    order, status = os.pipe(), os.pipe()
+    os.write(status[1], b"started 12345\nexited 3 0\n")
+    os.close(status[1])
+    upstream = Upstream(keeper.Program(["x"], None, {}), 0, keeper.Wires(order[1], status[0], -1, -1))
+    upstream.start()
+    assert upstream.pid == 12345
+    assert wait_for_exit(upstream).code == 3
+    for descriptor in (*order, status[0]):
+        os.close(descriptor)
 
 
 UNSTARTABLE = [
