@@ -20,7 +20,7 @@ def main() -> None:
             raise SystemExit(start(arguments))
     from mcp_guard.cli import app
 
-    app.main()
+    app.main(words)
 
 
 if __name__ == "__main__":

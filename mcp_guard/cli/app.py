@@ -1,14 +1,16 @@
 """The command line, put together: one module a command or group, each imported only when it is asked for."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from mcp_guard import __version__
-from mcp_guard.cli.output import EXIT_BAD_INPUT, say_guard_error
+from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_error, say_guard_error
 from mcp_guard.errors import GuardError
 
 COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
@@ -23,15 +25,15 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
 class _Commands(TyperGroup):
     """Finds commands by name and imports them then."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
         module = COMMANDS.get(cmd_name)
-        return None if module is None else typer.main.get_command(import_module(module).app)
+        return None if module is None else get_command(import_module(module).app)  # pyright: ignore[reportReturnType]
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -47,10 +49,21 @@ def _options(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
     """A local proxy between an AI agent and its MCP servers: policy for every tool call, and a record of each."""
 
 
-def main() -> None:
+# The command-line library's own errors: their common base is not public, a class derived from it is.
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+
+
+def main(words: Sequence[str]) -> NoReturn:
     """Run the command line. A mistake that a person can mend is said in one line, with exit status 2."""
     try:
-        app()
+        status: object = app(list(words) or ["--help"], prog_name="mcp-guard", standalone_mode=False)
     except GuardError as error:
         say_guard_error(error)
-        raise SystemExit(EXIT_BAD_INPUT) from None
+        status = EXIT_BAD_INPUT
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "mcp-guard"
+        say_error(error.format_message(), f"`{command} --help` shows what there is.")
+        status = EXIT_BAD_INPUT
+    except (typer.Abort, KeyboardInterrupt):
+        status = EXIT_INTERRUPTED
+    raise SystemExit(status if isinstance(status, int) else EXIT_DONE)

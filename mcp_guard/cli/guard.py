@@ -92,7 +92,7 @@ def _connection(arguments: RunArguments, redaction_key: bytes) -> "Connection":
         user=arguments.user or _login(),
         groups=arguments.group,
         agent=arguments.agent,
-        mode="observe" if arguments.mode == "observe" else "enforce",
+        mode=arguments.mode,
         audit_arguments=arguments.audit_arguments,
         redaction_key=redaction_key,
     )

@@ -12,7 +12,7 @@ from mcp_guard.errors import GuardError
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXIT_DONE, EXIT_FINDING, EXIT_BAD_INPUT = 0, 1, 2
+EXIT_DONE, EXIT_FINDING, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def console() -> "Console":

@@ -5,7 +5,7 @@ understand at once (`--help`, a typing mistake) it leaves to that one, which say
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class RunArguments(NamedTuple):
@@ -17,9 +17,9 @@ class RunArguments(NamedTuple):
     user: str | None = None
     group: tuple[str, ...] = ()
     db: str | None = None
-    mode: str = "enforce"
+    mode: Literal["enforce", "observe"] = "enforce"
     retain: int | None = None
-    audit_arguments: str | None = None
+    audit_arguments: Literal["full", "redacted", "hashed", "none"] | None = None
     max_message: int = 64
     command: tuple[str, ...] = ()
 

@@ -55,11 +55,9 @@ def _malformed(
 ) -> list[Output]:
     """A JSON-RPC error and an event. The id is the message's own, unless an open request has it."""
     request_id = readable_id(message)
-    if request_id is not None and request_id in session.open:
-        line = answers.error(request_id, code, reason) if batch is None else answers.error(None, code, reason)
+    if request_id in session.open:
         request_id = None
-    else:
-        line = answers.error(request_id, code, reason)
+    line = answers.error(request_id, code, reason)
     return [*replies(answered(request_id, batch, line)), *session.rejected("client", reason, size, now)]
 
 

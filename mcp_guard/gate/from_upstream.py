@@ -5,6 +5,7 @@ that a reader could take for a line end. An answer that nobody asked for, and wh
 """
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import msgspec
 
@@ -118,10 +119,15 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
     request_id = head.id
     if request_id is None and head.error is not msgspec.UNSET:
         return [Reply(passable(session, line))]  # about a message whose id the upstream could not read
-    entry = session.close(request_id) if isinstance(request_id, int | float | str) else None
+    entry = session.close(request_id) if _may_be_an_id(request_id) else None
     if entry is None:
         return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
     return _ANSWERS[entry.kind](session, entry, head, line, now)
+
+
+def _may_be_an_id(value: object) -> TypeGuard[RequestId | float]:
+    """A client's request is found under its id however the upstream spells the number: 1, 1.0, 1e0."""
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 def _passed(session: Session, entry: Open, line: bytes) -> list[Output]:
@@ -236,8 +242,7 @@ def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
 
 def _receive_request(session: Session, request_id: object, line: bytes, now: int) -> list[Output]:
     """The upstream asks the client something (legacy: sampling, elicitation, roots, ping)."""
-    valid = isinstance(request_id, int | str) and not isinstance(request_id, bool)
-    if not valid or (isinstance(request_id, str) and len(request_id) > MAX_ID_LENGTH):
+    if not isinstance(request_id, int | str) or isinstance(request_id, bool) or len(str(request_id)) > MAX_ID_LENGTH:
         return session.rejected("upstream", "a request's id must be a short string or an integer", len(line), now)
     if request_id in session.asked or len(session.asked) >= MAX_OPEN:
         return session.rejected("upstream", "a request under the id of one that is still open", len(line), now)

@@ -5,7 +5,7 @@ Everything that a later message needs of an earlier one is kept here and nowhere
 """
 
 from collections import deque
-from typing import Literal
+from typing import Literal, cast
 
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import Client, Connection
@@ -35,7 +35,7 @@ class Session:
         self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
         self.initialized = False  # legacy: the client has sent `notifications/initialized`
         self.has_tools = True  # what the upstream's capabilities said; until then, perhaps
-        self.announced = True  # an agent.connected event stands for what the client last said of itself
+        self.announced = False  # an agent.connected event stands for what the client last said of itself
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
         self._cancelled: deque[RequestId] = deque()
@@ -57,15 +57,15 @@ class Session:
     def opened(self, entry: Open) -> None:
         """A request waits for its answer from now on."""
         self.open[entry.id] = entry
-        self.open_lists += entry.kind == "list"
+        self.open_lists += 1 if entry.kind == "list" else 0
         if entry.batch is not None:
             entry.batch.expect(entry.id)
 
     def close(self, request_id: RequestId | float) -> Open | None:
         """The answer to a request came, or never will: it waits no longer. None where nobody waits under that id."""
-        entry = self.open.pop(request_id, None)  # pyright: ignore[reportArgumentType, reportCallIssue]  (1.0 finds 1)
+        entry = self.open.pop(cast(RequestId, request_id), None)  # 1.0 finds 1, as they are equal
         if entry is not None:
-            self.open_lists -= entry.kind == "list"
+            self.open_lists -= 1 if entry.kind == "list" else 0
         return entry
 
     def cancelled(self, entry: Open) -> None:

@@ -1,8 +1,8 @@
 """Conversations with a gate: what one side sends, and what the gate makes of it.
 
 A `Playbook` holds a gate under a policy. `client` and `upstream` send it one message (plain data, or bytes as they are)
-and give a `Turn`: what went upstream, what went to the client, and which events were recorded, in order. Every line that
-leaves is checked to be one line of JSON on its way.
+and give a `Turn`: what went upstream, what went to the client, and which events were recorded, in order. Every line
+that leaves is checked to be one line of JSON on its way.
 """
 
 import json
@@ -114,7 +114,9 @@ def policy_of(text: str) -> Policy:
     return load([Source("policy.yaml", text.encode())])
 
 
-def connected(policy: str = ALLOW_ALL, tools: tuple = FILES_TOOLS, *, protocol: str = "2025-11-25", **facts) -> Playbook:
+def connected(
+    policy: str = ALLOW_ALL, tools: tuple = FILES_TOOLS, *, protocol: str = "2025-11-25", **facts
+) -> Playbook:
     """A playbook whose legacy handshake is done and whose upstream's tools are listed."""
     book = Playbook(policy, **facts)
     client = {"name": "claude-code", "version": "2.1"}

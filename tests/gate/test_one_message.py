@@ -46,7 +46,7 @@ DUPLICATES = {
 def test_duplicate_members_leave_only_what_was_judged(line):
     turn = connected(FILES_POLICY).client(line)
     assert len(turn.upstream) <= 1
-    for sent, text in zip(turn.upstream, turn.lines, strict=True):
+    for sent, text in zip(turn.upstream, turn.lines, strict=False):  # a denial has a line and nothing upstream
         pairs = json.loads(text, object_pairs_hook=lambda pairs: pairs)
         assert len(dict(pairs)) == len(pairs), "no duplicate survives"
         if sent["method"] == "tools/call":

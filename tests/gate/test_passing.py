@@ -118,7 +118,7 @@ MALFORMED = {
     "invalid UTF-8": (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', None, -32700),
     "half a message": (b'{"jsonrpc":"2.0","id":1,"meth', None, -32700),
     "NaN": (b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":NaN}}', None, -32700),
-    "deep nesting": (b'{"jsonrpc":"2.0","id":1,"method":"m","params":' + b"[" * 10_000 + b"]" * 10_000 + b"}", None, -32700),
+    "deep nesting": (b'{"jsonrpc":"2.0","id":1,"params":' + b"[" * 10_000 + b"]" * 10_000 + b"}", None, -32700),
     "an array": (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', None, -32600),
     "an empty array": (b"[]", None, -32600),
     "a string": (b'"text"', None, -32600),
@@ -143,9 +143,9 @@ MALFORMED = {
     "a result and an error": (b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', 1, -32600),
     "a call without a name": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}', 1, -32602),
     "a call without params": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}', 1, -32602),
-    "a call whose name is a list": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["read_file"]}}', 1, -32602),
+    "a call whose name is a list": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["a"]}}', 1, -32602),
     "a call whose arguments are a list": (
-        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":[]}}', 1, -32602),
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":[]}}', 1, -32602),
 }  # fmt: skip
 
 
