@@ -6,7 +6,6 @@ carries the instruction that agents should not follow.
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -25,7 +24,7 @@ FILES = {
 }
 
 
-class Tool(NamedTuple):
+class Tool(msgspec.Struct, frozen=True):
     """One tool: what the list says of it, and what it does with its arguments."""
 
     description: str
