@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_guard.policy.conditions import compile_condition
 from mcp_guard.policy.declarations import Declarations, slug_of
-from mcp_guard.policy.diagnostics import suggestion
+from mcp_guard.policy.diagnostics import Place, suggestion
 from mcp_guard.policy.document import ExpectationSection, RuleSection
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.report import Report
@@ -35,18 +35,26 @@ class RuleEntry(msgspec.Struct, frozen=True):
     position: int
     section: RuleSection
 
-    def node(self, field: str = "") -> Node:
-        """The node of the rule, or of one of its fields."""
-        return self.tree.find(("rules", self.position, field) if field else ("rules", self.position))
+    def node(self, *path: str | int) -> Node:
+        """The node of the rule, or of what stands at a path in it."""
+        return self.tree.find(("rules", self.position, *path))
+
+    def place(self, *path: str | int) -> Place:
+        """Where that is."""
+        return self.tree.place(self.node(*path))
 
 
-def rules(files: Sequence[Checked], report: Report) -> list[Rule]:
-    """The rules of the files, in order; of a faulty one what can be made of it, for further checks."""
-    entries = [
+def entries(files: Sequence[Checked]) -> list[RuleEntry]:
+    """The rules of the files as they stand there, in order."""
+    return [
         RuleEntry(file.tree, position, section)
         for file in files
         for position, section in zip(file.rules, file.document.rules, strict=True)
     ]
+
+
+def rules(entries: Sequence[RuleEntry], report: Report) -> list[Rule]:
+    """A rule for each entry; of a faulty one what can be made of it, for further checks."""
     made = _ids(entries, report)
     return [_rule(entry, rule_id, report) for entry, rule_id in zip(entries, made, strict=True)]
 
@@ -62,7 +70,7 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
         scope=_scope(section),
         condition=_condition(entry, report),
         message=section.message,
-        place=entry.tree.place(entry.node()),
+        place=entry.place(),
         verdicts=verdicts(rule_id, section.effect, section.message),
     )
 
@@ -79,11 +87,11 @@ def _check_scope(entry: RuleEntry, report: Report) -> None:
         given = cast(list[str] | None, getattr(entry.section, field))
         if given == []:
             hint = f"leave `{field}` out to match any; to switch the rule off, write `status: disabled`"
-            place = entry.tree.place(entry.node(field))
+            place = entry.place(field)
             report.error("empty-scope", f"an empty `{field}` matches nothing: the rule would never apply", place, hint)
         for position, text in enumerate(given or ()):
             if (fault := scope_fault(field, text)) is not None:
-                _fault(fault, entry.tree, entry.tree.find(("rules", entry.position, field, position)), report)
+                _fault(fault, entry.tree, entry.node(field, position), report)
 
 
 def _condition(entry: RuleEntry, report: Report) -> "Program | None":
@@ -91,7 +99,7 @@ def _condition(entry: RuleEntry, report: Report) -> "Program | None":
     if source is None:
         if entry.section.effect == "gated":
             hint = "give it a `when`, or write `effect: allow`"
-            place = tree.place(entry.node("effect"))
+            place = entry.place("effect")
             report.error("gated-without-condition", "a gated rule must have a condition", place, hint)
         return None
     return compile_condition(source, tree, entry.node("when"), report)
@@ -108,9 +116,9 @@ def _ids(entries: Sequence[RuleEntry], report: Report) -> list[str]:
 
 
 def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], report: Report) -> None:
-    place = entry.tree.place(entry.node("id"))
+    place = entry.place("id")
     if rule_id in taken:
-        first = taken[rule_id].tree.place(taken[rule_id].node("id"))
+        first = taken[rule_id].place("id")
         message = f"the rule at {first.path}:{first.line} has the id `{rule_id}` as well"
         report.error("duplicate-id", message, place, "an id names one rule, in all files together")
     if not rule_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or len(rule_id) > LONGEST_ID:
@@ -121,7 +129,7 @@ def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], repor
 def _made_id(entry: RuleEntry, taken: dict[str, RuleEntry], report: Report) -> str:
     name = entry.section.name
     if not (name and name.strip()):
-        place = entry.tree.place(entry.node("id" if entry.section.id is not None else "name"))
+        place = entry.place("id" if entry.section.id is not None else "name")
         report.error("missing-field", "a rule needs an `id` or a `name`", place, "say what the rule is for")
     base = slug_of(name or "", otherwise="rule")
     made, number = base, 1

@@ -61,6 +61,11 @@ class PolicyError(GuardError):
         super().__init__(errors[0].headline + more, errors[0].hint)
         self.diagnostics = tuple(diagnostics)
 
+    @property
+    def report(self) -> str:
+        """All that is wrong, as text for a terminal."""
+        return render(self.diagnostics)
+
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """All findings as text for a terminal, each with its source line and a caret; at most `SHOWN_DIAGNOSTICS`."""

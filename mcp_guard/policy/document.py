@@ -26,14 +26,15 @@ def _given(value: object) -> object:
     return value
 
 
-TextList = Annotated[
-    list[str],
-    BeforeValidator(_as_list),
-    WithJsonSchema({"anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA, "minItems": 1}]}),
-]
+def _one_or_many(**of_many: int) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [NAME_SCHEMA, {"type": "array", "items": NAME_SCHEMA, **of_many}]})
+
+
+ONE_AS_LIST = BeforeValidator(_as_list)
+TextList = Annotated[list[str], ONE_AS_LIST, _one_or_many()]
 GIVEN = BeforeValidator(_given)
 OptionalText = Annotated[str | None, GIVEN]
-Scoped = Annotated[TextList | None, GIVEN]
+Scoped = Annotated[list[str] | None, ONE_AS_LIST, GIVEN, _one_or_many(minItems=1)]
 Status = Literal["active", "draft", "disabled"]
 ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
 

@@ -28,9 +28,10 @@ def load(sources: Sequence[Source]) -> Policy:
     files = [check_shape(tree, report) for tree in read_all(sources, report)]
     declared = declaring.declarations(files, report)
     settings = declaring.settings(files, report)
-    rules = assembly.rules(files, report)
+    entries = assembly.entries(files)
+    rules = assembly.rules(entries, report)
     tests = assembly.tests(files, rules, declared, report)
-    lint.check(rules, declared, report)
+    lint.check(files, list(zip(entries, rules, strict=True)), declared, report)
     found = _in_file_order(report.found, sources)
     if report.has_errors:
         raise PolicyError(found)
