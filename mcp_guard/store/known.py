@@ -1,0 +1,45 @@
+"""One question asked before anything is open: has this policy been in force here before?"""
+
+import os
+import sqlite3
+
+_KNOWN = """
+    SELECT 1 FROM events
+    WHERE type = 'policy.loaded' AND policy_hash = ? AND json_extract(data, '$.version') = ? LIMIT 1
+"""
+
+
+def is_known(connection: sqlite3.Connection, policy_hash: str, version: str) -> bool:
+    """Whether a guard of this version has recorded that it loaded the policy with this hash."""
+    return connection.execute(_KNOWN, (policy_hash, version)).fetchone() is not None
+
+
+def known_policy(path: str, policy_hash: str, version: str) -> bool:
+    """The same of a database that is not open. Creates nothing, waits for nobody; False on any trouble."""
+    try:
+        connection = read_only(path, timeout=0.0)
+    except (OSError, ValueError, sqlite3.Error):
+        return False
+    try:
+        return is_known(connection, policy_hash, version)
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+
+
+def read_only(path: str, timeout: float) -> sqlite3.Connection:
+    """A connection that can only read, and creates no file beside the database.
+
+    Where no write-ahead log is there, nobody has the database open and the file holds everything: it is read as it is,
+    also from a directory that nobody may write. Raises OSError, sqlite3.Error.
+    """
+    path = os.path.realpath(path)
+    os.stat(path)
+    mode = "mode=ro" if os.path.exists(path + "-wal") else "immutable=1"
+    return sqlite3.connect(f"file:{_quoted(path)}?{mode}", uri=True, timeout=timeout, isolation_level=None)
+
+
+def _quoted(path: str) -> str:
+    """A path as part of SQLite's URI (sqlite.org/uri.html): only what would end it is escaped."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

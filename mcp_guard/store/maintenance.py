@@ -1,0 +1,116 @@
+"""What the log needs besides rows: checkpoints and retention, on a daemon thread with a connection of its own.
+
+The hot path only ever sets a flag. A checkpoint is PASSIVE and waits for nobody, so a slow disk slows this thread and
+no call; only where the write-ahead log has outgrown `WAL_LIMIT` (calls without a pause) are writers held for the last
+few pages, so that it can start over.
+"""
+
+import os
+import sqlite3
+import time
+
+from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
+from mcp_guard.store.rows import timestamp
+
+WAL_LIMIT = 64 << 20  # bytes
+_SMALL_WAL = 1 << 20  # bytes that are not worth a checkpoint
+_DAY = 86_400.0
+_JOIN = 2.0  # seconds that `stop` waits for a checkpoint under way
+_BATCH = 100  # events deleted under one lock: well under a millisecond
+_REST = 0.005  # seconds between two batches, for those who wait for the lock
+
+_DELETE = """
+    DELETE FROM events WHERE seq IN (
+      SELECT seq FROM events WHERE seq > ? AND ts < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?
+    ) RETURNING seq
+"""
+
+
+class Maintenance:
+    """The thread, started when it is first needed. `trouble` says that it found the file damaged."""
+
+    def __init__(self, path: str, retain_days: int | None) -> None:
+        import threading
+
+        self._path = path
+        self._retain_days = retain_days
+        self._wanted = threading.Event()
+        self._ending = False
+        self._thread: threading.Thread | None = None
+        self._retained = -_DAY
+        self.trouble: StoreError | None = None
+
+    def start(self) -> None:
+        """Have a look now, on the thread."""
+        self.wake()
+
+    def wake(self) -> None:
+        """Have a look soon. Costs the caller next to nothing."""
+        if self._thread is None and not self._ending:
+            import threading
+
+            self._thread = threading.Thread(target=self._run, name="mcp-guard-store", daemon=True)
+            self._thread.start()
+        self._wanted.set()
+
+    def stop(self) -> None:
+        """End the thread, unless the disk keeps it too long."""
+        self._ending = True
+        self._wanted.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN)
+
+    def _run(self) -> None:
+        while not self._ending:
+            self._wanted.wait(_DAY / 24 if self._retain_days is not None else None)
+            self._wanted.clear()
+            if not self._ending:
+                self._look()
+
+    def _look(self) -> None:
+        try:
+            connection = sqlite3.connect(self._path, timeout=0.0, isolation_level=None)
+        except sqlite3.Error:
+            return  # the hot path meets the same and says so
+        try:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._checkpoint(connection)
+            self._retain(connection)
+        except sqlite3.Error as error:
+            if result_code(error) in DAMAGE:
+                self.trouble = store_error(self._path, error)
+        finally:
+            connection.close()
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        size = self._wal_size()
+        if size < _SMALL_WAL:
+            return
+        connection.execute("SELECT max(seq) FROM events").fetchone()  # a fresh look at the file, from its header down
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if size > WAL_LIMIT:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(self._path + "-wal").st_size
+        except OSError:
+            return 0
+
+    def _retain(self, connection: sqlite3.Connection) -> None:
+        """Delete what is older than the days to keep, once a day, in batches that hold nobody up."""
+        if self._retain_days is None or time.monotonic() - self._retained < _DAY:
+            return
+        now = time.time_ns() // 1000
+        before = timestamp(now - self._retain_days * 86_400_000_000)
+        connection.execute("PRAGMA busy_timeout = 1000")
+        connection.execute("PRAGMA secure_delete = ON")  # what has expired is overwritten, not only unlinked
+        connection.execute("INSERT INTO retention (ran_at, before) VALUES (?, ?)", (timestamp(now), before))
+        after = 0
+        while not self._ending:
+            deleted = connection.execute(_DELETE, (after, before, _BATCH)).fetchall()
+            if not deleted:
+                break
+            after = max(seq for (seq,) in deleted)
+            time.sleep(_REST)
+        self._retained = time.monotonic()

@@ -1,0 +1,92 @@
+"""An event as a row: the columns in order, time as text, data as JSON text.
+
+Text columns hold Unicode without NUL, which SQLite's own functions would take for the end of a text: a NUL or a lone
+surrogate is recorded as U+FFFD. The gate escapes both long before; this is the last line.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+
+from mcp_guard.events import Event
+
+COLUMNS = (
+    "id, ts, type, connection_id, agent, agent_verified, user, server, tool, decision, decided_by, rule, policy_hash, "
+    "data"
+)
+_PLACES = "(" + ", ".join("?" * (COLUMNS.count(",") + 1)) + ")"
+
+Row = tuple[str | int | None, ...]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def insertion(rows: int) -> str:
+    """The statement that inserts so many rows at once."""
+    return f"INSERT INTO events ({COLUMNS}) VALUES " + ", ".join([_PLACES] * rows)
+
+
+def row(event: Event) -> Row:
+    """The columns of one event. Raises ValueError where its data is nothing that JSON can hold."""
+    try:
+        data = _encode(event.data).decode()
+    except (UnicodeEncodeError, TypeError, RecursionError, msgspec.MsgspecError):
+        data = _encode_unusual(event.data)
+    values: Row = (
+        event.id,
+        timestamp(event.ts),
+        event.type,
+        event.connection_id,
+        event.agent,
+        event.agent_verified,
+        event.user,
+        event.server,
+        event.tool,
+        event.decision,
+        event.decided_by,
+        event.rule,
+        event.policy_hash,
+        data,
+    )
+    texts = f"{event.id}{event.connection_id}{event.agent}{event.user}{event.server}{event.tool}{event.rule}"
+    if texts.isascii() and "\0" not in texts:
+        return values
+    return tuple(_storable(value) if isinstance(value, str) else value for value in values)
+
+
+def timestamp(microseconds: int) -> str:
+    """Microseconds since the Unix epoch as ISO 8601 in UTC; the texts sort as the times do."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _encode_unusual(data: Mapping[str, object]) -> str:
+    """Data with lone surrogates, or in a mapping that is no dict: the slow way, with the same result."""
+    try:
+        return json.dumps({key: _plain(value) for key, value in data.items()}, allow_nan=False)
+    except (TypeError, RecursionError) as error:
+        raise ValueError("the event's data cannot be encoded") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, msgspec.Raw):
+        return json.loads(bytes(value))
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _plain(inner) for key, inner in value.items()}  # pyright: ignore
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_plain(inner) for inner in value]  # pyright: ignore
+    return value
