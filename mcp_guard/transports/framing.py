@@ -51,13 +51,14 @@ class Lines:
             self._parts.clear()
 
     def _ended(self, piece: bytes) -> bytes | Oversized:
-        if not self._size and len(piece) <= self._limit:
-            return b"" if piece.isspace() else piece
-        self._keep(piece)
-        size, self._size = self._size, 0
-        line = b"".join(self._parts)
-        self._parts.clear()
-        return line if size <= self._limit else Oversized(size)
+        if self._size or len(piece) > self._limit:
+            self._keep(piece)
+            size, self._size = self._size, 0
+            piece = b"".join(self._parts)
+            self._parts.clear()
+            if size > self._limit:
+                return Oversized(size)
+        return b"" if piece.isspace() else piece
 
 
 class Outbox:
