@@ -30,7 +30,7 @@ def insertion(rows: int) -> str:
 
 
 def row(event: Event) -> Row:
-    """The columns of one event. Raises ValueError where its data is nothing that JSON can hold."""
+    """The columns of one event. Data that JSON cannot hold is left out, and the row says so."""
     try:
         data = _encode(event.data).decode()
     except (UnicodeEncodeError, TypeError, RecursionError, msgspec.MsgspecError):
@@ -75,9 +75,9 @@ def _storable(text: str) -> str:
 def _encode_unusual(data: Mapping[str, object]) -> str:
     """Data with lone surrogates, or in a mapping that is no dict: the slow way, with the same result."""
     try:
-        return json.dumps({key: _plain(value) for key, value in data.items()}, allow_nan=False)
-    except (TypeError, RecursionError) as error:
-        raise ValueError("the event's data cannot be encoded") from error
+        return json.dumps(_plain(data), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return '{"arguments": null, "redacted": [{"path": "", "hash": null, "why": "unencodable", "bytes": null}]}'
 
 
 def _plain(value: object) -> object:

@@ -60,11 +60,7 @@ class Store:
         """
         connection = self._sound_connection()
         try:
-            rows = [row(event) for event in events]
-        except ValueError as error:
-            raise StoreError(f"an event cannot be recorded: {error}") from error
-        try:
-            self._insert(connection, rows)
+            self._insert(connection, [row(event) for event in events])
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
         self._commits += 1

@@ -1,0 +1,168 @@
+"""What the log keeps of a call's arguments, and what stands in for the rest.
+
+A value that is not kept is null in `arguments` and has an entry in `redacted`: where it was (a JSON Pointer, RFC 6901),
+a keyed hash, why, its bytes. Equal values have equal hashes under one key, so they can be compared without being known.
+The invariant: a row is bounded, whatever the arguments are.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from mcp_guard.policy.values import Json
+from mcp_guard.redaction.patterns import is_secret_name, kind_of_secret, may_hold_secret
+
+ArgumentsMode = Literal["full", "redacted", "hashed", "none"]
+
+LARGEST = 256 * 1024  # bytes of arguments that are kept as they are
+LONGEST = 1024  # characters of a string that is kept where the arguments are larger than that
+DEEPEST = 200  # levels; SQLite's JSON functions and other readers give up not far beyond
+MOST_ENTRIES = 512  # values that stand redacted one by one; with more, the arguments are as a whole
+
+Entry: TypeAlias = dict[str, "str | int | None"]
+Judge: TypeAlias = "Callable[[str | None, Json], str | None]"  # (name of the key, value) -> why it is not kept, or None
+Path: TypeAlias = "tuple[Path, str] | None"
+_Pending: TypeAlias = "tuple[dict[str, Json] | list[Json], dict[str, Json] | list[Json], Path]"  # from, to, where
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _UnkeepableError(Exception):
+    """The arguments cannot be kept even in part; the text is why."""
+
+
+def recorded_arguments(
+    arguments: Mapping[str, Json], encoded: bytes, mode: ArgumentsMode, key: bytes
+) -> dict[str, object]:
+    """The part of an event's data that holds a call's arguments: `arguments`, and `redacted` where anything is.
+
+    `encoded` is the JSON text of `arguments`, as the guard encoded it: no character escaped without need but those
+    beyond ASCII. `key` (bytes, secret) keys the hashes.
+    """
+    small = len(encoded) <= LARGEST and encoded.count(b"{") + encoded.count(b"[") <= DEEPEST
+    if small and (mode == "full" or (mode == "redacted" and not may_hold_secret(encoded))):
+        return {"arguments": msgspec.Raw(encoded)}
+    if mode == "none":
+        return {"arguments": None, "redacted": [{"path": "", "hash": None, "why": "none", "bytes": len(encoded)}]}
+    try:
+        return _kept(arguments, len(encoded) > LARGEST, mode, key)
+    except _UnkeepableError as error:
+        return {"arguments": None, "redacted": [_entry(None, encoded, str(error), key)]}
+
+
+def _kept(arguments: Mapping[str, Json], large: bool, mode: ArgumentsMode, key: bytes) -> dict[str, object]:
+    """The arguments with what may not be kept taken out. Raises _UnkeepableError where too little would be left."""
+    judge = _JUDGES.get(mode, _is_leaf)
+    walk = _Walk(_or_too_long(judge) if large else judge, key, names_too=mode != "full")
+    copy, entries = walk.copy(arguments)
+    try:
+        text = _encode(copy)
+    except (RecursionError, ValueError, msgspec.MsgspecError):
+        raise _UnkeepableError("depth") from None
+    if len(text) > LARGEST:
+        raise _UnkeepableError("size")
+    return {"arguments": msgspec.Raw(text), "redacted": entries} if entries else {"arguments": msgspec.Raw(text)}
+
+
+def _is_secret(name: str | None, value: Json) -> str | None:
+    if isinstance(value, str):
+        return "name" if value and name is not None and is_secret_name(name) else kind_of_secret(value)
+    if value is None or isinstance(value, bool) or name is None or value == {} or value == []:
+        return None
+    return "name" if is_secret_name(name, of_number=isinstance(value, int | float)) else None
+
+
+def _is_leaf(name: str | None, value: Json) -> str | None:
+    return None if isinstance(value, dict | list) else "hashed"
+
+
+def _is_nothing(name: str | None, value: Json) -> str | None:
+    return None
+
+
+_JUDGES: dict[ArgumentsMode, Judge] = {"full": _is_nothing, "redacted": _is_secret, "hashed": _is_leaf}
+
+
+def _or_too_long(judge: Judge) -> Judge:
+    def judge_size(name: str | None, value: Json) -> str | None:
+        why = judge(name, value)
+        return why or ("size" if isinstance(value, str) and len(value) > LONGEST else None)
+
+    return judge_size
+
+
+class _Walk:
+    """One copy of JSON values without those that a judge takes out. Level by level: no depth exhausts the stack."""
+
+    def __init__(self, judge: Judge, key: bytes, *, names_too: bool) -> None:
+        self._judge = judge
+        self._key = key
+        self._names_too = names_too
+        self._below: list[_Pending] = []
+        self._entries: list[Entry] = []
+        self._path_room = LARGEST
+
+    def copy(self, arguments: Mapping[str, Json]) -> tuple[dict[str, Json], list[Entry]]:
+        """The copy, and an entry for each value that is null in it instead."""
+        top: dict[str, Json] = {}
+        level: list[_Pending] = [(dict(arguments), top, None)]
+        for _ in range(DEEPEST):
+            for source, target, path in level:
+                if isinstance(source, dict) and isinstance(target, dict):
+                    self._fill_object(source, target, path)
+                elif isinstance(source, list) and isinstance(target, list):
+                    target.extend(self._kept(None, value, (path, str(index))) for index, value in enumerate(source))
+            if not self._below:
+                return top, self._entries
+            level, self._below = self._below, []
+        raise _UnkeepableError("depth")
+
+    def _fill_object(self, source: dict[str, Json], target: dict[str, Json], path: Path) -> None:
+        for name, value in source.items():
+            kind = kind_of_secret(name) if self._names_too else None
+            shown = name if kind is None else f"redacted {_hash(self._key, name.encode())}"
+            if kind is not None:
+                self._add((path, shown), name, f"key {kind}")
+            target[shown] = self._kept(name, value, (path, shown))
+
+    def _kept(self, name: str | None, value: Json, path: Path) -> Json:
+        """The value as it is kept: itself, an empty copy that is filled on the next level, or None."""
+        why = self._judge(name, value)
+        if why is not None:
+            self._add(path, value, why)
+            return None
+        if not isinstance(value, dict | list):
+            return value
+        copy: dict[str, Json] | list[Json] = {} if isinstance(value, dict) else []
+        self._below.append((value, copy, path))
+        return copy
+
+    def _add(self, path: Path, value: Json, why: str) -> None:
+        try:
+            text = value.encode() if isinstance(value, str) else _encode(value)
+        except RecursionError:
+            raise _UnkeepableError("depth") from None
+        entry = _entry(path, text, why, self._key)
+        self._entries.append(entry)
+        self._path_room -= len(str(entry["path"]))
+        if len(self._entries) > MOST_ENTRIES or self._path_room < 0:
+            raise _UnkeepableError("hashed" if why == "hashed" else "size")
+
+
+def _entry(path: Path, text: bytes, why: str, key: bytes) -> Entry:
+    return {"path": _pointer(path), "hash": _hash(key, text), "why": why, "bytes": len(text)}
+
+
+def _pointer(path: Path) -> str:
+    tokens: list[str] = []
+    while path is not None:
+        path, token = path
+        tokens.append("/" + token.replace("~", "~0").replace("/", "~1"))
+    return "".join(reversed(tokens))
+
+
+def _hash(key: bytes, text: bytes) -> str:
+    from hmac import digest
+
+    return "hmac-sha256:" + digest(key, text, "sha256").hex()

@@ -1,0 +1,133 @@
+"""What looks like a secret: by the name of its key, by its own shape, by what a text says that it is.
+
+All patterns run on bytes in RE2: in linear time, folding the case of ASCII letters only. The invariant: where
+`is_secret_name` or `kind_of_secret` finds something, `may_hold_secret` finds something in the JSON text around it. It
+holds because JSON escapes nothing that names and shapes consist of (what `url-password` lets through, it also lets
+through escaped), and because the prefilter asks for less: no boundary before a shape, no value after a name.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import re2  # pyright: ignore[reportMissingTypeStubs]  (it has none: `_compile` is the only place that touches it)
+
+
+class _Match(Protocol):
+    def start(self, group: int = 0, /) -> int: ...
+    def end(self, group: int = 0, /) -> int: ...
+    def group(self, group: int = 0, /) -> bytes: ...
+
+
+class _Pattern(Protocol):
+    def search(self, text: bytes, /) -> _Match | None: ...
+    def finditer(self, text: bytes, /) -> Iterator[_Match]: ...
+
+
+def _compile(pattern: bytes) -> _Pattern:
+    options = re2.Options()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    options.encoding = re2.Options.Encoding.LATIN1  # pyright: ignore[reportUnknownMemberType]
+    options.log_errors = False
+    return re2.compile(pattern, options)  # pyright: ignore
+
+
+# Anywhere in a key: `db_password`, `githubToken`, `X-Api-Key`; in a text, before `=` or `:`.
+_NAMES = (
+    rb"passw(?:or[dt]|d)|passphrase|passcode|pwd|secret|token|credential|authorization|cookie|bearer|jwt|mnemonic"
+    rb"|(?:api|access|private|signing|encryption|auth|ssh|account|storage|master|license)[-_. ]?key"
+    rb"|(?:seed|recovery)[-_. ]?(?:phrase|code)"
+)
+_WHOLE_NAMES = rb"auth|pass|pw|pin|otp|cvv|cvc|pat|ssn"  # the whole of a key
+_NUMBER_NAMES = rb"passw|passcode|pwd|secret|pin|otp|cvv|cvc|ssn"  # not of `max_tokens`: under these a number is secret
+
+# What gives itself away, by kind. The minimal lengths keep prose out.
+_SHAPES: dict[str, bytes] = {
+    "private-key": rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+    "json-web-token": rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_.-]*",
+    "bearer-token": rb"(?i:bearer) +[A-Za-z0-9._~+/=-]{16,}",
+    "basic-credentials": rb"(?i:authorization[\"'\\:=\s]+(?:basic|digest|token)) +[^\s\"'\\]{6,}",
+    "url-password": rb"://[^/?#\s@]*:[^/?#\s@]+@",
+    "github-token": rb"(?:gh[a-z]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+    "gitlab-token": rb"gl[a-z]{1,6}-[A-Za-z0-9_-]{20,}",
+    "slack-token": rb"(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,}",
+    "slack-webhook": rb"hooks\.slack\.com/services/[A-Za-z0-9/]{8,}",
+    "aws-key": rb"(?:AKIA|ASIA)[A-Z0-9]{16,}",
+    "google-key": rb"(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})",
+    "stripe-key": rb"(?:[srp]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}",
+    "api-key": rb"sk-[A-Za-z0-9_-]{16,}",
+    "registry-token": rb"(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{30,})",
+}
+_ANYWHERE = frozenset({"private-key", "url-password"})  # the others begin where no letter or digit is before them
+
+# `password=hunter2`, `"api_key": "a1b2c3"`, `--token a1b2c3`: a name, what sets it off, a value.
+_ASSIGNMENT = (
+    rb"(?i)(?:(?:" + _NAMES + rb")[a-z0-9_-]*[\"'\\]*\s*[:=]\s*[\"'\\]*|--[a-z0-9_-]*(?:" + _NAMES + rb")[a-z0-9_-]* +)"
+    rb"([^\s\"'\\<>(){}\[\],;$]{6,})"
+)
+
+
+def _bounded(kind: str) -> bytes:
+    return (rb"()" if kind in _ANYWHERE else rb"(^|[^A-Za-z0-9])") + _SHAPES[kind]
+
+
+_prefilter = _compile(rb"(?i:" + _NAMES + rb")|\"(?i:" + _WHOLE_NAMES + rb")\"|" + b"|".join(_SHAPES.values()))
+_name = _compile(rb"(?i:" + _NAMES + rb"|^(?:" + _WHOLE_NAMES + rb")$)")
+_number_name = _compile(rb"(?i:" + _NUMBER_NAMES + rb")")
+_shapes = {kind: _compile(_bounded(kind)) for kind in _SHAPES}
+_assignment = _compile(_ASSIGNMENT)
+
+
+def may_hold_secret(json: bytes) -> bool:
+    """Whether JSON text may hold anything that looks like a secret. Fast, and wrong on one side only."""
+    return _prefilter.search(json) is not None
+
+
+def is_secret_name(name: str, *, of_number: bool = False) -> bool:
+    """Whether what is under this key is to be taken for a secret; `of_number`: where it is a number."""
+    text = _bytes(name)
+    return _name.search(text) is not None and (not of_number or _number_name.search(text) is not None)
+
+
+def kind_of_secret(text: str) -> str | None:
+    """What kind of secret a text holds anywhere inside, or None."""
+    encoded = _bytes(text)
+    if _prefilter.search(encoded) is None:
+        return None
+    for kind, pattern in _shapes.items():
+        if pattern.search(encoded):
+            return kind
+    return "assignment" if any(_assigned(encoded)) else None
+
+
+def mask(text: str, mark: str) -> str:
+    """The text with a mark in place of every secret in it; of a private key, nothing behind it is kept either."""
+    encoded = _bytes(text)
+    if _prefilter.search(encoded) is None:
+        return text
+    for kind, pattern in _shapes.items():
+        spans = [(found.end(1), found.end()) for found in pattern.finditer(encoded)]
+        if spans and kind == "private-key":
+            spans = [(spans[0][0], len(encoded))]
+        encoded = _marked(encoded, spans, mark.encode())
+    encoded = _marked(encoded, _assigned(encoded), mark.encode())
+    return encoded.decode("utf-8", "surrogatepass")
+
+
+def _assigned(encoded: bytes) -> Iterator[tuple[int, int]]:
+    """Where values are that a text says are secrets: with a letter and a digit, which few words of a program have."""
+    for found in _assignment.finditer(encoded):
+        value = found.group(1)
+        if not value.isalpha() and not value.isdigit() and any(48 <= byte <= 57 for byte in value):
+            yield found.start(1), found.end(1)
+
+
+def _marked(encoded: bytes, spans: "list[tuple[int, int]] | Iterator[tuple[int, int]]", mark: bytes) -> bytes:
+    pieces: list[bytes] = []
+    last = 0
+    for start, end in spans:
+        pieces += (encoded[last:start], mark)
+        last = end
+    return b"".join((*pieces, encoded[last:])) if pieces else encoded
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
