@@ -15,10 +15,11 @@ its process group). What the guard sees of it is in `process`; nothing here may 
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import suppress
+
+from mcp_guard.transports.process_tree import Prctl, adopt_orphans, descendants, signal_group
+from mcp_guard.transports.program import Program, ignored_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +34,7 @@ WAIT, KEEP, END, TERMINATE, KILL = range(5)
 GRACE = {END: END_GRACE, TERMINATE: TERMINATE_GRACE}
 
 _KILL_AGAIN = (0.01, 5.0)  # how soon, and at the slowest how often, SIGKILL is sent to what is still there
-
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-
-Prctl = Callable[[int, int, int, int, int], int]
+_LOOK_AGAIN = 0.02  # how often to see whether a group is empty where nobody tells
 
 
 class Wires:
@@ -57,20 +55,11 @@ class Wires:
             os.close(descriptor)
 
 
-class Program:
-    """What is to run: arguments, working directory (None: the guard's), environment."""
-
-    __slots__ = ("argv", "cwd", "env")
-
-    def __init__(self, argv: list[str], cwd: str | None, env: Mapping[str, str]) -> None:
-        self.argv, self.cwd, self.env = argv, cwd, env
-
-
 def keep(wires: Wires, program: Program) -> "NoReturn":
     """Be the keeper: called in the child of the guard's fork, with all signals blocked. Does not return."""
     try:
         _leave_the_guard(wires)
-        prctl = _become_subreaper()
+        prctl = adopt_orphans()
         _Keeper(wires, program, prctl).run()
     finally:
         os._exit(0)
@@ -88,29 +77,13 @@ def _leave_the_guard(wires: Wires) -> None:
             with suppress(OSError):  # the listing's own descriptor is in the list, and closed by now
                 os.close(descriptor)
     signal.set_wakeup_fd(-1)
-    # All that can be ignored is, but for the death of a child and what a crash of its own raises.
-    crash = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP}
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD} - crash:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in ignored_signals():
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     with suppress(OSError), open("/proc/self/comm", "wb") as name:  # what `ps` shows, so that nobody has to wonder
         name.write(b"mcp-guard-keep")
-
-
-def _become_subreaper() -> Prctl | None:
-    """Make orphans of the upstream children of the keeper (Linux); gives prctl, or None where there is none."""
-    if sys.platform != "linux":
-        return None
-    try:
-        import ctypes
-
-        prctl = ctypes.CDLL(None).prctl
-        prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-        prctl.restype = ctypes.c_int
-    except Exception:  # a Python without libffi, a libc without prctl: the process group is what can be kept
-        return None
-    prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    return prctl
 
 
 class _Keeper:
@@ -149,7 +122,10 @@ class _Keeper:
         """Milliseconds until there is something to do unasked; None while the upstream serves: no wake-up at all."""
         if self._rung <= KEEP:
             return None
-        return max(0.0, self._deadline - time.monotonic()) * 1000 + 1
+        left = max(0.0, self._deadline - time.monotonic())
+        if self._prctl is None and self._leader_ended:  # the group's others are not its children: it has to look
+            left = min(left, _LOOK_AGAIN)
+        return left * 1000 + 1
 
     def _hear(self, descriptor: int) -> None:
         said = os.read(descriptor, 512)
@@ -171,6 +147,8 @@ class _Keeper:
             self._start()
         elif rung == TERMINATE and self._anything_left():
             self._signal(signal.SIGTERM)
+        elif rung == KILL:
+            self._kill()
 
     def _climb(self) -> None:
         """Go up one rung when this one's time is over, or when the upstream itself ended and left others behind."""
@@ -181,7 +159,7 @@ class _Keeper:
             self._rise(TERMINATE)
         elif self._rung == TERMINATE and now >= self._deadline:
             self._rise(KILL)
-        if self._rung == KILL and now >= self._deadline:
+        elif self._rung == KILL and now >= self._deadline:
             self._kill()
 
     def _kill(self) -> None:
@@ -196,19 +174,20 @@ class _Keeper:
     def _start(self) -> None:
         """Fork the upstream, tell the guard whether it runs, and let go of what is the upstream's alone."""
         trouble, trouble_writer = os.pipe()
+        itself, stdin, stdout = os.getpid(), self._wires.stdin, self._wires.stdout
         try:
             self._leader = os.fork()
         except OSError as error:
             os.write(trouble_writer, b"fork %d" % (error.errno or 0))
         else:
             if self._leader == 0:
-                become_upstream(self._wires, self._program, self._prctl, trouble_writer)
+                self._program.become(stdin, stdout, trouble_writer, self._prctl, itself)
             self._childless = False
         os.close(trouble_writer)
         why = os.read(trouble, 64)  # ends without a word when exec has closed the other end
         os.close(trouble)
-        for descriptor in (self._wires.stdin, self._wires.stdout):
-            os.close(descriptor)
+        os.close(stdin)
+        os.close(stdout)
         os.dup2(0, 2)
         if why:
             self._leader_ended = self._group_gone = True
@@ -231,7 +210,7 @@ class _Keeper:
     def _upstream_ended(self, code: int) -> None:
         self._leader_ended = True
         # While it has members a group's number is not given out again; once it has none, it may be another's.
-        self._group_gone = not _signal_group(self._leader, 0)
+        self._group_gone = not signal_group(self._leader, 0)
         asked = self._rung > KEEP
         self._report(b"%s %d %d" % (b"exited" if code >= 0 else b"killed", abs(code), asked))
 
@@ -244,45 +223,17 @@ class _Keeper:
             return True
         if self._prctl is not None or self._group_gone or not self._leader:
             return False  # a subreaper without children has no descendants
-        return _signal_group(self._leader, 0)
+        # No process escapes a signal to its group; what is there after SIGKILL is zombies that others are to reap.
+        return self._rung < KILL and signal_group(self._leader, 0)
 
     def _signal(self, number: int) -> None:
         """Send a signal to the group and to every descendant outside it."""
         if self._leader and not self._group_gone:
-            _signal_group(self._leader, number)
+            signal_group(self._leader, number)
         for pid, group in descendants(os.getpid()):
             if group != self._leader:
                 with suppress(OSError):
                     os.kill(pid, number)
-
-
-def become_upstream(wires: Wires, program: Program, prctl: Prctl | None, trouble: int) -> "NoReturn":
-    """Turn this process, just forked, into the upstream; what cannot be done goes to `trouble` as `STAGE ERRNO`.
-
-    It gets a session and thereby a group of its own, default signals, and no descriptor but 0, 1 and 2: all others
-    are closed by exec.
-    """
-    stage, keeper = b"exec", os.getppid()
-    try:
-        os.setsid()
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)
-        os.dup2(wires.stdin, 0)
-        os.dup2(wires.stdout, 1)
-        os.set_inheritable(2, True)
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != keeper:  # it died before it could be asked for
-                os._exit(127)
-        if program.cwd is not None:
-            stage = b"cwd"
-            os.chdir(program.cwd)
-            stage = b"exec"
-        os.execvpe(program.argv[0], program.argv, program.env)
-    except OSError as error:
-        os.write(trouble, b"%s %d" % (stage, error.errno or 0))
-    finally:
-        os._exit(127)
 
 
 def _wake_on_child_death() -> int:
@@ -293,36 +244,3 @@ def _wake_on_child_death() -> int:
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     return reader
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False if it has no member that may be signalled."""
-    try:
-        os.killpg(group, number)
-    except OSError:
-        return False
-    return True
-
-
-def descendants(root: int) -> list[tuple[int, int]]:
-    """Every process below `root`, parents first, each with its process group; none where there is no /proc."""
-    children: dict[int, list[tuple[int, int]]] = {}
-    with suppress(OSError):
-        for name in os.listdir("/proc"):
-            if name.isdecimal():
-                parent, group = _parent_and_group(name)
-                children.setdefault(parent, []).append((int(name), group))
-    found = list(children.get(root, ()))
-    for pid, _ in found:  # grows as it goes
-        found.extend(children.get(pid, ()))
-    return found
-
-
-def _parent_and_group(pid: str) -> tuple[int, int]:
-    """What /proc/PID/stat says of a process, (0, 0) if it is gone: `PID (any text) STATE PARENT GROUP …`."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            _state, parent, group = stat.read().rpartition(b")")[2].split(maxsplit=3)[:3]
-    except OSError:
-        return 0, 0
-    return int(parent), int(group)

@@ -7,7 +7,6 @@ Invariant: nothing that an `Upstream` started outlives it. After `close` it is g
 its keeper ends it; if the keeper dies, the guard does.
 """
 
-import errno
 import os
 import select
 import signal
@@ -16,18 +15,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from mcp_guard.errors import GuardError
 from mcp_guard.transports import keeper
+from mcp_guard.transports.program import Program, UpstreamError, shown
 
 if sys.platform != "win32":
     import fcntl
 
 PIPE_BYTES = 256 * 1024  # asked for where the system lets one choose (Linux); its own choice is 64 KiB
 _KEEPER_PATIENCE = 1.0  # seconds that `close` waits for the keeper beyond the ladder's own
-
-
-class UpstreamError(GuardError):
-    """An upstream that could not be started."""
 
 
 class Exit:
@@ -70,7 +65,7 @@ class Upstream:
 
     __slots__ = ("_control", "_exit", "_program", "_reports", "keeper_pid", "pid", "status", "stdin", "stdout")
 
-    def __init__(self, program: keeper.Program, keeper_pid: int, near: keeper.Wires) -> None:
+    def __init__(self, program: Program, keeper_pid: int, near: keeper.Wires) -> None:
         self._program, self.keeper_pid, self._control = program, keeper_pid, near.control
         self.status, self.stdin, self.stdout = near.status, near.stdin, near.stdout
         self.pid = 0
@@ -88,10 +83,10 @@ class Upstream:
                 self.pid = int(pid)
             case [b"failed", stage, number]:
                 self.close()
-                raise _failure(self._program, stage.decode(), int(number))
+                raise self._program.failure(stage.decode(), int(number))
             case _:
                 self.close()
-                raise UpstreamError(f"cannot start {_shown(self._program.argv[0])}: its keeper process was killed")
+                raise UpstreamError(f"cannot start {shown(self._program.argv[0])}: its keeper process was killed")
 
     def read_status(self) -> Exit | None:
         """How the upstream ended, or None while it runs. Does not wait."""
@@ -174,14 +169,14 @@ def prepare(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str,
         raise UpstreamError("stdio servers need Linux or macOS", "On Windows, run mcp-guard inside WSL.")
     if not command or not command[0]:
         raise UpstreamError("no server command given", "Put it last: mcp-guard run … -- COMMAND ARG…")
-    program = keeper.Program(list(command), cwd, dict(os.environ if env is None else env))
+    program = Program(list(command), cwd, dict(os.environ if env is None else env))
     if any("\0" in text for text in (*program.argv, cwd or "", *program.env, *program.env.values())):
-        raise UpstreamError(f"cannot start {_shown(program.argv[0])}: a NUL character in its arguments or environment")
+        raise UpstreamError(f"cannot start {shown(program.argv[0])}: a NUL character in its arguments or environment")
     try:
         near, far = _wires()
         return Upstream(program, _fork_keeper(program, near, far), near)
     except OSError as error:
-        raise UpstreamError(f"cannot start {_shown(program.argv[0])}: {os.strerror(error.errno or 0)}") from error
+        raise UpstreamError(f"cannot start {shown(program.argv[0])}: {os.strerror(error.errno or 0)}") from error
 
 
 def spawn(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Upstream:
@@ -191,7 +186,7 @@ def spawn(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, s
     return upstream
 
 
-def _fork_keeper(program: keeper.Program, near: keeper.Wires, far: keeper.Wires) -> int:
+def _fork_keeper(program: Program, near: keeper.Wires, far: keeper.Wires) -> int:
     # Blocked signals wait: none of the guard's handlers may run in the keeper.
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -255,42 +250,6 @@ def _parse_exit(reports: bytes) -> Exit | None:
     if how == b"exited":
         return Exit(code=int(number), asked=asked == b"1")
     return Exit(signal=int(number), asked=asked == b"1")
-
-
-def _failure(program: keeper.Program, stage: str, number: int) -> UpstreamError:
-    """Why a program could not be started, as a person can mend it."""
-    name, why = _shown(program.argv[0]), os.strerror(number)
-    if stage == "cwd":
-        where = _shown(program.cwd or "")
-        return UpstreamError(
-            f"cannot start {name} in {where}: {why}", "The working directory (cwd) must exist and be accessible."
-        )
-    path = os.path.join(program.cwd or "", program.argv[0]) if os.sep in program.argv[0] else ""
-    if number == errno.ENOENT and not path:
-        return UpstreamError(
-            f"command not found: {name}",
-            "Is it installed and on PATH? Programs started from a desktop often have a shorter PATH than a shell: "
-            "an absolute path always works.",
-        )
-    if number == errno.ENOENT and os.path.exists(path):
-        return UpstreamError(f"cannot start {name}: its interpreter is missing", "See the first line of the file.")
-    if number == errno.EACCES and os.path.isdir(path):
-        return UpstreamError(f"cannot start {name}: it is a directory", "Name the program in it.")
-    return UpstreamError(f"cannot start {name}: {why}", _HINTS.get(number, ""))
-
-
-_HINTS = {
-    errno.EACCES: "Make it executable (chmod +x), or put its interpreter in front of it.",
-    errno.ENOEXEC: "A script needs a first line such as #!/bin/sh; a binary must be one for this system.",
-    errno.ENOENT: "Check the path.",
-    errno.EAGAIN: "Too many processes: see `ulimit -u`.",
-    errno.E2BIG: "Its arguments and environment are too long together.",
-}
-
-
-def _shown(text: str) -> str:
-    """A command or path as it may stand in a message of one line."""
-    return text if text.isprintable() else ascii(text)
 
 
 def _signal_name(number: int) -> str:

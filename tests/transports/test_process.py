@@ -14,6 +14,7 @@ from process_watch import HERE, alive, closing, exists, habit, open_descriptors,
 
 from mcp_guard.transports import keeper
 from mcp_guard.transports.process import Exit, Upstream, UpstreamError, prepare, spawn
+from mcp_guard.transports.program import Program
 
 
 @pytest.fixture
@@ -82,6 +83,32 @@ def test_a_command_is_looked_up_on_the_path_it_is_given(tmp_path: Path) -> None:
         assert read_line(upstream) == "found"
 
 
+def test_a_command_is_looked_up_beyond_what_cannot_be_run(tmp_path: Path) -> None:
+    for name in ("not-executable", "directory/server", "empty", "right"):
+        (tmp_path / name).mkdir(parents=True)
+    script(tmp_path / "not-executable/server", "#!/bin/sh\necho wrong", mode=0o644)
+    script(tmp_path / "right/server", "#!/bin/sh\necho found")
+    path = ":".join(str(tmp_path / name) for name in ("not-executable", "directory", "empty", "missing", "right"))
+    with closing(spawn(["server"], env={"PATH": path})) as upstream:
+        assert read_line(upstream) == "found"
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "message"),
+    [
+        (0o755, "#!/no/such/shell", "cannot start server: its interpreter is missing"),
+        (0o644, "#!/bin/sh", "cannot start server: Permission denied"),
+    ],
+)
+def test_a_command_that_is_on_the_path_but_cannot_be_run_is_not_called_missing(
+    mode: int, text: str, message: str, tmp_path: Path
+) -> None:
+    script(tmp_path / "server", text, mode)
+    with pytest.raises(UpstreamError) as error:
+        spawn(["server"], env={"PATH": f"/nowhere:{tmp_path}:/nowhere"})
+    assert error.value.message == message
+
+
 def test_a_relative_command_is_relative_to_its_working_directory(tmp_path: Path) -> None:
     script(tmp_path / "server", "#!/bin/sh\necho found")
     with closing(spawn(["./server"], cwd=str(tmp_path))) as upstream:
@@ -109,7 +136,7 @@ def test_status_is_readable_also_where_the_upstream_ended_before_its_start_was_t
     order, status = os.pipe(), os.pipe()
     os.write(status[1], b"started 12345\nexited 3 0\n")
     os.close(status[1])
-    upstream = Upstream(keeper.Program(["x"], None, {}), 0, keeper.Wires(order[1], status[0], -1, -1))
+    upstream = Upstream(Program(["x"], None, {}), 0, keeper.Wires(order[1], status[0], -1, -1))
     upstream.start()
     assert upstream.pid == 12345
     assert wait_for_exit(upstream).code == 3

@@ -158,6 +158,22 @@ def test_what_left_the_group_is_ended_too(name: str, order: Callable[[Upstream],
         assert alive(mark) == {}
 
 
+@pytest.mark.parametrize("name", ["echo", "polite", "stubborn"])
+@pytest.mark.parametrize("shell", WRAPPED[:4])
+def test_without_a_subreaper_the_group_is_ended(
+    name: str, shell: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, or under a system call filter that forbids prctl."""
+    monkeypatch.setattr(keeper, "adopt_orphans", lambda: None)
+    monkeypatch.setattr(keeper, "descendants", lambda _root: [])
+    with closing(spawn(["sh", "-c", shell.format(server=" ".join(habit(name, mark)))])) as upstream:
+        assert read_line(upstream) == "ready"
+        upstream.terminate()
+        wait_for_exit(upstream)
+        upstream.close()
+        assert alive(mark) == {}
+
+
 def test_orphans_that_end_while_the_upstream_serves_are_reaped(mark: str) -> None:
     with closing(spawn(["sh", "-c", "(sleep 0 & echo $!) ; cat"])) as upstream:
         orphan = int(read_line(upstream))
