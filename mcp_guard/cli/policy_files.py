@@ -30,16 +30,15 @@ class PolicyFiles:
 
     def changed(self) -> bool:
         """Whether any file is another than at the last time, or was written since. Waits until its writer is done."""
-        look = self._look()
-        if look == self._seen:
+        if self._look() == self._seen:
             return False
         deadline = time.monotonic() + _SETTLE_AT_MOST
-        while time.monotonic() < deadline:
+        settled = False
+        while not settled and time.monotonic() < deadline:
+            before = self._look()
             time.sleep(_SETTLE)  # a half-written file must not be taken for a policy
-            previous, look = look, self._look()
-            if look == previous:
-                break
-        self._seen = look
+            settled = self._look() == before
+        self._seen = self._look()
         return True
 
     def _look(self) -> list[Look]:

@@ -11,6 +11,7 @@ import msgspec
 
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json, Principal
+from mcp_guard.redaction import ArgumentsMode
 
 PROTOCOL_META = "io.modelcontextprotocol/protocolVersion"
 CLIENT_META = "io.modelcontextprotocol/clientInfo"
@@ -19,7 +20,6 @@ CAPABILITIES_META = "io.modelcontextprotocol/clientCapabilities"
 BATCH_PROTOCOL = "2025-03-26"  # the only revision in which an array is a message
 
 Mode = Literal["enforce", "observe"]
-AuditArguments = Literal["full", "redacted", "hashed", "none"]
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     mode: Mode = "enforce"
     transport: str = "stdio"
-    audit_arguments: AuditArguments | None = None
+    audit_arguments: ArgumentsMode | None = None
     redaction_key: bytes = b""
 
 

@@ -28,14 +28,20 @@ class Gate:
 
     def from_client(self, line: bytes, now: int) -> list[Output]:
         """One line of the client's, without its line end."""
-        return from_client.receive(self._session, line, now)
+        try:
+            return from_client.receive(self._session, line, now)
+        except Exception as error:  # a mistake of ours must neither let a call past nor end the session
+            failure = _failure(error)
+            reply = Reply(answers.error(None, INTERNAL_ERROR, f"mcp-guard: {failure}"))
+            return [reply, *self._session.rejected("client", failure, len(line), now)]
 
     def from_upstream(self, line: bytes, now: int) -> list[Output]:
         """One line of the upstream's, without its line end."""
         try:
             return from_upstream.receive(self._session, line, now)
-        except UnreadableError as error:
-            return self._session.rejected("upstream", str(error), len(line), now)
+        except Exception as error:  # as above; what could not be read is not passed on
+            reason = str(error) if isinstance(error, UnreadableError) else _failure(error)
+            return self._session.rejected("upstream", reason, len(line), now)
 
     def refuse(self, admitted: Admitted, reason: str) -> Denied:
         """The row of an admitted call could not be written (`reason` says why, for the model): it is denied."""
@@ -104,3 +110,8 @@ class Gate:
         if session.initialized:
             return [Reply(answers.tools_changed())] if session.has_tools else []
         return [Reply(answers.tools_changed(entry.id)) for entry in session.open.values() if entry.wants_tool_changes]
+
+
+def _failure(error: Exception) -> str:
+    """A mistake of the guard's own, named without any of the data that it met."""
+    return f"internal error ({type(error).__name__})"

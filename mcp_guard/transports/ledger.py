@@ -1,7 +1,8 @@
-"""What has to be in the log before something else may happen, and what may follow with the next row.
+"""What has to be in the log before something else may happen, and what may follow.
 
-A call's row is committed before the call is forwarded. Everything else rides with the next such commit, or is written
-as soon as the line is idle. The invariant: nothing is dropped while the log can be written.
+A call's row is committed before the call is forwarded, together with every event that came before it. The rows that
+only say how a call ended wait a little, and are written together. The invariant: nothing is dropped while the log can
+be written.
 """
 
 from mcp_guard.errors import GuardError
@@ -9,7 +10,7 @@ from mcp_guard.events import Event
 from mcp_guard.store import Store
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
-_FULL = 256  # events that wait before they are written without waiting for the line to be idle
+_TOGETHER = 32  # completions that are written as one
 
 
 class Ledger:
@@ -18,16 +19,17 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: list[Event] = []
+        self._completed: list[Event] = []
         self._lost = 0
         self.failure: str | None = None  # why the last write failed; None once one succeeds
 
     @property
-    def waiting(self) -> bool:
-        """Whether there are events to write at the next opportunity."""
-        return bool(self._waiting)
+    def urgent(self) -> bool:
+        """Whether there is something to write as soon as the line is idle."""
+        return self.failure is None and bool(self._completed or self._waiting)
 
     def commit(self, events: list[Event]) -> str | None:
-        """Write these events, and what waits before them, and commit. Gives why that failed, or None.
+        """Write these events, and what came before them, and commit. Gives why that failed, or None.
 
         On failure nothing is written and `events` are the caller's to deal with; what waited goes on waiting.
         """
@@ -41,16 +43,21 @@ class Ledger:
         return None
 
     def later(self, event: Event) -> None:
-        """Write this event with the next commit, or when the line is idle."""
-        self._waiting.append(event)
-        if len(self._waiting) >= _FULL and self.failure is None:
-            self.flush()
+        """Write this event before the next commit's, or when the line is idle."""
+        if event.type == "tool.completed":
+            self._completed.append(event)
+            if len(self._completed) >= _TOGETHER:
+                self.flush()
+        else:
+            self._waiting.append(event)
         if len(self._waiting) > _MOST_WAITING:
             del self._waiting[0]
             self._lost += 1
 
     def flush(self) -> None:
-        """Write what waits. A failure leaves it waiting."""
+        """Write all that waits. A failure leaves it waiting."""
+        self._waiting += self._completed
+        self._completed.clear()
         if self._waiting:
             self.commit([])
 

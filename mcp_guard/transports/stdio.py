@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record
-from mcp_guard.transports.framing import Lines, Outbox, Oversized
+from mcp_guard.transports.framing import Lines, Outbox
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.process import Upstream
 
@@ -26,6 +26,11 @@ _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
 _LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
+
+
+_UPSTREAM = (Admitted, Forward)
+_JUDGED = (Admitted, Denied)
+_RECORDED = (Admitted, Denied, Record)
 
 
 def say(text: str) -> None:
@@ -57,10 +62,12 @@ class Pump:
         self._to_client, self._to_upstream = Outbox(client_out), Outbox(upstream.stdin)
         self._limit = limit
         self._poll = select.poll()
-        self._polled: dict[int, int] = {}
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._watched: tuple[bool, ...] = ()
         self._wakeup = -1
         self._signal = 0  # the first signal that asked the guard to end
         self._client_open = True
+        self._client_end = ""  # why the client is gone
         self._upstream_open = True
         self._end_by = 0.0  # monotonic time at which a client that is gone is waited for no longer
         self._end_asked = False
@@ -85,51 +92,49 @@ class Pump:
 
     def _turn(self) -> None:
         """Wait until something is ready, and do what is to be done about it."""
-        self._watch()
-        hurry = not self._client_open or (self._ledger.waiting and self._ledger.failure is None)
-        ready = self._poll.poll(_IDLE if hurry else _TICK)
+        flow = self._flow()
+        if flow != self._watched:
+            self._watch(flow)
+        ready = self._poll.poll(_IDLE if self._ledger.urgent or not self._client_open else _TICK)
         if not ready:
             self._idle()
         for descriptor, _ in ready:
-            if descriptor == self._client_in:
-                self._read_client()
-            elif descriptor == self._upstream.stdout:
-                self._read_upstream()
-            elif descriptor == self._to_client.descriptor:
-                self._flush_client()
-            elif descriptor == self._to_upstream.descriptor:
-                self._flush_upstream()
-            elif descriptor == self._wakeup:
-                self._read_signals()
-            elif descriptor == self._upstream.status:
-                self._read_status()
+            self._handlers[descriptor]()
             if self._status is not None:
                 return
         if not self._client_open and (time.monotonic() >= self._end_by or not self._on_its_way()):
             self._end_upstream()
 
+    def _flow(self) -> tuple[bool, bool, bool, bool]:
+        """What may be read and what has to be written now: a source is read only while its readers keep up."""
+        client, upstream = self._to_client.size, self._to_upstream.size
+        keeps_up = client <= _HIGH_WATER
+        return (
+            self._client_open and keeps_up and upstream <= _HIGH_WATER,
+            self._upstream_open and keeps_up,
+            client > 0,
+            upstream > 0,
+        )
+
+    def _watch(self, flow: tuple[bool, bool, bool, bool]) -> None:
+        """Tell the poll what to wait for from now on."""
+        read_client, read_upstream, write_client, write_upstream = flow
+        sources = (
+            (self._client_in, read_client, select.POLLIN, self._read_client),
+            (self._upstream.stdout, read_upstream, select.POLLIN, self._read_upstream),
+            (self._to_client.descriptor, write_client, select.POLLOUT, self._flush_client),
+            (self._to_upstream.descriptor, write_upstream, select.POLLOUT, self._flush_upstream),
+            (self._upstream.status, True, select.POLLIN, self._read_status),
+            (self._wakeup, True, select.POLLIN, self._read_signals),
+        )
+        self._poll, self._handlers, self._watched = select.poll(), {}, flow
+        for descriptor, wanted, mask, handler in sources:
+            if wanted:
+                self._poll.register(descriptor, mask)
+                self._handlers[descriptor] = handler
+
     def _on_its_way(self) -> bool:
         return self._to_upstream.size > 0 or self._gate.holding
-
-    def _watch(self) -> None:
-        """Tell the poll what to wait for now: a source is read only while its readers keep up."""
-        client_slow = self._to_client.size > _HIGH_WATER
-        upstream_slow = self._to_upstream.size > _HIGH_WATER
-        wanted = {self._wakeup: select.POLLIN, self._upstream.status: select.POLLIN}
-        if self._client_open and not client_slow and not upstream_slow:
-            wanted[self._client_in] = select.POLLIN
-        if self._upstream_open and not client_slow:
-            wanted[self._upstream.stdout] = select.POLLIN
-        if self._to_client.size:
-            wanted[self._to_client.descriptor] = select.POLLOUT
-        if self._to_upstream.size:
-            wanted[self._to_upstream.descriptor] = select.POLLOUT
-        if wanted != self._polled:
-            for descriptor in self._polled.keys() - wanted.keys():
-                self._poll.unregister(descriptor)
-            for descriptor, mask in wanted.items():
-                self._poll.register(descriptor, mask)
-            self._polled = wanted
 
     def _idle(self) -> None:
         self._ledger.flush()
@@ -145,12 +150,12 @@ class Pump:
             return
         now = _now()
         outputs = self._reload(now)
-        lines = self._client_lines.feed(chunk) if chunk else self._client_lines.end()
-        for line in lines:
-            if isinstance(line, Oversized):
-                outputs += self._gate.client_oversized(line.size, self._limit, now)
+        gate = self._gate
+        for line in self._client_lines.feed(chunk) if chunk else self._client_lines.end():
+            if isinstance(line, bytes):
+                outputs += gate.from_client(line, now)
             else:
-                outputs += self._gate.from_client(line, now)
+                outputs += gate.client_oversized(line.size, self._limit, now)
         self._carry_out(outputs)
         if not chunk:
             self._client_gone("the client closed its end")
@@ -162,12 +167,13 @@ class Pump:
 
     def _take_from_upstream(self, chunk: bytes) -> None:
         now = _now()
+        gate = self._gate
         outputs: list[Output] = []
         for line in self._upstream_lines.feed(chunk) if chunk else self._upstream_lines.end():
-            if isinstance(line, Oversized):
-                outputs += self._gate.upstream_oversized(line.size, self._limit, now)
+            if isinstance(line, bytes):
+                outputs += gate.from_upstream(line, now)
             else:
-                outputs += self._gate.from_upstream(line, now)
+                outputs += gate.upstream_oversized(line.size, self._limit, now)
         self._carry_out(outputs)
         if not chunk:  # nothing more can be answered, so there is nothing left to guard
             self._upstream_open = False
@@ -176,17 +182,15 @@ class Pump:
     # Writing
 
     def _carry_out(self, outputs: list[Output]) -> None:
-        """Do what the gate wants done, in order, with the rows of calls committed first, all in one transaction."""
-        if not outputs:
-            return
-        rows = [output.event for output in outputs if isinstance(output, Admitted | Denied)]
-        failure = self._ledger.commit(rows) if rows else None
-        if failure is not None:
-            outputs = [self._refused(output, failure) for output in outputs]
+        """Do what the gate wants done, in order. Where a call is among it, all rows are committed first, as one."""
+        for output in outputs:
+            if isinstance(output, _JUDGED):
+                outputs = self._recorded(outputs)
+                break
         up: list[bytes] = []
         down: list[bytes] = []
         for output in outputs:
-            if isinstance(output, Admitted | Forward):
+            if isinstance(output, _UPSTREAM):
                 up.append(output.line)
             elif isinstance(output, Record):
                 self._ledger.later(output.event)
@@ -197,13 +201,16 @@ class Pump:
         if down:
             self._send_client(down)
 
-    def _refused(self, output: Output, failure: str) -> Output:
-        """The output as it stands when the rows of this turn could not be written: no call goes upstream."""
-        if isinstance(output, Admitted):
-            output = self._gate.refuse(output, failure)
-        if isinstance(output, Denied):
-            self._ledger.later(output.event)
-        return output
+    def _recorded(self, outputs: list[Output]) -> list[Output]:
+        """Commit the rows of these outputs; gives what is left to do. If that fails, no call goes upstream."""
+        failure = self._ledger.commit([output.event for output in outputs if isinstance(output, _RECORDED)])
+        if failure is None:
+            return [output for output in outputs if not isinstance(output, Record)]
+        outputs = [self._gate.refuse(o, failure) if isinstance(o, Admitted) else o for o in outputs]
+        for output in outputs:
+            if isinstance(output, Denied):
+                self._ledger.later(output.event)
+        return outputs
 
     def _send_client(self, lines: list[bytes]) -> None:
         lines.append(b"")
@@ -239,8 +246,8 @@ class Pump:
         """Nobody asks any more: let what is on its way arrive, then end the upstream."""
         if self._client_open:
             self._client_open = False
+            self._client_end = why
             self._end_by = time.monotonic() + _LAST_CHANCE
-            self._carry_out(self._gate.client_closed(why, _now()))
 
     def _end_upstream(self) -> None:
         """Close the upstream's stdin; where that does not end it, its keeper sees to it."""
@@ -259,7 +266,7 @@ class Pump:
         self._carry_out(self._gate.upstream_exited(exit.describe(), _now()))
         if self._client_open:
             say(f"the server {exit.describe()}")
-            self._carry_out(self._gate.client_closed("the upstream is gone", _now()))
+        self._carry_out(self._gate.client_closed(self._client_end or "the upstream is gone", _now()))
         self._last_words()
         lost = self._ledger.close()
         if lost:

@@ -259,3 +259,13 @@ def test_a_pinned_agent_outranks_what_the_client_says():
     turn = book.client(call(1, "read_file"))
     assert turn.upstream == []
     assert (turn.events[0].agent, turn.events[0].agent_verified) == ("codex", True)
+
+
+def test_a_mistake_of_the_guards_own_is_an_error_that_names_no_data_and_the_session_lives_on(monkeypatch):
+    book = connected()
+    monkeypatch.setattr("mcp_guard.gate.calls.judge", lambda *_: {}["secret-key"])
+    turn = book.client(call(1, "read_file", token="secret-value"))
+    assert turn.upstream == []
+    assert turn.client[0]["error"] == {"code": -32603, "message": "mcp-guard: internal error (KeyError)"}
+    assert "secret" not in str(turn.events)
+    assert book.client(request(2, "ping")).upstream

@@ -1,0 +1,79 @@
+"""What is written before a call goes on, what follows, and what becomes of it when the log cannot be written."""
+
+import pytest
+
+from mcp_guard.errors import GuardError
+from mcp_guard.events import Event
+from mcp_guard.transports.ledger import Ledger
+
+
+class Log:
+    """Stands in for the store: keeps the transactions, or refuses them."""
+
+    def __init__(self) -> None:
+        self.transactions: list[list[str]] = []
+        self.trouble = ""
+
+    def record(self, events: list[Event]) -> None:
+        if self.trouble:
+            raise GuardError(self.trouble)
+        self.transactions.append([event.id for event in events])
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+def event(name: str, kind: str = "tool.decided") -> Event:
+    return Event(id=name, ts=0, type=kind, connection_id="C")
+
+
+def test_what_came_before_a_call_is_committed_with_it_in_order(log):
+    ledger = Ledger(log)
+    ledger.later(event("listed", "tools.listed"))
+    ledger.later(event("connected", "agent.connected"))
+    assert ledger.commit([event("call")]) is None
+    assert log.transactions == [["listed", "connected", "call"]]
+
+
+def test_completions_wait_until_the_line_is_idle(log):
+    ledger = Ledger(log)
+    ledger.later(event("done", "tool.completed"))
+    ledger.commit([event("call")])
+    assert log.transactions == [["call"]]
+    assert ledger.urgent
+    ledger.flush()
+    assert log.transactions == [["call"], ["done"]]
+    assert not ledger.urgent
+
+
+def test_many_completions_are_written_together_without_waiting(log):
+    ledger = Ledger(log)
+    for number in range(100):
+        ledger.later(event(str(number), "tool.completed"))
+    assert [len(transaction) for transaction in log.transactions] == [32, 32, 32]
+
+
+def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_again(log):
+    ledger = Ledger(log)
+    log.trouble = "the disk is full"
+    ledger.later(event("listed", "tools.listed"))
+    ledger.later(event("done", "tool.completed"))
+    ledger.flush()
+    assert ledger.commit([event("call")]) == "the disk is full"
+    assert not ledger.urgent
+    ledger.later(event("denied"))
+    log.trouble = ""
+    assert ledger.commit([event("next")]) is None
+    assert log.transactions == [["listed", "done", "denied", "next"]]
+
+
+def test_memory_is_bounded_while_the_log_cannot_be_written_and_the_loss_is_told(log):
+    ledger = Ledger(log)
+    log.trouble = "the disk is full"
+    for number in range(10_050):
+        ledger.later(event(str(number), "message.rejected"))
+    assert ledger.close() == "10050 events could not be written to the audit log: the disk is full"
+    log.trouble = ""
+    assert ledger.close() == "50 events could not be written to the audit log: None"
