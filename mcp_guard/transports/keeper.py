@@ -56,13 +56,18 @@ class Wires:
 
 
 def keep(wires: Wires, program: Program) -> "NoReturn":
-    """Be the keeper: called in the child of the guard's fork, with all signals blocked. Does not return."""
+    """Be the keeper: called in the child of the guard's fork, with all signals blocked. Does not return.
+
+    Exits with 0 if its work is done; else the guard, if there still is one, does what it can of it.
+    """
+    status = 1
     try:
         _leave_the_guard(wires)
         prctl = adopt_orphans()
         _Keeper(wires, program, prctl).run()
+        status = 0
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
 def _leave_the_guard(wires: Wires) -> None:

@@ -93,8 +93,9 @@ class Upstream:
         if self._exit is None and self.status >= 0:
             keeper_lives = self._hear(timeout=0)
             self._exit = _parse_exit(self._reports)
-            if self._exit is None and not keeper_lives:
-                self._lose()
+            if self._exit is None and self.pid and not keeper_lives:
+                self._kill_group()
+                self._exit = Exit()
         return self._exit
 
     def close_stdin(self) -> None:
@@ -127,12 +128,8 @@ class Upstream:
         deadline = time.monotonic() + keeper.TERMINATE_GRACE + _KEEPER_PATIENCE
         while (left := deadline - time.monotonic()) > 0 and self._hear(timeout=left):
             pass
-        self._exit = self._exit or _parse_exit(self._reports)
-        if self._exit is None and self.pid:
-            self._lose()
         if left > 0:  # the keeper has ended: else it is held up by something that cannot be killed, and goes with it
-            with suppress(ChildProcessError):
-                os.waitpid(self.keeper_pid, 0)
+            self._take_leave_of_keeper()
         self._control, self.status = _close(self._control), _close(self.status)
 
     def _order(self, rung: int) -> None:
@@ -152,12 +149,18 @@ class Upstream:
         self._reports += report
         return report != b""
 
-    def _lose(self) -> None:
-        """The keeper was killed: end what can be reached from here."""
-        if self._exit is None and self.pid:
+    def _take_leave_of_keeper(self) -> None:
+        """Reap it, and do what can be done of its work from here if it did not get to it."""
+        self._exit = self._exit or _parse_exit(self._reports) or (Exit() if self.pid else None)
+        with suppress(ChildProcessError):  # whoever started the guard had it ignore its children's deaths
+            _, how = os.waitpid(self.keeper_pid, 0)
+            if how != 0:
+                self._kill_group()
+
+    def _kill_group(self) -> None:
+        if self.pid:
             with suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self._exit = Exit()
 
 
 def prepare(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None) -> Upstream:
@@ -170,8 +173,10 @@ def prepare(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str,
     if not command or not command[0]:
         raise UpstreamError("no server command given", "Put it last: mcp-guard run … -- COMMAND ARG…")
     program = Program(list(command), cwd, dict(os.environ if env is None else env))
-    if any("\0" in text for text in (*program.argv, cwd or "", *program.env, *program.env.values())):
-        raise UpstreamError(f"cannot start {shown(program.argv[0])}: a NUL character in its arguments or environment")
+    if not program.can_be_passed():
+        raise UpstreamError(
+            f"cannot start {shown(program.argv[0])}: no program can be given such arguments or variables"
+        )
     try:
         near, far = _wires()
         return Upstream(program, _fork_keeper(program, near, far), near)

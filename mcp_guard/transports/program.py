@@ -49,10 +49,19 @@ class Program:
     __slots__ = ("argv", "cwd", "env", "paths")
 
     def __init__(self, argv: list[str], cwd: str | None, env: Mapping[str, str]) -> None:
-        self.argv, self.cwd, self.env = argv, cwd, env
+        self.argv, self.cwd = argv, cwd
+        self.env = {name: value for name, value in env.items() if name}  # some parents pass on a nameless one
         name = argv[0]
         directories = [""] if "/" in name else env.get("PATH", os.defpath).split(":")
         self.paths = [os.path.join(directory, name) for directory in directories]
+
+    def can_be_passed(self) -> bool:
+        """Whether the system can hand this over: no NUL, nothing but text, no `=` in the name of a variable."""
+        try:
+            texts = map(os.fsencode, (*self.argv, self.cwd or "", *self.env, *self.env.values()))
+            return not any(b"\0" in text for text in texts) and not any("=" in name for name in self.env)
+        except UnicodeEncodeError:
+            return False
 
     def become(self, stdin: int, stdout: int, trouble: int, prctl: Prctl | None, parent: int) -> "NoReturn":
         """Turn the child that `parent` has just forked into the program, with these two descriptors as 0 and 1.

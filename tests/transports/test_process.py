@@ -10,11 +10,20 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from process_watch import HERE, alive, closing, exists, habit, open_descriptors, read_line, wait_for_exit
 
 from mcp_guard.transports import keeper
 from mcp_guard.transports.process import Exit, Upstream, UpstreamError, prepare, spawn
 from mcp_guard.transports.program import Program
+from tests.transports.process_watch import (
+    HERE,
+    alive,
+    closing,
+    exists,
+    habit,
+    open_descriptors,
+    read_line,
+    wait_for_exit,
+)
 
 
 @pytest.fixture
@@ -156,7 +165,8 @@ UNSTARTABLE = [
     ({}, [], "no server command given", "-- COMMAND"),
     ({}, [""], "no server command given", "-- COMMAND"),
     ({}, ["no such\ncommand\x1b[0m"], r"command not found: 'no such\ncommand\x1b[0m'", "on PATH?"),
-    ({}, ["sh", "a\0b"], "cannot start sh: a NUL character in its arguments or environment", ""),
+    ({}, ["sh", "a\0b"], "cannot start sh: no program can be given such arguments or variables", ""),
+    ({}, ["sh", "\ud800"], "cannot start sh: no program can be given such arguments or variables", ""),
 ]
 
 
@@ -180,6 +190,12 @@ def test_a_missing_working_directory_is_named(tmp_path: Path) -> None:
         spawn(["sh"], cwd=str(tmp_path / "gone"))
     assert error.value.message == f"cannot start sh in {tmp_path / 'gone'}: No such file or directory"
     assert "working directory" in error.value.hint
+
+
+@pytest.mark.parametrize("env", [{"a=b": "c"}, {"a\0": "c"}, {"a": "\0"}, {"a": "\ud800"}], ids=ascii)
+def test_an_impossible_environment_is_refused(env: dict[str, str]) -> None:
+    with pytest.raises(UpstreamError, match="no program can be given such arguments or variables"):
+        spawn(["/bin/sh"], env=env)
 
 
 def test_an_argument_never_gets_into_an_error() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from process_watch import (
+
+from mcp_guard.transports.process import spawn
+from tests.transports.process_watch import (
     DEADLINE,
     HERE,
     alive,
@@ -21,8 +23,6 @@ from process_watch import (
     wait_until,
     wait_until_gone,
 )
-
-from mcp_guard.transports.process import spawn
 
 LINUX = sys.platform == "linux"
 needs_subreaper = pytest.mark.skipif(not LINUX, reason="only Linux lets a keeper adopt what left the group")
@@ -147,6 +147,19 @@ def test_a_killed_keeper_takes_the_upstream_with_it_and_the_guard_hears_of_it(
         assert not exists(upstream.keeper_pid)
 
 
+def test_what_was_left_behind_goes_also_where_the_keeper_was_killed_after_the_upstream_ended(mark: str) -> None:
+    with closing(spawn(["sh", "-c", f"{' '.join(habit('stubborn', mark))} & read line"])) as upstream:
+        assert read_line(upstream) == "ready"
+        os.write(upstream.stdin, b"go\n")
+        assert wait_for_exit(upstream).code == 0
+        os.kill(upstream.keeper_pid, signal.SIGKILL)
+        upstream.close()
+        wait_until_gone(mark)
+        how = upstream.read_status()
+        assert how is not None
+        assert how.code == 0
+
+
 @pytest.mark.parametrize("order", ["end", "terminate", "kill", "close"])
 def test_an_order_to_a_killed_keeper_ends_the_upstream_all_the_same(order: str, mark: str) -> None:
     with closing(spawn(habit("stubborn", mark))) as upstream:
@@ -155,7 +168,9 @@ def test_an_order_to_a_killed_keeper_ends_the_upstream_all_the_same(order: str, 
         os.waitid(os.P_PID, upstream.keeper_pid, os.WEXITED | os.WNOWAIT)
         getattr(upstream, order)()
         wait_until_gone(mark)
-        assert wait_for_exit(upstream).code is None if order != "close" else upstream.read_status() is not None
+        how = upstream.read_status()
+        assert how is not None
+        assert (how.code, how.signal) == (None, None)
 
 
 @needs_subreaper

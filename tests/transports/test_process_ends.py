@@ -8,7 +8,10 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from process_watch import (
+
+from mcp_guard.transports import keeper
+from mcp_guard.transports.process import Exit, Upstream, spawn
+from tests.transports.process_watch import (
     alive,
     closing,
     exists,
@@ -17,9 +20,6 @@ from process_watch import (
     wait_for_exit,
     wait_until,
 )
-
-from mcp_guard.transports import keeper
-from mcp_guard.transports.process import Exit, Upstream, spawn
 
 
 @pytest.fixture
