@@ -96,11 +96,11 @@ VERSION = len(MIGRATIONS)
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
     """Bring the database up to this version, in one transaction. Raises StoreError, sqlite3.Error."""
-    if _version(connection, path) == VERSION:
+    if version(connection, path) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in MIGRATIONS[_version(connection, path) :]:
+        for step in MIGRATIONS[version(connection, path) :]:
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -111,15 +111,15 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("ROLLBACK")
 
 
-def _version(connection: sqlite3.Connection, path: str) -> int:
+def version(connection: sqlite3.Connection, path: str) -> int:
     """The version of the schema in the file, 0 for an empty one. Raises StoreError where it is not ours to use."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
     if owner != APPLICATION_ID and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         raise StoreError(f"{path} is the database of another program", "name another file with --db")
-    if version > VERSION:
+    if found > VERSION:
         raise StoreError(
-            f"the audit log {path} was made by a newer mcp-guard (its version is {version}, this one knows {VERSION})",
+            f"the audit log {path} was made by a newer mcp-guard (its version is {found}, this one knows {VERSION})",
             "update mcp-guard, or name another file with --db",
         )
-    return version
+    return found
