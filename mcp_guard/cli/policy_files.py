@@ -30,19 +30,23 @@ class PolicyFiles:
 
     def changed(self) -> bool:
         """Whether any file is another than at the last time, or was written since. Waits until its writer is done."""
-        if self._look() == self._seen:
-            return False
-        deadline = time.monotonic() + _SETTLE_AT_MOST
-        settled = False
-        while not settled and time.monotonic() < deadline:
-            before = self._look()
-            time.sleep(_SETTLE)  # a half-written file must not be taken for a policy
-            settled = self._look() == before
-        self._seen = self._look()
-        return True
+        for path, seen in self._seen:
+            if _look(path) != seen:
+                self._settle()
+                return True
+        return False
 
-    def _look(self) -> list[Look]:
-        return [_look(path) for path in self.paths]
+    def _settle(self) -> None:
+        """Wait until nobody has written for a moment: a half-written file must not be taken for a policy."""
+        deadline = time.monotonic() + _SETTLE_AT_MOST
+        before = None
+        while before != self._seen and time.monotonic() < deadline:
+            before = self._look()
+            time.sleep(_SETTLE)
+            self._seen = self._look()
+
+    def _look(self) -> list[tuple[str, Look]]:
+        return [(path, _look(path)) for path in self.paths]
 
 
 def sources_hash(files: Sequence[tuple[str, bytes]]) -> str:
