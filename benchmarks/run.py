@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from between import Between, Command, Rows
-from e2e.npm import node_server
+from tests.e2e.npm import node_server
 from machinery import HERE, PEERS, Workshop, machine, say
 
 ROUNDS = 5

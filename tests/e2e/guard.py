@@ -1,0 +1,42 @@
+"""The real guard, as a client's config would start it, and what it left in its log."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+SERVERS = Path(__file__).parent / "servers"
+
+ALLOW_ALL = """\
+version: 1
+rules:
+  - {name: everything, effect: allow}
+settings: {unlisted_tools: policy, audit_arguments: full}
+"""
+
+
+def server(name: str) -> list[str]:
+    """The command of one of the small servers next to these tests."""
+    return [sys.executable, str(SERVERS / f"{name}.py")]
+
+
+class Guard:
+    """A policy file and a database in a directory of their own; `command` puts the guard in front of a server."""
+
+    def __init__(self, home: Path, policy: str = ALLOW_ALL) -> None:
+        self.policy, self.database = home / "policy.yaml", home / "audit.db"
+        self.policy.write_text(policy)
+
+    def command(self, upstream: Sequence[str], *options: str, slug: str = "upstream") -> list[str]:
+        given = ["--policy", str(self.policy), "--db", str(self.database), "--server", slug, *options]
+        return [sys.executable, "-m", "mcp_guard", "run", *given, "--", *upstream]
+
+    def events(self, type: str | None = None) -> list[dict[str, Any]]:
+        """The rows of the log in their order, `data` read; of one type, or all."""
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as log:
+            log.row_factory = sqlite3.Row
+            rows = [dict(row) for row in log.execute("SELECT * FROM events ORDER BY seq")]
+        return [{**row, "data": json.loads(row["data"])} for row in rows if type in (None, row["type"])]
