@@ -5,10 +5,11 @@ error.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 
+from mcp_guard import cel
 from mcp_guard.policy.conditions import compile_condition
 from mcp_guard.policy.declarations import Declarations, slug_of
 from mcp_guard.policy.diagnostics import Place, suggestion
@@ -21,9 +22,6 @@ from mcp_guard.policy.selectors import SCOPE_FIELDS
 from mcp_guard.policy.tree import Node, Tree
 from mcp_guard.policy.validation import Checked
 from mcp_guard.policy.values import Call, Json, Principal
-
-if TYPE_CHECKING:
-    from mcp_guard.cel import Program
 
 LONGEST_ID = 100
 
@@ -94,7 +92,7 @@ def _check_scope(entry: RuleEntry, report: Report) -> None:
                 _fault(fault, entry.tree, entry.node(field, position), report)
 
 
-def _condition(entry: RuleEntry, report: Report) -> "Program | None":
+def _condition(entry: RuleEntry, report: Report) -> cel.Program | None:
     source, tree = entry.section.when, entry.tree
     if source is None:
         if entry.section.effect == "gated":

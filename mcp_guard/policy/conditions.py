@@ -1,17 +1,25 @@
 """The conditions of rules: the variables they may use, and their errors at the right place of the policy file."""
 
-from typing import TYPE_CHECKING
-
 from mcp_guard import cel
+from mcp_guard.cel.types import BOOL, DYN, STRING, list_of, map_of, record
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.spans import offset_of
 from mcp_guard.policy.tree import Node, Scalar, Tree
 
-if TYPE_CHECKING:
-    from mcp_guard.cel import Program
+_NAMED = {"id": STRING, "name": STRING, "slug": STRING, "tags": list_of(STRING)}
+_USER = {"id": STRING, "name": STRING, "email": STRING, "groups": list_of(STRING), "verified": BOOL}
+_TOOL = {"name": STRING, "tags": list_of(STRING)}
+
+VARIABLES = {
+    "agent": record("agent", {**_NAMED, "verified": BOOL}),
+    "user": record("user", _USER),
+    "mcp": record("mcp", {**_NAMED, "tool": record("mcp.tool", _TOOL)}),
+    "request": record("request", {"args": map_of(STRING, DYN)}),
+}
+"""What a condition may read. `situation` gives the values of all but `request`."""
 
 
-def compile_condition(source: str, tree: Tree, node: Node, report: Report) -> "Program | None":
+def compile_condition(source: str, tree: Tree, node: Node, report: Report) -> cel.Program | None:
     """The compiled condition, or None where it does not compile, which is reported."""
     if not source.strip():
         hint = "leave `when` out for a rule without a condition"
@@ -23,6 +31,3 @@ def compile_condition(source: str, tree: Tree, node: Node, report: Report) -> "P
         at = offset_of(tree.text, node, error.line, error.column) if isinstance(node, Scalar) else node.start
         report.error("condition", error.message, tree.text.place(at), error.hint)
         return None
-
-
-VARIABLES = {}

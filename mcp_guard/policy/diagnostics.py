@@ -99,12 +99,17 @@ def printable(text: str) -> str:
     return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in text)
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word closest to this one, or lists the known ones where none is close."""
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is like this one, or nothing."""
     from difflib import get_close_matches
 
+    found = get_close_matches(word[:64], sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word closest to this one, or lists the known ones where none is close."""
     names = sorted(known)
-    close = get_close_matches(word[:64], names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if found := closest(word, names):
+        return f"did you mean `{found}`?"
     return f"known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""

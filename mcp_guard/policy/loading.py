@@ -31,7 +31,8 @@ def load(sources: Sequence[Source]) -> Policy:
     entries = assembly.entries(files)
     rules = assembly.rules(entries, report)
     tests = assembly.tests(files, rules, declared, report)
-    lint.check(files, list(zip(entries, rules, strict=True)), declared, report)
+    if not report.has_errors:
+        lint.check(files, list(zip(entries, rules, strict=True)), declared, report)
     found = _in_file_order(report.found, sources)
     if report.has_errors:
         raise PolicyError(found)

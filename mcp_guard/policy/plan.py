@@ -6,7 +6,6 @@ the first rule that decides whatever the arguments are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +13,6 @@ from mcp_guard import cel
 from mcp_guard.policy.index import RuleSet, positions
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Decision, Effect, Json, Outcome, RuleOutcome, RuleTrace, VisibilityLevel
-
-if TYPE_CHECKING:
-    from mcp_guard.cel import Program
 
 NO_RULE = "No policy rule allows this tool."
 NO_RULE_FOR_THESE = "No policy rule allows this call with these arguments; with other arguments {} could."
@@ -40,7 +36,7 @@ class Step(msgspec.Struct, frozen=True):
     position: int
     rule: str
     effect: Effect
-    condition: "Program"
+    condition: cel.Program
     matched: Decision
     unjudged: Decision | None
 
@@ -98,7 +94,7 @@ def make_plan(walk: Iterator[Standing], facts: Mapping[str, Json], no_rule: Deci
     return Plan(facts, tuple(steps), final or _undecided(able, no_rule))
 
 
-def _step(position: int, rule: Rule, condition: "Program") -> Step:
+def _step(position: int, rule: Rule, condition: cel.Program) -> Step:
     return Step(position, rule.id, rule.effect, condition, rule.verdicts.matched, rule.verdicts.unjudged)
 
 

@@ -3,15 +3,13 @@
 The decisions are made once, when the policy is read: a decision names its rule and never quotes an argument.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from mcp_guard import cel
 from mcp_guard.policy.diagnostics import Place
 from mcp_guard.policy.values import Decision, Effect, Outcome
-
-if TYPE_CHECKING:
-    from mcp_guard.cel import Program
 
 Status = Literal["active", "draft", "disabled"]
 
@@ -69,7 +67,7 @@ class Rule(msgspec.Struct, frozen=True):
     effect: Effect
     status: Status
     scope: Scope
-    condition: "Program | None"
+    condition: cel.Program | None
     message: str | None
     place: Place
     verdicts: Verdicts

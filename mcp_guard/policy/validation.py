@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from pydantic import ValidationError
 
-from mcp_guard.policy.diagnostics import suggestion
+from mcp_guard.policy.diagnostics import closest, suggestion
 from mcp_guard.policy.document import SECTIONS, PolicyDocument
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.tree import Fields, Items, Node, Path, Scalar, Tree, plain
@@ -53,11 +53,17 @@ def check_shape(tree: Tree, report: Report) -> Checked:
 
 
 def _check_rest(tree: Tree, data: dict[str, object], errors: "list[ErrorDetails]", report: Report) -> Checked:
-    for error in errors:
-        _report(tree, error, report)
+    unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+    others = [error for error in errors if error["type"] != "extra_forbidden"]
+    meant = {(*error["loc"][:-1], _meant(error)) for error in unknown}
+    for error in (*unknown, *others):
+        if error["type"] != "missing" or error["loc"] not in meant:
+            _report(tree, error, report)
     left_out: dict[str, set[int]] = {"rules": set(), "tests": set()}
-    for error in errors:
-        _take_out(data, error, left_out)
+    for error in unknown:
+        _drop(data, error["loc"])
+    for error in others:
+        _take_out(data, error["loc"], left_out)
     kept: dict[str, tuple[int, ...]] = {}
     for section, positions in left_out.items():
         entries = cast(list[object], data.get(section, []))
@@ -69,15 +75,16 @@ def _check_rest(tree: Tree, data: dict[str, object], errors: "list[ErrorDetails]
         return Checked(tree, PolicyDocument(version=1), (), (), False)
 
 
-def _take_out(data: dict[str, object], error: "ErrorDetails", left_out: Mapping[str, set[int]]) -> None:
-    """Take out what an error is about: an unknown field alone, else the entry of a section, else the section."""
-    path = error["loc"]
-    if error["type"] == "extra_forbidden":
-        holder: object = data
-        for step in path[:-1]:
-            holder = cast(dict[str | int, object], holder)[step]
-        cast(dict[str | int, object], holder).pop(path[-1], None)
-        return
+def _drop(data: dict[str, object], path: Path) -> None:
+    """Take one field out."""
+    holder: object = data
+    for step in path[:-1]:
+        holder = cast(dict[str | int, object], holder)[step]
+    cast(dict[str | int, object], holder).pop(path[-1], None)
+
+
+def _take_out(data: dict[str, object], path: Path, left_out: Mapping[str, set[int]]) -> None:
+    """Take out what an error is about: the entry of a section, else the section."""
     section = cast(str, path[0])
     if section == "version":
         data["version"] = 1
@@ -87,6 +94,13 @@ def _take_out(data: dict[str, object], error: "ErrorDetails", left_out: Mapping[
         cast(dict[str | int, object], data[section]).pop(path[1], None)
     else:
         data.pop(section, None)
+
+
+def _meant(error: "ErrorDetails") -> str:
+    """The field that an unknown one was likely meant to be."""
+    path = error["loc"]
+    _, section = SECTIONS.get(_section_of(path[:-1]), ("", PolicyDocument))
+    return closest(str(path[-1]), section.model_fields)
 
 
 def _report(tree: Tree, error: "ErrorDetails", report: Report) -> None:

@@ -86,8 +86,9 @@ def _problem(error: "MarkedYAMLError") -> str:
 
 
 def _hint(text: Text, offset: int) -> str:
-    found = text.characters[offset : offset + 1]
-    return HINTS.get(found) or BLOCK_HINT
+    """What to do about the character that the parser stopped at, or just behind."""
+    before, found = text.characters[max(0, offset - 1) : offset], text.characters[offset : offset + 1]
+    return HINTS.get(found) or HINTS.get(before) or BLOCK_HINT
 
 
 class _Composer:

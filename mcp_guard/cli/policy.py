@@ -1,0 +1,128 @@
+"""`mcp-guard policy`: check, test and explain policy files, and their JSON Schema. Reads options, asks `policy`, prints.
+
+How findings look, for people and as JSON, is in `policy_reports`.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input, print_json
+
+if TYPE_CHECKING:
+    from mcp_guard.policy import Diagnostic, Policy, Source
+    from mcp_guard.policy.values import Json
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
+
+
+@app.callback()
+def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    """Check, test and explain policy files."""
+
+
+@app.command(epilog="Example: mcp-guard policy check policy.yaml")
+def check(
+    files: Files,
+    cross_check: CrossCheck = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are only warnings, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find what is wrong with a policy. Exits with 2 on any error, 1 on a disagreement of engines, else 0."""
+    from mcp_guard.cli import policy_reports
+    from mcp_guard.policy import PolicyError, load
+
+    sources = _read(files)
+    try:
+        policy = load(sources)
+    except PolicyError as error:
+        policy_reports.print_check(error.diagnostics, None, as_json=as_json)
+        raise SystemExit(EXIT_BAD_INPUT) from None
+    doubts = _second_opinion(policy) if cross_check else ()
+    policy_reports.print_check((*policy.warnings, *doubts), policy, as_json=as_json)
+    raise SystemExit(EXIT_FINDING if doubts or (strict and policy.warnings) else EXIT_DONE)
+
+
+@app.command(epilog="Example: mcp-guard policy test policy.yaml")
+def test(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False) -> None:
+    """Run the tests inside policy files. Exits with 1 where one fails."""
+    from mcp_guard.cli import policy_reports
+    from mcp_guard.policy.inline_tests import run_test
+
+    policy = _load(files)
+    results = [run_test(one, policy) for one in policy.tests]
+    if cross_check:
+        from mcp_guard.policy.cross_check import cross_checked
+
+        results = cross_checked(results, policy)
+    policy_reports.print_tests(results, as_json=as_json)
+    raise SystemExit(EXIT_DONE if all(result.passed for result in results) else EXIT_FINDING)
+
+
+@app.command(
+    epilog="Example: mcp-guard policy explain policy.yaml --agent claude-code --server github "
+    "--tool create_pull_request --args '{\"base\": \"main\"}'"
+)
+def explain(
+    files: Files,
+    agent: Annotated[str, typer.Option(metavar="SLUG", help="The agent that calls.")],
+    server: Annotated[str, typer.Option(metavar="SLUG", help="The server that it calls.")],
+    tool: Annotated[str, typer.Option(metavar="NAME", help="The tool that it calls.")],
+    args: Annotated[str, typer.Option(metavar="JSON", help="The arguments, a JSON object.")] = "{}",
+    user: Annotated[str, typer.Option(metavar="ID", help="The user whose agent it is.")] = "",
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
+    verified: Annotated[bool, typer.Option("--verified", help="Agent and user are vouched for.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what becomes of one call, and each rule's part in it."""
+    from mcp_guard.cli import policy_reports
+    from mcp_guard.policy import Call, Principal
+
+    policy = _load(files)
+    principal = Principal(agent, user, tuple(group or ()), verified=verified, user_verified=verified)
+    call = Call(principal, server, tool, _arguments(args))
+    policy_reports.print_explanation(policy, call, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard policy schema > policy.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a policy file, for editors."""
+    from mcp_guard.policy.schema import json_schema
+
+    print_json(json_schema())
+
+
+def _read(files: Sequence[str]) -> "list[Source]":
+    from mcp_guard.cli.policy_files import PolicyFiles
+    from mcp_guard.policy import Source
+
+    return [Source(path, text) for path, text in PolicyFiles(files).read()]
+
+
+def _load(files: Sequence[str]) -> "Policy":
+    from mcp_guard.policy import load
+
+    return load(_read(files))
+
+
+def _second_opinion(policy: "Policy") -> "tuple[Diagnostic, ...]":
+    from mcp_guard.policy.cross_check import cross_check_syntax
+
+    return cross_check_syntax(policy)
+
+
+def _arguments(text: str) -> "dict[str, Json]":
+    import msgspec
+
+    try:
+        arguments = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        bad_input(f"--args is not JSON: {error}", "quote it for the shell: --args '{\"path\": \"a.txt\"}'")
+    if not isinstance(arguments, dict):
+        bad_input("--args must be a JSON object", "the arguments by name: --args '{\"path\": \"a.txt\"}'")
+    return cast("dict[str, Json]", arguments)
