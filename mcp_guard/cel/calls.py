@@ -1,0 +1,143 @@
+"""Closures for calls: which function is meant, and short ways for string tests against a literal.
+
+Functions are found by name and number of arguments. One that does not exist fails when it is called, not when the source
+is compiled: only the checker knows what a declared expression may call.
+"""
+
+from collections.abc import Callable
+
+from mcp_guard.cel.errors import EvaluationError, compile_error
+from mcp_guard.cel.functions import Implementation, overloads
+from mcp_guard.cel.functions.regex import BadPatternError, Search, compile_pattern, utf8
+from mcp_guard.cel.limits import STRING_UNIT
+from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
+from mcp_guard.cel.syntax import Call, Literal, Name, Node, Select
+from mcp_guard.cel.values import UNKNOWN, Value, refusal
+
+PATTERN_HINT = "patterns are RE2: no look-ahead, no look-behind, no back-references"
+
+
+def call(node: Call, scope: Scope) -> Run:
+    """A call of a function or a method."""
+    special = _with_literal(node, scope)
+    if special:
+        return special
+    name, arguments, is_method = resolve(node, scope.slot)
+    found = next((row.run for row in overloads(name, is_method) if len(row.parameters) == len(arguments)), None)
+    if found is None:
+        return _missing(name)
+    return _by_count(found, tuple(scope.build(argument) for argument in arguments))
+
+
+def resolve(node: Call, slot: Callable[[str], int | None]) -> tuple[str, tuple[Node, ...], bool]:
+    """The function that a call names, its arguments with the target of a method first, and whether it is a method.
+
+    `math.abs(x)` is a function with a namespace, unless `math` is the variable of a loop.
+    """
+    target = node.target
+    if target is None:
+        return node.function, node.arguments, False
+    spaced = f"{namespace(target)}.{node.function}"
+    root = spaced.partition(".")[0]
+    if slot(root) is None and overloads(spaced, False):
+        return spaced, node.arguments, False
+    return node.function, (target, *node.arguments), True
+
+
+def namespace(node: Node) -> str:
+    """`a.b` where the node is just names, else nothing."""
+    if isinstance(node, Name):
+        return node.name
+    return f"{namespace(node.operand)}.{node.field}" if isinstance(node, Select) else ""
+
+
+def _missing(name: str) -> Run:
+    def run(names: Names, frame: Frame) -> Value:
+        raise EvaluationError(f"no function `{name}` takes so many arguments")
+
+    return run
+
+
+def _by_count(function: Implementation, arguments: tuple[Run, ...]) -> Run:
+    if len(arguments) == 1:
+        (only,) = arguments
+        return lambda names, frame: function(frame[BUDGET], only(names, frame))
+    if len(arguments) == 2:
+        first, second = arguments
+        return lambda names, frame: function(frame[BUDGET], first(names, frame), second(names, frame))
+    return lambda names, frame: function(frame[BUDGET], *[argument(names, frame) for argument in arguments])
+
+
+def _with_literal(node: Call, scope: Scope) -> Run | None:
+    """The short way of `x.startsWith("…")` and the like, where there is one."""
+    if node.target is None or len(node.arguments) != 1 or not isinstance(node.arguments[0], Literal):
+        return None
+    text, make = node.arguments[0].value, SHORT_WAYS.get(node.function)
+    if make is None or type(text) is not str:
+        return None
+    operand = scope.build(node.target)
+    try:
+        return make(operand, text)
+    except BadPatternError as error:
+        at = node.arguments[0].at
+        raise compile_error(scope.source, at, f"this is no regular expression: {error}", PATTERN_HINT) from None
+
+
+def _starts_with(operand: Run, start: str) -> Run:
+    def run(names: Names, frame: Frame) -> Value:
+        value = operand(names, frame)
+        if type(value) is str:
+            return value.startswith(start)
+        if value is UNKNOWN:
+            return value
+        raise refusal("startsWith", value, start)
+
+    return run
+
+
+def _ends_with(operand: Run, end: str) -> Run:
+    def run(names: Names, frame: Frame) -> Value:
+        value = operand(names, frame)
+        if type(value) is str:
+            return value.endswith(end)
+        if value is UNKNOWN:
+            return value
+        raise refusal("endsWith", value, end)
+
+    return run
+
+
+def _contains(operand: Run, part: str) -> Run:
+    def run(names: Names, frame: Frame) -> Value:
+        value = operand(names, frame)
+        if type(value) is str:
+            if len(value) >= STRING_UNIT:
+                frame[BUDGET].spend_characters(len(value))
+            return part in value
+        if value is UNKNOWN:
+            return value
+        raise refusal("contains", value, part)
+
+    return run
+
+
+def _matches(operand: Run, pattern: str) -> Run:
+    search: Search = compile_pattern(pattern)
+
+    def run(names: Names, frame: Frame) -> Value:
+        value = operand(names, frame)
+        if type(value) is str:
+            return search(utf8(value, frame[BUDGET])) is not None
+        if value is UNKNOWN:
+            return value
+        raise refusal("matches", value, pattern)
+
+    return run
+
+
+SHORT_WAYS: dict[str, Callable[[Run, str], Run]] = {
+    "startsWith": _starts_with,
+    "endsWith": _ends_with,
+    "contains": _contains,
+    "matches": _matches,
+}
