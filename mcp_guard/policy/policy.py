@@ -11,12 +11,12 @@ import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Diagnostic
-from mcp_guard.policy.index import RuleIndex
+from mcp_guard.policy.index import RuleIndex, positions
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.plan import NO_RULE, Heard, Plan, Standing, judge, make_plan, standings
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.situation import situation
-from mcp_guard.policy.values import Call, Decision, Principal, RuleTrace, Visibility
+from mcp_guard.policy.values import Call, Decision, Json, Principal, RuleTrace, Visibility
 
 REMEMBERED_PLANS = 2048
 LONGEST_REMEMBERED_NAMES = 1024  # characters of user, server and tool together
@@ -94,6 +94,12 @@ class Policy:
         level = self._plan(principal, server, tool).level
         return Visibility(level, self._trace(principal, server, tool, {}, None) if trace else ())
 
+    def in_scope(self, call: Call) -> tuple[list[Rule], dict[str, Json]]:
+        """The active rules whose scope fits a call, and the variables of their conditions for it."""
+        here = situation(self.declared, call.principal, call.server, call.tool)
+        rules = [self.rules[position] for position in positions(self._index.in_scope(here))]
+        return rules, {**here.facts, "request": {"args": dict(call.arguments)}}
+
     def _plan(self, principal: Principal, server: str, tool: str) -> Plan:
         key = (principal, server, tool)
         plan = self._plans.get(key)
@@ -103,6 +109,10 @@ class Policy:
             plan = make_plan(standings(self.rules, in_scope, here.facts), here.facts, self._no_rule)
             self._remember(key, plan)
         return plan
+
+    def forget(self) -> None:
+        """Drop all remembered plans; for measurements."""
+        self._plans.clear()
 
     def _remember(self, key: tuple[Principal, str, str], plan: Plan) -> None:
         """Keep a plan, unless its key is longer than any honest one; start anew when there are too many."""
