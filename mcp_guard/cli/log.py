@@ -1,0 +1,135 @@
+"""`mcp-guard log`: the events, as a table for a person or as JSON Lines for a program. Reads options, asks, prints."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_guard.cli.moments import moment
+from mcp_guard.cli.output import console
+
+if TYPE_CHECKING:
+    from mcp_guard.store.reader import RecordedEvent
+
+LATEST = 50
+ROUTINE = ("tool.completed", "tools.listed")  # shown only where asked for
+_POLL = 0.25  # seconds between two looks of --follow
+_SAMPLE = 200  # lines that the widths of the columns are made for
+_DETAIL = 36  # columns of a terminal that are kept for the detail, with the gaps
+_FEWEST = 60  # columns of a terminal for all else
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_GLOB = "a name or a glob"
+
+
+@app.command(epilog="Example: mcp-guard log --since 2h --decision deny")
+def log(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing events as they come.")] = False,
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="2h, 3d, today, 2026-11-21, …")] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="The same; a day is meant whole.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The agent: {_GLOB}.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The user: {_GLOB}.")] = None,
+    server: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The server: {_GLOB}.")] = None,
+    tool: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The tool: {_GLOB}.")] = None,
+    decision: Annotated[str | None, typer.Option(metavar="OUTCOME", help="allow, deny or require_approval.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="A type of event, or `all`; repeatable.")
+    ] = None,
+    connection: Annotated[str | None, typer.Option(metavar="ID", help="One connection.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=f"The newest N; {LATEST} where neither --since nor --until is given."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines: one object for each event.")] = False,
+    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+) -> None:
+    """Show what has been recorded, newest last: connections, calls with their outcomes, changes of policy and tools."""
+    from mcp_guard.store.follow import follow as follow_events
+    from mcp_guard.store.location import default_database
+    from mcp_guard.store.reader import Filters, newest_seq, read_events
+
+    now = datetime.now()
+    shown, hidden = _types(types)
+    filters = Filters(
+        since=moment(since, now, "--since") if since else None,
+        until=moment(until, now, "--until", end=True) if until else None,
+        agent=agent,
+        user=user,
+        server=server,
+        tool=tool,
+        decision=_decision(decision),
+        types=shown,
+        except_types=hidden,
+        connection=connection,
+    )
+    path = db or default_database()
+    end = newest_seq(path)
+    there = read_events(path, replace(filters, upto=end), newest=limit or (None if since or until else LATEST))
+    coming = follow_events(path, replace(filters, after=end), _pause) if follow else iter(())
+    try:
+        (_print_json if as_json else _print_table)(there, coming)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; nothing is left to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _pause() -> None:
+    sys.stdout.flush()
+    time.sleep(_POLL)
+
+
+def _decision(name: str | None) -> str | None:
+    known = ("allow", "deny", "require_approval")
+    if name is not None and name not in known:
+        raise typer.BadParameter(f"{name!r} is no decision; there are {', '.join(known)}", param_hint="--decision")
+    return name
+
+
+def _types(names: list[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which types to show and which to leave out."""
+    from typing import get_args
+
+    from mcp_guard.events import EventType
+
+    for name in names or ():
+        if name != "all" and name not in get_args(EventType):
+            known = ", ".join(get_args(EventType))
+            raise typer.BadParameter(f"{name!r} is no type of event; there are all, {known}", param_hint="--type")
+    if not names:
+        return (), ROUTINE
+    return ((), ()) if "all" in names else (tuple(names), ())
+
+
+def _print_json(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]") -> None:
+    from mcp_guard.cli.log_lines import json_line
+
+    for event in chain(there, coming):
+        sys.stdout.write(json_line(event) + "\n")
+
+
+def _print_table(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]") -> None:
+    """Columns are as wide as the first lines need; what comes later is cut to them."""
+    from mcp_guard.cli.log_lines import HEADINGS, line, styled, widths
+
+    screen = console()
+
+    def show(cells: Sequence[str], style: str = "") -> None:
+        text = styled(cells, columns)
+        text.stylize(style)
+        if screen.is_terminal:
+            screen.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+        else:
+            sys.stdout.write(text.plain.rstrip() + "\n")
+
+    first = [line(event) for event in islice(there, _SAMPLE)]
+    columns = widths(first, max(_FEWEST, screen.width - _DETAIL) if screen.is_terminal else None)
+    show(HEADINGS, "bold")
+    for cells in chain(first, map(line, chain(there, coming))):
+        show(cells)

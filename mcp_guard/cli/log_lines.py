@@ -1,0 +1,189 @@
+"""How an event looks: one line for a person, or one JSON object for a program.
+
+The invariant: nothing that a client or an upstream chose reaches a terminal but as printable text. Lines go through
+`safe_text`; JSON is ASCII with every control character escaped.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from mcp_guard.redaction import safe_text
+from mcp_guard.store.reader import RecordedEvent
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
+WIDEST = (19, 20, 20, 32, 18, 28, 400)  # characters of each column
+NOTHING = "·"
+_NARROWEST = 8  # columns of a terminal that each column keeps
+
+STYLES = {
+    "allow": "green",
+    "deny": "red",
+    "require_approval": "yellow",
+    "would deny": "magenta",
+    "would ask": "magenta",
+    "ok": "green",
+    "failed": "yellow",
+    "rejected": "red",
+    "policy refused": "red",
+    "tool changed": "yellow",
+    "upstream ended": "yellow",
+}
+_OBSERVED = {"deny": "would deny", "require_approval": "would ask"}
+
+_COLUMNS = [field.name for field in fields(RecordedEvent)]
+Line = tuple[str, ...]
+
+
+def json_line(event: RecordedEvent) -> str:
+    """The event as one JSON object on one line, with the names of its columns; `data` is an object."""
+    columns = {name: getattr(event, name) for name in _COLUMNS}
+    return json.dumps(columns, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def line(event: RecordedEvent) -> Line:
+    """The event's cells: time, agent, server, tool, outcome, rule, detail."""
+    cells = (
+        local_time(event.ts),
+        event.agent,
+        event.server,
+        event.tool,
+        outcome(event),
+        event.rule or (f"({event.decided_by})" if event.decided_by else None),
+        detail(event),
+    )
+    return tuple(safe_text(cell or NOTHING, width) for cell, width in zip(cells, WIDEST, strict=True))
+
+
+def local_time(ts: str) -> str:
+    """A recorded time as this machine's clock shows it, to the second."""
+    try:
+        return datetime.fromisoformat(ts).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:  # somebody has edited the file
+        return ts
+
+
+def outcome(event: RecordedEvent) -> str:
+    """What happened, in a word or two."""
+    if event.type == "tool.decided":
+        decision = event.decision or ""
+        return _OBSERVED.get(decision, decision) if event.data.get("mode") == "observe" else decision
+    if event.type == "tool.completed":
+        return "failed" if event.data.get("is_error") else "ok"
+    return _OUTCOMES.get(event.type, event.type)
+
+
+def detail(event: RecordedEvent) -> str:
+    """What one wants to know at a glance: the arguments of a call, or why the guard itself decided."""
+    try:
+        return _DETAILS.get(event.type, _members)(event.data)
+    except (TypeError, ValueError, AttributeError):  # somebody has edited the file
+        return _members(event.data)
+
+
+def _call(data: Mapping[str, object]) -> str:
+    arguments = data.get("arguments")
+    redacted = {str(entry["path"]) for entry in cast("list[dict[str, object]]", data.get("redacted") or [])}
+    if arguments is None:
+        return "arguments not kept"
+    shown = [
+        f"{name}={'[redacted]' if '/' + name in redacted else _short(value)}"
+        for name, value in cast("dict[str, object]", arguments).items()
+    ]
+    return " ".join(shown)
+
+
+def _completion(data: Mapping[str, object]) -> str:
+    return f"{cast('int', data['duration_us']) / 1000:.1f} ms, {data['bytes']} bytes"
+
+
+def _connection(data: Mapping[str, object]) -> str:
+    client = cast("dict[str, object]", data.get("client") or {})
+    name = " ".join(str(client[key]) for key in ("name", "version") if client.get(key)) or "a client without a name"
+    parts = [name, f"MCP {data['protocol']}" if data.get("protocol") else ""]
+    for key, words in (("allowed", "allowed"), ("conditionally_allowed", "conditional"), ("denied", "hidden")):
+        parts.append(f"{len(cast('list[str]', data.get(f'{key}_tools') or []))} {words}")
+    return ", ".join(part for part in parts if part)
+
+
+def _errors(data: Mapping[str, object]) -> str:
+    errors = cast("list[str]", data.get("errors") or [])
+    return f"{errors[0] if errors else 'refused'}: the one before stays in force"
+
+
+def _rejection(data: Mapping[str, object]) -> str:
+    return f"from the {data['from']}: {data['reason']} ({data['bytes']} bytes)"
+
+
+def _policy(data: Mapping[str, object]) -> str:
+    files = ", ".join(cast("list[str]", data.get("files") or [])) or "none: everything is denied"
+    return f"{files} ({data.get('rules', 0)} rules)"
+
+
+def _members(data: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={_short(value)}" for name, value in data.items())
+
+
+def _short(value: object) -> str:
+    """A value without more quotes than it needs."""
+    if isinstance(value, str) and value and not any(character in value for character in ' "=\n\t'):
+        return value[: WIDEST[-1]]
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[: WIDEST[-1]]
+
+
+_DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
+    "tool.decided": _call,
+    "tool.completed": _completion,
+    "agent.connected": _connection,
+    "agent.disconnected": lambda data: str(data.get("why", "")),
+    "tools.listed": lambda data: f"{len(cast('dict[str, str]', data['tools']))} tools",
+    "tool.changed": lambda data: "differs in " + ", ".join(cast("list[str]", data["members"])),
+    "message.rejected": _rejection,
+    "upstream.exited": lambda data: str(data.get("how", "")),
+    "policy.loaded": _policy,
+    "policy.rejected": _errors,
+}
+_OUTCOMES = {
+    "agent.connected": "connected",
+    "agent.disconnected": "disconnected",
+    "tools.listed": "tools listed",
+    "tool.changed": "tool changed",
+    "message.rejected": "rejected",
+    "upstream.exited": "upstream ended",
+    "policy.loaded": "policy loaded",
+    "policy.rejected": "policy refused",
+}
+
+
+def widths(lines: Iterable[Sequence[str]], room: int | None) -> list[int]:
+    """The width of each column but the last: what these lines and the headings need, and together at most `room`."""
+    from rich.cells import cell_len
+
+    found = [max(map(cell_len, column)) for column in zip(HEADINGS, *lines, strict=True)][:-1]
+    while room is not None and sum(found) > room and max(found[1:]) > _NARROWEST:
+        found[found.index(max(found[1:]), 1)] -= 1
+    return found
+
+
+def styled(cells: Sequence[str], column_widths: Sequence[int]) -> "Text":
+    """A line of the table: columns aligned, the outcome coloured."""
+    from rich.text import Text
+
+    text = Text()
+    for cell, width in zip(cells, column_widths, strict=False):
+        text.append(_sized(cell, width), style=STYLES.get(cell, "dim" if cell == NOTHING else ""))
+        text.append("  ")
+    text.append(cells[-1], style="dim" if cells[-1] == NOTHING else "")
+    return text
+
+
+def _sized(cell: str, width: int) -> str:
+    """The cell in so many columns of a terminal, in which some characters take two."""
+    from rich.cells import cell_len, set_cell_size
+
+    return set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
