@@ -52,7 +52,8 @@ _VERIFIED, _DATA = _NAMES.index("agent_verified"), _NAMES.index("data")
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which events to read: all that is given must fit. `since` and `until` are microseconds since the epoch (both
-    included); agent, user, server and tool are globs in which only `*` is special, and case counts; `after` is a seq.
+    included); agent, user, server and tool are globs in which only `*` is special, and case counts; `after` (left out)
+    and `upto` (included) are seqs.
     """
 
     since: int | None = None
@@ -66,13 +67,14 @@ class Filters:
     except_types: tuple[str, ...] = ()
     connection: str | None = None
     after: int = 0
+    upto: int | None = None
 
 
 def read_events(path: str, filters: Filters, *, newest: int | None = None) -> Iterator[RecordedEvent]:
     """The events that fit, oldest first; with `newest`, only so many of the newest. Raises StoreError."""
     where, values = _condition(filters)
     after = filters.after
-    last = newest_seq(path)
+    last = newest_seq(path) if filters.upto is None else filters.upto
     if newest is not None:
         after = max(after, _start_of_newest(path, where, values, newest))
     select = f"SELECT {_COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND {where} ORDER BY seq LIMIT {PAGE}"
@@ -102,6 +104,8 @@ def _condition(filters: Filters) -> tuple[str, tuple[str, ...]]:
         parts.append(("ts >= ?", timestamp(filters.since)))
     if filters.until is not None:
         parts.append(("ts <= ?", timestamp(filters.until)))
+    if filters.upto is not None:
+        parts.append(("seq <= CAST(? AS INTEGER)", str(filters.upto)))
     if filters.decision is not None:
         parts.append(("decision = ?", filters.decision))
     if filters.connection is not None:
