@@ -26,6 +26,7 @@ class Engine(Protocol):
     """Another implementation of CEL."""
 
     name: str
+    is_exact_on_errors: bool
 
     def answer(self, source: str, facts: Facts) -> Answer:
         """What a condition comes to; `unsupported` where the engine does not know a function or macro in it."""
@@ -67,6 +68,8 @@ def _disagreements(call: Call, policy: Policy, engine: Engine) -> Iterator[str]:
         if rule.condition is None:
             continue
         ours, theirs = _our_answer(rule, facts), engine.answer(rule.condition.source, facts)
+        if "error" in (ours, theirs) and not engine.is_exact_on_errors:
+            continue
         if theirs not in (ours, "unsupported"):
             yield f'rule "{rule.id}": the condition comes to {ours} here, and to {theirs} in {engine.name}'
 
@@ -97,6 +100,7 @@ class CelExpr:
     """Google's C++ engine. Raises ImportError where it is not installed."""
 
     name = "cel-expr-python"
+    is_exact_on_errors = True
 
     def __init__(self) -> None:
         module = import_module("cel_expr_python.cel")
@@ -119,9 +123,12 @@ class CelExpr:
 
 
 class CelPython:
-    """cel-python, all Python."""
+    """cel-python, all Python. It gives values where the language has errors (`in` and macros over texts, `has` below what
+    is missing) and errors where it has values (comparisons of unlike types), so only its true and false are compared.
+    """
 
     name = "cel-python"
+    is_exact_on_errors = False
 
     def __init__(self) -> None:
         self._celpy = import_module("celpy")
@@ -145,4 +152,6 @@ class CelPython:
             value = cast(object, program.evaluate({name: self._to_cel(value) for name, value in facts.items()}))
         except self._celpy.CELEvalError as error:
             return "unsupported" if "undeclared reference" in str(error) else "error"
+        except Exception:  # it breaks on values that the language has errors for: no opinion then
+            return "unsupported"
         return _answer(bool(value)) if type(value).__name__ in ("BoolType", "bool") else "error"
