@@ -271,8 +271,8 @@ class Pump:
         lost = self._ledger.close()
         if lost:
             say(lost)
-        ended_by_us = exit.asked and exit.code is None
-        self._status = 128 + self._signal if self._signal else 0 if ended_by_us else exit.exit_code
+        forced = not self._client_open and exit.signal is not None  # it did not end by itself when the client had
+        self._status = 128 + self._signal if self._signal else 0 if forced else exit.exit_code
 
     def _last_words(self) -> None:
         """Give the client what waits for it, if it still reads."""
