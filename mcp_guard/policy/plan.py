@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from mcp_guard import cel
+from mcp_guard.cel.values import Value
 from mcp_guard.policy.index import RuleSet, positions
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Decision, Effect, Json, Outcome, RuleOutcome, RuleTrace, VisibilityLevel
@@ -30,8 +31,16 @@ class Standing(msgspec.Struct, frozen=True):
     decision: Decision | None = None
 
 
+Answer = tuple[bool | None, str | None]
+"""What a condition came to: whether it holds, or None and the text of why that could not be told."""
+
+
 class Step(msgspec.Struct, frozen=True):
-    """A rule that decides for some arguments and not for others."""
+    """A rule that decides for some arguments and not for others.
+
+    `reads` are the arguments that its condition looks at, None where it may look at any. A call that has none of them
+    gets the answer `without`, which is known before any call.
+    """
 
     position: int
     rule: str
@@ -39,6 +48,8 @@ class Step(msgspec.Struct, frozen=True):
     condition: cel.Program
     matched: Decision
     unjudged: Decision | None
+    reads: frozenset[str] | None
+    without: Answer
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -89,13 +100,35 @@ def make_plan(walk: Iterator[Standing], facts: Mapping[str, Json], no_rule: Deci
         final = standing.decision
         rule = standing.rule
         if standing.outcome == "condition_unknown" and rule.condition is not None:
-            steps.append(_step(standing.position, rule, rule.condition))
+            steps.append(_step(standing.position, rule, rule.condition, facts))
             able.append(rule)
     return Plan(facts, tuple(steps), final or _undecided(able, no_rule))
 
 
-def _step(position: int, rule: Rule, condition: cel.Program) -> Step:
-    return Step(position, rule.id, rule.effect, condition, rule.verdicts.matched, rule.verdicts.unjudged)
+def _step(position: int, rule: Rule, condition: cel.Program, facts: Mapping[str, Json]) -> Step:
+    without = _answer(condition, {**facts, "request": {"args": {}}}, cel.Budget())
+    verdicts, reads = rule.verdicts, arguments_read(condition)
+    return Step(position, rule.id, rule.effect, condition, verdicts.matched, verdicts.unjudged, reads, without)
+
+
+def arguments_read(condition: cel.Program) -> frozenset[str] | None:
+    """The names of the arguments that a condition looks at; None where that cannot be told, or it may look at any."""
+    names: set[str] = set()
+    for path in condition.paths:
+        if path.segments[0] == "request":
+            name = path.segments[2] if len(path.segments) > 2 else None
+            if name is None or path.segments[1] != "args":
+                return None
+            names.add(name)
+    return frozenset(names)
+
+
+def _answer(condition: cel.Program, activation: Mapping[str, Value], budget: cel.Budget) -> Answer:
+    try:
+        holds = condition.evaluate(activation, budget=budget)
+    except cel.EvaluationError as failure:
+        return None, str(failure)
+    return (holds, None) if holds is True or holds is False else (None, NOT_A_BOOLEAN)
 
 
 def _undecided(able: Sequence[Rule], no_rule: Decision) -> Decision:
@@ -119,12 +152,12 @@ def judge(plan: Plan, arguments: Mapping[str, Json], heard: Heard | None = None)
         return plan.final
     activation = {**plan.facts, "request": {"args": arguments}}
     budget = cel.Budget()
+    given = arguments.keys()
     for step in plan.steps:
-        try:
-            holds = step.condition.evaluate(activation, budget=budget)
-            error = None if holds is True or holds is False else NOT_A_BOOLEAN
-        except cel.EvaluationError as failure:
-            holds, error = None, str(failure)
+        if step.reads is not None and given.isdisjoint(step.reads):
+            holds, error = step.without
+        else:
+            holds, error = _answer(step.condition, activation, budget)
         if heard is not None:
             heard[step.position] = _heard(step, holds, error)
         if holds is True:
