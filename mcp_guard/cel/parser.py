@@ -191,7 +191,7 @@ class _Parser:
         while True:
             at = self.at
             if self.take("."):
-                node = self.selection(node, at)
+                node = self.selection(node)
             elif self.take("["):
                 optional = self.take("?")
                 node = Index(at, node, self.expression(), optional)
@@ -201,14 +201,14 @@ class _Parser:
             else:
                 return node
 
-    def selection(self, operand: Node, at: int) -> Node:
+    def selection(self, operand: Node) -> Node:
         optional = self.take("?")
         name_at, kind, field = self.at, self.kind, self.value
         if kind not in ("name", "quoted") or not isinstance(field, str):
             raise self.unexpected("a field name belongs")
         self.advance()
         if kind == "quoted" or optional or self.kind != "(":
-            return Select(at, operand, field, optional)
+            return Select(name_at, operand, field, optional)
         return self.call(name_at, operand, field)
 
     def call(self, at: int, target: Node | None, function: str) -> Node:

@@ -20,6 +20,7 @@ from mcp_guard.cel.syntax import (
     Select,
     Ternary,
     Unary,
+    parts,
 )
 
 Segments = tuple[str | None, ...]
@@ -99,7 +100,7 @@ class _Reader:
         elif isinstance(node, Name):
             return
         else:
-            for part in node.parts():
+            for part in parts(node):
                 self.visit(part, known, aliases)
 
     def visit_keys(self, node: Node, known: Known, aliases: Aliases) -> None:

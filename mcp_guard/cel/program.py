@@ -103,6 +103,10 @@ def compile(source: str, *, variables: Mapping[str, Type] | None = None, expect_
     """
     try:
         tree = parse(source)
+        if variables is not None:
+            from mcp_guard.cel.checker import check
+
+            check(source, tree, variables, expect_bool)
         run, size = evaluator(source, tree)
         return Program(source, tree, run, size)
     except RecursionError:

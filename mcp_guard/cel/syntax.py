@@ -4,7 +4,8 @@ Nodes are never changed once made. `at` is the offset in the source that an erro
 (`has`, `all`, `cel.bind`, …) have nodes of their own, at the end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from typing import Literal as OneOf
 
 Scalar = None | bool | int | float | str | bytes
@@ -18,10 +19,6 @@ class Node:
 
     def __init__(self, at: int) -> None:
         self.at = at
-
-    def parts(self) -> "tuple[Node, ...]":
-        """The nodes directly under this one, in the order of the source."""
-        return ()
 
 
 class Literal(Node):
@@ -56,9 +53,6 @@ class Select(Node):
         self.field = field
         self.optional = optional
 
-    def parts(self) -> tuple[Node, ...]:
-        return (self.operand,)
-
 
 class Index(Node):
     """`operand[key]`, or `operand[?key]`."""
@@ -70,9 +64,6 @@ class Index(Node):
         self.operand = operand
         self.key = key
         self.optional = optional
-
-    def parts(self) -> tuple[Node, ...]:
-        return (self.operand, self.key)
 
 
 class Call(Node):
@@ -86,9 +77,6 @@ class Call(Node):
         self.function = function
         self.arguments = arguments
 
-    def parts(self) -> tuple[Node, ...]:
-        return self.arguments if self.target is None else (self.target, *self.arguments)
-
 
 class Unary(Node):
     """`!operand` or `-operand`."""
@@ -99,9 +87,6 @@ class Unary(Node):
         self.at = at
         self.operator = operator
         self.operand = operand
-
-    def parts(self) -> tuple[Node, ...]:
-        return (self.operand,)
 
 
 class Binary(Node):
@@ -115,9 +100,6 @@ class Binary(Node):
         self.left = left
         self.right = right
 
-    def parts(self) -> tuple[Node, ...]:
-        return (self.left, self.right)
-
 
 class Logic(Node):
     """A chain of `&&`, or a chain of `||`."""
@@ -128,9 +110,6 @@ class Logic(Node):
         self.at = at
         self.operator = operator
         self.operands = operands
-
-    def parts(self) -> tuple[Node, ...]:
-        return self.operands
 
 
 class Ternary(Node):
@@ -144,9 +123,6 @@ class Ternary(Node):
         self.then = then
         self.otherwise = otherwise
 
-    def parts(self) -> tuple[Node, ...]:
-        return (self.condition, self.then, self.otherwise)
-
 
 class ListOf(Node):
     """`[a, b]`; `optional` holds the positions written as `?item`."""
@@ -157,9 +133,6 @@ class ListOf(Node):
         self.at = at
         self.items = items
         self.optional = optional
-
-    def parts(self) -> tuple[Node, ...]:
-        return self.items
 
 
 class MapOf(Node):
@@ -172,9 +145,6 @@ class MapOf(Node):
         self.entries = entries
         self.optional = optional
 
-    def parts(self) -> tuple[Node, ...]:
-        return tuple(part for entry in self.entries for part in entry)
-
 
 class Record(Node):
     """`Name{field: value}`: valid syntax, of which no type exists here."""
@@ -185,9 +155,6 @@ class Record(Node):
         self.at = at
         self.name = name
         self.fields = fields
-
-    def parts(self) -> tuple[Node, ...]:
-        return tuple(value for _, value in self.fields)
 
 
 class Has(Node):
@@ -200,9 +167,6 @@ class Has(Node):
         self.operand = operand
         self.field = field
         self.optional = optional
-
-    def parts(self) -> tuple[Node, ...]:
-        return (self.operand,)
 
 
 class Loop(Node):
@@ -226,9 +190,6 @@ class Loop(Node):
         self.test = test
         self.result = result
 
-    def parts(self) -> tuple[Node, ...]:
-        return tuple(part for part in (self.over, self.test, self.result) if part is not None)
-
 
 class Bind(Node):
     """`cel.bind(variable, value, body)`: a name for a value, within the body."""
@@ -240,9 +201,6 @@ class Bind(Node):
         self.variable = variable
         self.value = value
         self.body = body
-
-    def parts(self) -> tuple[Node, ...]:
-        return (self.value, self.body)
 
 
 class OptionalMap(Node):
@@ -257,8 +215,30 @@ class OptionalMap(Node):
         self.body = body
         self.flat = flat
 
-    def parts(self) -> tuple[Node, ...]:
-        return (self.target, self.body)
+
+PARTS: Mapping[type[Node], Callable[[Any], tuple[Node, ...]]] = {
+    Binary: lambda node: (node.left, node.right),
+    Bind: lambda node: (node.value, node.body),
+    Call: lambda node: node.arguments if node.target is None else (node.target, *node.arguments),
+    Has: lambda node: (node.operand,),
+    Index: lambda node: (node.operand, node.key),
+    ListOf: lambda node: node.items,
+    Literal: lambda node: (),
+    Logic: lambda node: node.operands,
+    Loop: lambda node: tuple(part for part in (node.over, node.test, node.result) if part is not None),
+    MapOf: lambda node: tuple(part for entry in node.entries for part in entry),
+    Name: lambda node: (),
+    OptionalMap: lambda node: (node.target, node.body),
+    Record: lambda node: tuple(value for _, value in node.fields),
+    Select: lambda node: (node.operand,),
+    Ternary: lambda node: (node.condition, node.then, node.otherwise),
+    Unary: lambda node: (node.operand,),
+}
+
+
+def parts(node: Node) -> tuple[Node, ...]:
+    """The nodes directly under this one, in the order of the source."""
+    return PARTS[type(node)](node)
 
 
 def walk(root: Node) -> Iterator[tuple[Node, int]]:
@@ -267,4 +247,4 @@ def walk(root: Node) -> Iterator[tuple[Node, int]]:
     while waiting:
         node, depth = waiting.pop()
         yield node, depth
-        waiting.extend((part, depth + 1) for part in node.parts())
+        waiting.extend((part, depth + 1) for part in parts(node))
