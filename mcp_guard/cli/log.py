@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_guard.cli.moments import moment
-from mcp_guard.cli.output import console
 
 if TYPE_CHECKING:
     from mcp_guard.store.reader import RecordedEvent
@@ -21,8 +20,6 @@ LATEST = 50
 ROUTINE = ("tool.completed", "tools.listed")  # shown only where asked for
 _POLL = 0.25  # seconds between two looks of --follow
 _SAMPLE = 200  # lines that the widths of the columns are made for
-_DETAIL = 36  # columns of a terminal that are kept for the detail, with the gaps
-_FEWEST = 60  # columns of a terminal for all else
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -115,21 +112,8 @@ def _print_json(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEven
 
 
 def _print_table(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]") -> None:
-    """Columns are as wide as the first lines need; what comes later is cut to them."""
-    from mcp_guard.cli.log_lines import HEADINGS, line, styled, widths
+    from mcp_guard.cli.columns import Columns
+    from mcp_guard.cli.log_lines import HEADINGS, line
 
-    screen = console()
-
-    def show(cells: Sequence[str], style: str = "") -> None:
-        text = styled(cells, columns)
-        text.stylize(style)
-        if screen.is_terminal:
-            screen.print(text, no_wrap=True, overflow="ellipsis", crop=True)
-        else:
-            sys.stdout.write(text.plain.rstrip() + "\n")
-
-    first = [line(event) for event in islice(there, _SAMPLE)]
-    columns = widths(first, max(_FEWEST, screen.width - _DETAIL) if screen.is_terminal else None)
-    show(HEADINGS, "bold")
-    for cells in chain(first, map(line, chain(there, coming))):
-        show(cells)
+    columns = Columns(HEADINGS, [line(event) for event in islice(there, _SAMPLE)])
+    columns.print(map(line, chain(there, coming)))

@@ -5,35 +5,18 @@ The invariant: nothing that a client or an upstream chose reaches a terminal but
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from mcp_guard.cli.columns import NOTHING
 from mcp_guard.redaction import safe_text
 from mcp_guard.store.reader import RecordedEvent
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
 HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
 WIDEST = (19, 20, 20, 32, 18, 28, 400)  # characters of each column
-NOTHING = "·"
-_NARROWEST = 8  # columns of a terminal that each column keeps
 
-STYLES = {
-    "allow": "green",
-    "deny": "red",
-    "require_approval": "yellow",
-    "would deny": "magenta",
-    "would ask": "magenta",
-    "ok": "green",
-    "failed": "yellow",
-    "rejected": "red",
-    "policy refused": "red",
-    "tool changed": "yellow",
-    "upstream ended": "yellow",
-}
 _OBSERVED = {"deny": "would deny", "require_approval": "would ask"}
 
 _COLUMNS = [field.name for field in fields(RecordedEvent)]
@@ -158,32 +141,3 @@ _OUTCOMES = {
     "policy.loaded": "policy loaded",
     "policy.rejected": "policy refused",
 }
-
-
-def widths(lines: Iterable[Sequence[str]], room: int | None) -> list[int]:
-    """The width of each column but the last: what these lines and the headings need, and together at most `room`."""
-    from rich.cells import cell_len
-
-    found = [max(map(cell_len, column)) for column in zip(HEADINGS, *lines, strict=True)][:-1]
-    while room is not None and sum(found) > room and max(found[1:]) > _NARROWEST:
-        found[found.index(max(found[1:]), 1)] -= 1
-    return found
-
-
-def styled(cells: Sequence[str], column_widths: Sequence[int]) -> "Text":
-    """A line of the table: columns aligned, the outcome coloured."""
-    from rich.text import Text
-
-    text = Text()
-    for cell, width in zip(cells, column_widths, strict=False):
-        text.append(_sized(cell, width), style=STYLES.get(cell, "dim" if cell == NOTHING else ""))
-        text.append("  ")
-    text.append(cells[-1], style="dim" if cells[-1] == NOTHING else "")
-    return text
-
-
-def _sized(cell: str, width: int) -> str:
-    """The cell in so many columns of a terminal, in which some characters take two."""
-    from rich.cells import cell_len, set_cell_size
-
-    return set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"

@@ -1,0 +1,93 @@
+"""Lines whose columns stand under each other: fitted to a terminal, in full where the output is piped."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mcp_guard.cli.output import console
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+NOTHING = "·"
+_NARROWEST = 8  # columns of a terminal that each column keeps
+_LAST = 36  # columns of a terminal that are kept for the last column, with the gaps
+_FEWEST = 56  # columns of a terminal for all others
+
+STYLES = {
+    "allow": "green",
+    "deny": "red",
+    "require_approval": "yellow",
+    "would deny": "magenta",
+    "would ask": "magenta",
+    "ok": "green",
+    "failed": "yellow",
+    "rejected": "red",
+    "policy refused": "red",
+    "tool changed": "yellow",
+    "upstream ended": "yellow",
+    NOTHING: "dim",
+}
+
+
+class Columns:
+    """A table that is printed line by line. Its columns are as wide as the headings and the first lines need."""
+
+    def __init__(self, headings: Sequence[str], first: Sequence[Sequence[str]], *, fixed: int = 1) -> None:
+        """`fixed`: so many of the first columns are never made narrower than they need."""
+        self._screen = console()
+        room = max(_FEWEST, self._screen.width - _LAST) if self._screen.is_terminal else None
+        self._widths = _widths([headings, *first], room, fixed)
+        self._print(headings, "bold")
+        self.print(first)
+
+    def print(self, lines: Iterable[Sequence[str]]) -> None:
+        """Print lines. Their cells must be printable text."""
+        for cells in lines:
+            self._print(cells)
+
+    def _print(self, cells: Sequence[str], style: str = "") -> None:
+        text = _styled(cells, self._widths)
+        if self._screen.is_terminal:
+            text.stylize(style)
+            self._screen.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+        else:
+            sys.stdout.write(text.plain.rstrip() + "\n")
+
+
+def _widths(lines: Sequence[Sequence[str]], room: int | None, fixed: int) -> list[int]:
+    """What each column but the last takes, all together at most `room`.
+
+    Where room is short, a column that says the same on every line is left out first; then the widest give way.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*lines, strict=True))[:-1]
+    found = [max(map(cell_len, column)) for column in columns]
+    if room is None:
+        return found
+    for position, (_, *cells) in enumerate(columns):
+        if position >= fixed and sum(found) > room and len(cells) > 1 and len(set(cells)) == 1:
+            found[position] = 0
+    while sum(found) > room and max(found[fixed:]) > _NARROWEST:
+        found[found.index(max(found[fixed:]), fixed)] -= 1
+    return found
+
+
+def _styled(cells: Sequence[str], widths: Sequence[int], styles: Mapping[str, str] = STYLES) -> "Text":
+    from rich.text import Text
+
+    text = Text()
+    for cell, width in zip(cells, widths, strict=False):
+        if width:
+            text.append(_sized(cell, width), style=styles.get(cell, ""))
+            text.append("  ")
+    text.append(cells[-1], style=styles.get(cells[-1], ""))
+    return text
+
+
+def _sized(cell: str, width: int) -> str:
+    """The cell in so many columns of a terminal, in which some characters take two."""
+    from rich.cells import cell_len, set_cell_size
+
+    return set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
