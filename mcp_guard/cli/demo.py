@@ -20,6 +20,7 @@ _LOOK: dict[Outcome, tuple[str, str]] = {  # outcome: what is said, its colour
     "hidden": ("NOT THERE", "bold yellow"),
 }
 _SERVER = "npx -y @modelcontextprotocol/server-filesystem ~/project"
+_INDENT = 13
 _COLUMNS = ("seq", "type", "tool", "decision", "decided_by", "rule")
 
 
@@ -40,6 +41,9 @@ def demo(
 
 
 def _show(out: "Console", report: Report, db: Path | None) -> None:
+    out.print(
+        "An agent works with a small office server: a mailbox, some files. All that follows really happened just now."
+    )
     _show_policy(out, report.policy)
     _show_lists(out, report)
     _head(out, "What the agent does through the guard")
@@ -74,12 +78,23 @@ def _show_answer(out: "Console", answer: Answer) -> None:
     out.print(f"  [dim]{answer.story}[/dim]")
     out.print(f"  [{colour}]{word:<9}[/{colour}]  ", end="")
     out.print(f"{answer.tool}({given})", markup=False)
-    for line in answer.text.splitlines():
-        out.print(f"             {line}", markup=False, style="dim" if answer.outcome == "allowed" else None)
+    _print_indented(out, answer.text, style="dim" if answer.outcome == "allowed" else "")
+
+
+def _print_indented(out: "Console", text: str, style: str) -> None:
+    """Under the call that it answers: wrapped in a column of its own on a terminal, line by line when piped."""
+    if out.is_terminal:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        out.print(Padding(Text(text), (0, 0, 0, _INDENT)), style=style)
+    else:
+        for line in text.splitlines():
+            out.print(f"{'':{_INDENT}}{line}".rstrip(), markup=False)
 
 
 def _show_log(out: "Console", rows: list[dict[str, str | int | None]]) -> None:
-    _head(out, "What the audit log holds of it (table `events`, SQLite)")
+    _head(out, "What the audit log holds of it: the table `events`, in SQLite")
     lines = [_COLUMNS, *([str(row[name]) if row[name] is not None else "" for name in _COLUMNS] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     for number, line in enumerate(lines):

@@ -100,7 +100,7 @@ class Client:
         return line
 
     def _gone(self) -> GuardError:
-        """The server ended before it answered: the last thing it said on stderr."""
+        """The server ended before it answered: the last that it said on stderr."""
         self._complaints.seek(0)
         said = self._complaints.read().decode(errors="replace").strip().splitlines()
-        return GuardError("the server ended before it answered", said[-1] if said else "")
+        return GuardError("the server ended before it answered", "\n".join(said[-5:]))

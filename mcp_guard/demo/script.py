@@ -87,7 +87,7 @@ def _reading(response: Json) -> tuple[Outcome, str]:
 
 
 def _rows(database: Path) -> list[dict[str, str | int | None]]:
-    query = "SELECT seq, ts, type, agent, tool, decision, decided_by, rule, data FROM events ORDER BY seq"
+    query = "SELECT seq, ts, type, agent, tool, decision, decided_by, rule, data FROM events ORDER BY ts, seq"
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as log:
         log.row_factory = sqlite3.Row
         return [dict(row) for row in log.execute(query)]

@@ -157,7 +157,6 @@ EVERYTHING = Session(
         at_once(
             ("tools/call", {"name": "trigger-long-running-operation", "arguments": {"duration": 0.3, "steps": 1}}),
             ("tools/call", {"name": "echo", "arguments": {"message": "overtakes"}}),
-            ("ping", {}),
         ),
     ),
 )
