@@ -1,7 +1,7 @@
 """The condition language: CEL, the Common Expression Language, on plain values.
 
-`compile` makes a `Program` of a source; it is evaluated on the caller's variables, or as far as can be told while some of
-them are unknown. This package does no I/O and knows nothing of policies. See docs/conditions.md for the language.
+`compile` makes a `Program` of a source; it is evaluated on the caller's variables, or as far as can be told while some
+of them are unknown. This package does no I/O and knows nothing of policies. See docs/conditions.md for the language.
 """
 
 from mcp_guard.cel import types

@@ -8,7 +8,7 @@ from operator import add, mul, sub
 
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.values import INT_MAX, INT_MIN, TYPE_NAMES, UINT_MAX, UInt, Value, refusal
+from mcp_guard.cel.values import INT_MAX, INT_MIN, TYPE_NAMES, UINT_MAX, UInt, Value, kind_of, refusal
 
 
 def _divide(left: int, right: int) -> int:
@@ -45,7 +45,7 @@ DOUBLE: dict[str, Callable[[float, float], float]] = {"+": add, "-": sub, "*": m
 
 def compute(operator: str, left: Value, right: Value, budget: Budget) -> Value:
     """`left operator right`. Raises `EvaluationError` on overflow, division by zero, or types that do not fit."""
-    kind = type(left)
+    kind = kind_of(left)
     if kind is type(right):
         if kind is int:
             return whole(WHOLE[operator](checked(left), checked(right)))
@@ -94,7 +94,7 @@ def _joined(left: Value, right: Value, budget: Budget) -> Value:
 
 def negative(value: Value) -> Value:
     """`-value`."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is int:
         return whole(-checked(value))
     if kind is float:

@@ -1,7 +1,8 @@
 """How much work one decision may still do.
 
-One budget is shared by all loops of an expression, nested ones too, and may be shared by all conditions of one decision.
-Work is charged by the size of what a primitive reads or builds, before it is done. A used-up budget stays used up.
+One budget is shared by all loops of an expression, nested ones too, and may be shared by all conditions of one
+decision. Work is charged by the size of what a primitive reads or builds, before it is done. A used-up budget stays
+used up.
 """
 
 from mcp_guard.cel.errors import BudgetExceededError

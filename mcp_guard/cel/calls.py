@@ -1,7 +1,7 @@
 """Closures for calls: which function is meant, and short ways for string tests against a literal.
 
-Functions are found by name and number of arguments. One that does not exist fails when it is called, not when the source
-is compiled: only the checker knows what a declared expression may call.
+Functions are found by name and number of arguments. One that does not exist fails when it is called, not when the
+source is compiled: only the checker knows what a declared expression may call.
 """
 
 from collections.abc import Callable

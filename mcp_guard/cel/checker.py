@@ -1,8 +1,8 @@
 """The checker: refuses, when it is compiled, a condition that cannot mean what its author wanted.
 
-It goes up the tree and finds the type of each part. What it refuses is certain to be wrong, whatever the arguments: names
-and fields that do not exist, operations on types for which they have no meaning, comparisons that never hold. What hangs
-on the arguments is `dyn` and passes.
+It goes up the tree and finds the type of each part. What it refuses is certain to be wrong, whatever the arguments:
+names and fields that do not exist, operations on types for which they have no meaning, comparisons that never hold.
+What hangs on the arguments is `dyn` and passes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +162,7 @@ class _Checker:
         if operand.name != "map":
             raise self.wrong(node, f"{described(operand)} has no items")
         if not may_be_equal(operand.parameters[0], key):
-            message = f"the keys of this map are {operand.parameters[0]!r}, and this is {described(key)}"
+            message = f"the keys of this map are of type {operand.parameters[0]!r}, and this is {described(key)}"
             raise self.wrong(node.key, message)
         return operand.parameters[1]
 
@@ -188,14 +188,12 @@ class _Checker:
         counts = sorted({len(row.parameters) - first for row in rows})
         if len(types) - first not in counts:
             takes = " or ".join(str(count) for count in counts)
-            return self.wrong(node, f"`{name}` takes {takes} arguments, not {len(types) - first}")
+            noun = "argument" if takes == "1" else "arguments"
+            return self.wrong(node, f"`{name}` takes {takes} {noun}, not {len(types) - first}")
         given = ", ".join(map(repr, types[first:]))
         shown = f"`{types[0]!r}.{name}({given})`" if is_method else f"`{name}({given})`"
-        takes = " or ".join(
-            dict.fromkeys(
-                _shown(row.name, row.parameters, is_method) for row in rows if len(row.parameters) == len(types)
-            )
-        )
+        fitting = (row.parameters for row in rows if len(row.parameters) == len(types))
+        takes = " or ".join(dict.fromkeys(_shown(name, parameters, is_method) for parameters in fitting))
         return self.wrong(node, f"{shown} has no meaning", f"there is {takes}")
 
     def unary(self, node: Unary, local: Locals) -> Type:
@@ -218,7 +216,7 @@ class _Checker:
         if node.operator in ("==", "!="):
             return self.equality(node, left, right)
         if node.operator == "in":
-            return self.membership(node, left, right)
+            return self.membership(node, left, right, local)
         found = result(OPERATORS[node.operator], [left, right])
         if found is None:
             message = f"`{node.operator}` has no meaning for {described(left)} and {described(right)}"
@@ -238,7 +236,7 @@ class _Checker:
             raise self.wrong(node, why)
         return BOOL
 
-    def membership(self, node: Binary, left: Type, right: Type) -> Type:
+    def membership(self, node: Binary, left: Type, right: Type, local: Locals) -> Type:
         if right is DYN:
             return BOOL
         if right is STRING and left in (STRING, DYN):
@@ -249,9 +247,18 @@ class _Checker:
             raise self.wrong(node, f"`in` looks into a list or the keys of a map, and this is {described(right)}")
         if not may_be_equal(left, item):
             raise self.wrong(node, f"{described(left)} is never in {described(right)}")
+        if isinstance(node.right, ListOf) and not node.right.optional:
+            self.candidates(left, node.right, local)
         if isinstance(node.right, ListOf | MapOf) and not parts(node.right):
             raise self.wrong(node.right, "nothing is ever in what is empty")
         return BOOL
+
+    def candidates(self, wanted: Type, written: ListOf, local: Locals) -> None:
+        """That each item of a list as it is written can be what is looked for."""
+        for item in written.items:
+            found = self.type_of(item, local)
+            if not may_be_equal(wanted, found):
+                raise self.wrong(item, f"{described(wanted)} is never equal to {described(found)}")
 
     def logic(self, node: Logic, local: Locals) -> Type:
         for operand in node.operands:

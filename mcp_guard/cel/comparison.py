@@ -1,7 +1,7 @@
 """Equality, order and membership, across types as the CEL specification has them ("Equality", "Ordering").
 
-Numbers compare by value whatever their types, exactly (Python does not round an int to compare it with a double); a bool
-is no number. Values of different types are unequal, not an error. What is walked or searched is charged by its size.
+Numbers compare by value whatever their types, exactly (Python does not round an int to compare it with a double); a
+bool is no number. Values of different types are unequal, not an error. What is walked or searched is charged by size.
 """
 
 from operator import ge, gt, le, lt
@@ -9,7 +9,7 @@ from operator import ge, gt, le, lt
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.limits import VALUE_DEPTH
-from mcp_guard.cel.values import NUMBERS, TYPE_NAMES, UNKNOWN, OptionalValue, TypeValue, UInt, Value, refusal
+from mcp_guard.cel.values import NUMBERS, TYPE_NAMES, UNKNOWN, OptionalValue, TypeValue, UInt, Value, kind_of, refusal
 
 PLAIN = frozenset((bool, int, UInt, float, type(None), TypeValue))
 TEXTS = frozenset((str, bytes))
@@ -18,7 +18,8 @@ ORDERED = frozenset((bool, str, bytes))
 
 def equal(left: Value, right: Value, budget: Budget, depth: int = 0) -> bool:
     """`left == right`. Raises `EvaluationError` for what is no value, or too deep."""
-    kind, other = type(left), type(right)
+    kind = kind_of(left)
+    other = kind_of(right)
     if kind is other:
         if kind in PLAIN:
             return left == right
@@ -93,7 +94,7 @@ MISSING = object()
 
 def entry(container: dict[Value, Value], key: Value, budget: Budget) -> Value:
     """The value under a key, or `MISSING`. To Python `True`, `1` and `1.0` are one key; here the bool is another."""
-    kind = type(key)
+    kind = kind_of(key)
     if kind is str:
         return container.get(key, MISSING)
     if kind not in NUMBERS and kind is not bool:
@@ -109,16 +110,13 @@ def entry(container: dict[Value, Value], key: Value, budget: Budget) -> Value:
 
 def contains(container: Value, wanted: Value, budget: Budget) -> bool:
     """`wanted in container`, for the items of a list and the keys of a map."""
-    kind = type(container)
+    kind = kind_of(container)
     if kind is dict:
         return entry(container, wanted, budget) is not MISSING
     if kind is not list:
         raise refusal("in", wanted, container)
     budget.spend(len(container))
-    for item in container:
-        if equal(wanted, item, budget):
-            return True
-    return False
+    return any(equal(wanted, item, budget) for item in container)
 
 
 ORDERINGS = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -126,7 +124,8 @@ ORDERINGS = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 def ordered(operator: str, left: Value, right: Value, budget: Budget) -> bool:
     """Whether `<`, `<=`, `>` or `>=` holds. NaN is neither below nor above anything."""
-    kind, other = type(left), type(right)
+    kind = kind_of(left)
+    other = kind_of(right)
     if kind in NUMBERS and other in NUMBERS:
         return ORDERINGS[operator](left, right)
     if kind is other and kind in ORDERED:

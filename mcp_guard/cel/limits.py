@@ -16,7 +16,7 @@ VALUE_DEPTH = 64
 """Levels of lists and maps that a comparison follows into the arguments."""
 
 STEPS = 1_000_000
-"""The budget of one decision. A step is about one operation of the source, 50 to 100 nanoseconds: a tenth of a second."""
+"""The budget of one decision. A step is about one operation of the source, 50 to 100 ns: in all a tenth of a second."""
 
 STRING_UNIT = 64
 """Characters searched, compared or copied for one step."""

@@ -42,11 +42,10 @@ def _pair(operator: str, left: Run, right: Run) -> Run:
 
 def _chain(operator: str, operands: tuple[Run, ...]) -> Run:
     settles = operator == "||"
+    numbered = tuple(enumerate(operands, 1))
 
     def run(names: Names, frame: Frame) -> Value:
-        position = 0
-        for operand in operands:
-            position += 1
+        for position, operand in numbered:
             try:
                 value = operand(names, frame)
             except EvaluationError as error:
@@ -78,7 +77,7 @@ def graver(first: Doubt | None, second: Doubt) -> Doubt:
 
 def outcome(doubt: Doubt) -> Unknown:
     """What is left where nothing settled it: the unknown, or the failure raised."""
-    if doubt is UNKNOWN or isinstance(doubt, UnknownValueError):
+    if isinstance(doubt, Unknown | UnknownValueError):
         return UNKNOWN
     try:
         raise doubt

@@ -1,7 +1,7 @@
 """Closures for the macros: loops over lists and maps, `cel.bind`, `optMap`.
 
-Every turn of a loop is charged before it runs, by the number of parts of its body; a turn that fails costs more, since a
-failure does. So the time of a condition is bounded whatever the arguments are, and nested loops draw on one budget.
+Every turn of a loop is charged before it runs, by the number of parts of its body; a turn that fails costs more, since
+a failure does. So the time of a condition is bounded whatever the arguments are, and nested loops draw on one budget.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from mcp_guard.cel.logic import Doubt, graver, no_bool, outcome
 from mcp_guard.cel.reads import Failed
 from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Bind, Loop, LoopKind, Node, OptionalMap, walk
-from mcp_guard.cel.values import NONE, OptionalValue, Value, refusal
+from mcp_guard.cel.values import NONE, OptionalValue, Value, kind_of, refusal
 
 COST_OF_FAILURE = 16
 
@@ -46,7 +46,8 @@ def _rounds(node: Loop, over: Run, slots: list[int], cost: int) -> Rounds:
     def items(names: Names, frame: Frame) -> Iterable[None]:
         budget = frame[BUDGET]
         found = over(names, frame)
-        if type(found) is not list and type(found) is not dict:
+        kind = kind_of(found)
+        if kind is not list and kind is not dict:
             raise refusal(macro, found)
         for item in found:
             budget.spend(cost)
@@ -56,9 +57,10 @@ def _rounds(node: Loop, over: Run, slots: list[int], cost: int) -> Rounds:
     def pairs(names: Names, frame: Frame) -> Iterable[None]:
         budget = frame[BUDGET]
         found = over(names, frame)
-        if type(found) is not list and type(found) is not dict:
+        kind = kind_of(found)
+        if kind is not list and kind is not dict:
             raise refusal(macro, found)
-        for key, item in found.items() if type(found) is dict else enumerate(found):
+        for key, item in found.items() if kind is dict else enumerate(found):
             budget.spend(cost)
             frame[first], frame[last] = key, item
             yield
@@ -67,7 +69,7 @@ def _rounds(node: Loop, over: Run, slots: list[int], cost: int) -> Rounds:
 
 
 def _quantifier(settles: bool) -> Callable[[Rounds, Run, Run, Run], Run]:
-    """`exists`, which a true turn settles, and `all`, which a false one does; failures are absorbed as by `||` and `&&`."""
+    """`exists`, which a true turn settles, and `all`, which a false one does; with failures as in `||` and `&&`."""
 
     def make(rounds: Rounds, test: Run, result: Run, key: Run) -> Run:
         def run(names: Names, frame: Frame) -> Value:
@@ -107,11 +109,8 @@ def _exactly_one(rounds: Rounds, test: Run, result: Run, key: Run) -> Run:
 
 def _list(rounds: Rounds, test: Run, result: Run, key: Run) -> Run:
     def run(names: Names, frame: Frame) -> Value:
-        found: list[Value] = []
-        for _ in rounds(names, frame):
-            if _holds(test, names, frame):
-                found.append(known(result(names, frame)))
-        return found
+        turns = rounds(names, frame)
+        return [known(result(names, frame)) for _ in turns if _holds(test, names, frame)]
 
     return run
 
@@ -135,7 +134,8 @@ def _entries(rounds: Rounds, test: Run, result: Run, key: Run) -> Run:
         for _ in rounds(names, frame):
             if _holds(test, names, frame):
                 entries = result(names, frame)
-                if type(entries) is not dict:
+                kind = kind_of(entries)
+                if kind is not dict:
                     raise refusal("transformMapEntry", entries)
                 frame[BUDGET].spend(len(entries))
                 for one, value in entries.items():

@@ -9,7 +9,7 @@ from mcp_guard.cel.comparison import ORDERINGS, contains, equal, ordered
 from mcp_guard.cel.logic import negation
 from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Binary, ListOf, Literal, Node, Unary
-from mcp_guard.cel.values import UNKNOWN, Value, refusal
+from mcp_guard.cel.values import UNKNOWN, Value, kind_of, refusal
 
 
 def binary(node: Binary, scope: Scope) -> Run:
@@ -40,7 +40,7 @@ def _equality(node: Binary, scope: Scope, wanted: bool) -> Run:
         if isinstance(other, Literal):
             if type(other.value) is str:
                 return _equals_text(scope.build(one), other.value, wanted)
-            if type(other.value) in (int, bool):
+            if type(other.value) is int or type(other.value) is bool:
                 return _equals_constant(scope.build(one), other.value, wanted)
     left, right = scope.build(node.left), scope.build(node.right)
 
@@ -74,7 +74,7 @@ def _equals_text(operand: Run, text: str, wanted: bool) -> Run:
 
 
 def _equals_constant(operand: Run, constant: int, wanted: bool) -> Run:
-    kind = type(constant)
+    kind = kind_of(constant)
 
     def run(names: Names, frame: Frame) -> Value:
         value = operand(names, frame)
@@ -128,7 +128,7 @@ def _one_of_texts(operand: Run, texts: list[str]) -> Run:
 def _text_within(text: str, container: Run) -> Run:
     def run(names: Names, frame: Frame) -> Value:
         found = container(names, frame)
-        kind = type(found)
+        kind = kind_of(found)
         if kind is dict:
             return text in found
         if found is UNKNOWN:

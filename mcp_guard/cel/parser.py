@@ -264,11 +264,10 @@ class _Parser:
         """A name, or a call of a function; a dot before it passes by the variables of loops."""
         rooted = self.take(".")
         name = self.value
-        if self.kind != "name" or not isinstance(name, str):
-            raise self.unexpected("a name belongs")
-        if name in RESERVED:
+        if name in RESERVED and self.kind == "name":
             raise compile_error(self.source, self.at, f"`{name}` is a reserved word")
-        self.advance()
+        if not self.take("name") or not isinstance(name, str):
+            raise self.unexpected("a name belongs")
         if self.kind == "(":
             return self.call(at, None, name)
         return Name(at, name, rooted)

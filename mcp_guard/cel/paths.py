@@ -1,7 +1,7 @@
 """Which fields of the variables an expression reads, and which reads a `has` guards. For lint and completion.
 
-A read is guarded where its field's absence cannot make the expression fail: beside a `has` of it in `&&` (on either side,
-since `false` absorbs an error), beside a `!has` in `||`, in the branch of a `?:` that a `has` chooses, behind `.?`.
+A read is guarded where its field's absence cannot make the expression fail: beside a `has` of it in `&&` (on either
+side, since `false` absorbs an error), beside a `!has` in `||`, in the branch of `?:` that a `has` chooses, after `.?`.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ from mcp_guard.cel.comparison import MISSING, entry
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Has, Index, Literal, Name, Node, Select
-from mcp_guard.cel.values import NONE, TYPES, UNKNOWN, OptionalValue, Unknown, Value, refusal
+from mcp_guard.cel.values import NONE, NUMBERS, TYPES, UNKNOWN, OptionalValue, Unknown, Value, kind_of, refusal
 
 
 def name(node: Name, scope: Scope) -> Run:
@@ -34,7 +34,8 @@ def index(node: Index, scope: Scope) -> Run:
     def run(names: Names, frame: Frame) -> Value:
         container = operand(names, frame)
         position = key(names, frame)
-        if type(container) is list and type(position) is int and 0 <= position < len(container):
+        kind = kind_of(container)
+        if kind is list and type(position) is int and 0 <= position < len(container):
             return container[position]
         return member(container, position, frame)
 
@@ -55,7 +56,7 @@ def _optional_member(operand: Run, key: Run) -> Run:
 
 def member(container: Value, key: Value, frame: Frame) -> Value:
     """`container[key]`, and `container.key`. Raises `EvaluationError` where there is none, without naming it."""
-    kind = type(container)
+    kind = kind_of(container)
     if kind is dict:
         found = entry(container, key, frame[BUDGET])
         if found is MISSING:
@@ -70,8 +71,8 @@ def member(container: Value, key: Value, frame: Frame) -> Value:
 
 def _position(container: list[Value], key: Value) -> int:
     """The index that a key stands for: an int, or a uint or double of the same value. Never one from the end."""
-    kind = type(key)
-    if kind is bool or not isinstance(key, int | float) or (kind is float and not key.is_integer()):
+    kind = kind_of(key)
+    if kind not in NUMBERS or key != key or (kind is float and not key.is_integer()):
         raise refusal("[]", container, key)
     if not 0 <= key < len(container):
         raise EvaluationError("the index is outside the list")
@@ -80,12 +81,13 @@ def _position(container: list[Value], key: Value) -> int:
 
 def optional_member(container: Value, key: Value, frame: Frame) -> OptionalValue:
     """`container[?key]`, and `container.?key`: an optional, empty where there is no such key."""
-    if type(container) is OptionalValue:
+    kind = kind_of(container)
+    if kind is OptionalValue:
         return optional_member(container.value, key, frame) if container.present else NONE
-    if type(container) is dict:
+    if kind is dict:
         found = entry(container, key, frame[BUDGET])
         return NONE if found is MISSING else OptionalValue(found)
-    if type(container) is list and isinstance(key, int | float) and type(key) is not bool:
+    if kind is list and type(key) in NUMBERS:
         inside = 0 <= key < len(container) and key == int(key)
         return OptionalValue(container[int(key)]) if inside else NONE
     raise refusal("[?]", container, key)
@@ -142,11 +144,12 @@ def _steps(operand: Run, fields: list[str]) -> Run:
 def _follow(value: Value, fields: list[str], path: str, frame: Frame) -> Value:
     """Go down the fields one by one, to find the value or to say where the path ends."""
     for depth, field in enumerate(fields):
-        if type(value) is dict:
+        kind = kind_of(value)
+        if kind is dict:
             if field not in value:
                 raise EvaluationError(f"no such field: {'.'.join((path, *fields[: depth + 1])).lstrip('.')}")
             value = value[field]
-        elif type(value) is OptionalValue:
+        elif kind is OptionalValue:
             value = optional_member(value, field, frame)
         elif value is UNKNOWN:
             return value
@@ -263,7 +266,7 @@ def _type_or_variable(root: str, fields: list[str]) -> Run:
 
 
 def _searched(names: Names, root: str, fields: list[str], frame: Frame) -> Value:
-    """Find the variable, which may have a dotted name (the longest counts), then go down from it; or say what is missing."""
+    """Find the variable, which may have a dotted name (the longest counts), and go down from it; or say what is missing."""
     if root in names:
         return _follow(names[root], fields, root, frame)
     for length in range(len(fields), 0, -1):

@@ -5,9 +5,8 @@ Each question gives what to say about a node, or nothing. Only what is certain i
 
 from mcp_guard.cel.paths import Segments, path_of
 from mcp_guard.cel.syntax import Binary, Call, Literal, Logic, Node, Scalar
-from mcp_guard.cel.types import DOUBLE, INT, STRING, UINT, Type
+from mcp_guard.cel.types import DOUBLE, INT, STRING, TYPE, UINT, Type
 
-NEVER_NEGATIVE = frozenset(("size",))
 BELOW_ZERO = {"==": 0, "!=": 0, "<": 1, "<=": 0, ">": 0, ">=": 1}
 """`size(x) < 0` never holds, nor does `size(x) == -1`: the smallest number for which the comparison says something."""
 
@@ -18,6 +17,7 @@ CONVERSIONS = {
     (INT, DOUBLE): "convert one: `double(x)` or `int(x)`",
     (INT, UINT): "convert one: `int(x)`",
     (UINT, DOUBLE): "convert one: `double(x)`",
+    (TYPE, STRING): "the name of a type has no quotes: `type(x) == string`",
 }
 
 
@@ -40,11 +40,7 @@ def backspace(call: Call) -> Node | None:
 
 def impossible_size(node: Binary) -> str:
     """Why a comparison of a size with a number always comes out the same."""
-    if (
-        not isinstance(node.left, Call)
-        or node.left.function not in NEVER_NEGATIVE
-        or not isinstance(node.right, Literal)
-    ):
+    if not isinstance(node.left, Call) or not isinstance(node.right, Literal) or node.left.function != "size":
         return ""
     number = node.right.value
     if type(number) is not int or number >= BELOW_ZERO[node.operator]:

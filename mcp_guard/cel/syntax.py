@@ -173,6 +173,7 @@ class Loop(Node):
     """A macro over a list or a map. `test` is its predicate or filter, `result` what `map` and the like collect."""
 
     __slots__ = ("kind", "over", "result", "test", "variables")
+    kind: LoopKind
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ cannot hold stands in a subclass with the nanoseconds that are left over. All ar
 from datetime import UTC, datetime, timedelta
 
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.values import INT_MAX, INT_MIN, Value
+from mcp_guard.cel.values import INT_MAX, INT_MIN, Value, kind_of
 
 TIMESTAMP, DURATION = "google.protobuf.Timestamp", "google.protobuf.Duration"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ class FineDuration(timedelta):
 
 def measure(value: Value) -> tuple[str, int] | None:
     """What a timestamp or a duration is and its nanoseconds (since 1970 for a timestamp); None for anything else."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is timedelta:
         return DURATION, value // MICROSECOND * 1000
     if kind is FineDuration:

@@ -1,7 +1,7 @@
 """The types of the language, as declarations and the checker speak of them: values that say what an expression may be.
 
 A policy declares its variables as a mapping of names to these types:
-`{"agent": record("agent", {"slug": STRING, "tags": list_of(STRING)}), "request": record("request", {"args": map_of(STRING, DYN)})}`.
+`{"agent": record("agent", {"slug": STRING}), "request": record("request", {"args": map_of(STRING, DYN)})}`.
 """
 
 from collections.abc import Mapping

@@ -4,12 +4,16 @@ Null, bool, int, double, string, bytes, list and map are plain Python values, to
 no int here. Nothing but an exact type is a value; a subclass from outside has no operations.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from mcp_guard.cel.errors import EvaluationError, UnknownValueError
 
 Value: TypeAlias = Any
 """A value of the language, JSON included. What it is, is asked at run time, by `type(value)`."""
+
+kind_of: Callable[[Value], type[object]] = type
+"""The exact type of a value."""
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 
@@ -26,7 +30,7 @@ class UInt(int):
 class Unknown:
     """The type of `UNKNOWN`: a value that is not known yet. So is every field of it, and every operation on it.
 
-    Closures hand it on as it is; what looks at it more closely fails with `UnknownValueError`. Both are absorbed by logic.
+    Closures hand it on as it is; what looks closer fails with `UnknownValueError`. Both are absorbed by logic.
     """
 
     __slots__ = ()
@@ -79,7 +83,7 @@ class OptionalValue:
 
 NONE = OptionalValue(None, False)
 
-TYPE_NAMES: dict[type, str] = {
+TYPE_NAMES: dict[type[object], str] = {
     type(None): "null_type",
     bool: "bool",
     int: "int",
@@ -105,7 +109,8 @@ TYPES = {
 
 def type_name(value: Value) -> str:
     """What the type of a value is called; for what is no value of the language, that it is not."""
-    known = TYPE_NAMES.get(type(value))
+    kind = kind_of(value)
+    known = TYPE_NAMES.get(kind)
     if known:
         return known
     from mcp_guard.cel import times

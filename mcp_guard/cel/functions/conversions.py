@@ -25,7 +25,7 @@ from mcp_guard.cel.types import (
     TYPE,
     UINT,
 )
-from mcp_guard.cel.values import NUMBERS, TYPE_NAMES, TYPES, UInt, Value, refusal, type_name
+from mcp_guard.cel.values import NUMBERS, TYPE_NAMES, TYPES, UInt, Value, kind_of, refusal, type_name
 
 LONGEST_NUMBER = 400
 """Characters that a number can sensibly have; more is refused before Python reads it."""
@@ -45,7 +45,7 @@ DOUBLES = {
 
 def to_int(budget: Budget, value: Value) -> Value:
     """`int(value)`: a double loses its fraction, a timestamp gives its seconds."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is int:
         return checked(value)
     if kind is UInt:
@@ -63,7 +63,7 @@ def to_int(budget: Budget, value: Value) -> Value:
 
 def to_uint(budget: Budget, value: Value) -> Value:
     """`uint(value)`."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is UInt:
         return value
     if kind is int:
@@ -90,7 +90,7 @@ def _digits(text: str, kind: str) -> int:
 
 def to_double(budget: Budget, value: Value) -> Value:
     """`double(value)`."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is float:
         return value
     if kind in NUMBERS:
@@ -143,7 +143,7 @@ def encoded(text: str, budget: Budget) -> bytes:
 
 def to_string(budget: Budget, value: Value) -> Value:
     """`string(value)`: as the language would write it, without quotes."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is str:
         return value
     if kind is bool:

@@ -5,6 +5,8 @@ other scripts. A literal pattern is compiled with its condition; one that is not
 """
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
@@ -24,8 +26,7 @@ class BadPatternError(Exception):
 
 def compile_pattern(pattern: str, memory: int | None = None) -> Search:
     """The search for a pattern in UTF-8. Raises `BadPatternError`."""
-    import re2
-
+    re2: Any = import_module("re2")  # it has no types
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
