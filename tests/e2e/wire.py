@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 Message = dict[str, Any]
@@ -38,7 +39,7 @@ class GoneError(Exception):
 class Wire:
     """One connection. `seen` is every message from the server in the order it came, those that answer included."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the connection)
         self.process = subprocess.Popen(
             command,
@@ -46,6 +47,7 @@ class Wire:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env={**os.environ, **(env or {})},
+            cwd=cwd,
             bufsize=0,
         )
         self.seen: list[Message] = []
@@ -212,11 +214,17 @@ class Wire:
 
 
 @contextmanager
-def wire(command: Sequence[str], env: Mapping[str, str] | None = None, *, stubborn: bool = False) -> Iterator[Wire]:
+def wire(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    *,
+    stubborn: bool = False,
+) -> Iterator[Wire]:
     """A connection to a process that is started here and ended with the block; `stubborn`: one that ignores the end of
     its input, as some servers do, and is killed.
     """
-    connection = Wire(command, env)
+    connection = Wire(command, env, cwd)
     try:
         yield connection
     except BaseException:
