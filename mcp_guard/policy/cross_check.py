@@ -123,8 +123,8 @@ class CelExpr:
 
 
 class CelPython:
-    """cel-python, all Python. It gives values where the language has errors (`in` and macros over texts, `has` below what
-    is missing) and errors where it has values (comparisons of unlike types), so only its true and false are compared.
+    """cel-python, all Python. It gives values where the language has errors (`in` and macros over texts) and errors
+    where the language has values (comparisons of unlike types), so only its true and false are compared.
     """
 
     name = "cel-python"

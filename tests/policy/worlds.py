@@ -1,0 +1,97 @@
+"""Random policies and calls from a small world, so that scopes overlap and conditions hold about as often as not."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mcp_guard.policy import Principal
+
+AGENTS, USERS, GROUPS = ["claude-code", "cursor"], ["alice@acme.com", "bob"], ["admin", "dev"]
+SERVERS, TOOLS = ["github", "files"], ["get_a", "get_b", "put_a", "tag:x"]
+CONDITIONS = [
+    "request.args.x == 1",
+    "request.args.x > 1 || agent.slug == 'cursor'",
+    "has(request.args.y) && request.args.y.startsWith('a')",
+    "agent.verified && request.args.x == 2",
+    "'admin' in user.groups",
+    "mcp.tool.name.startsWith('get_')",
+    "'x' in mcp.tool.tags || request.args.x == 1",
+    "agent.tags.exists(t, t == 'a') ? request.args.x == 1 : false",
+    "request.args.list.all(i, i > 0)",
+    "size(request.args) == 0",
+    "user.email.endsWith('@acme.com') && !has(request.args.y)",
+    "mcp.tags[0] == 'a'",
+    "1 / (size(user.groups) - size(user.groups)) == 1",
+    "true",
+    "request.args.x == 1 && false",
+    "request.args[request.args.y] == 1",
+    "request['args']['x'] == 1",
+    "request.args.exists(name, name == 'x')",
+    "'x' in request.args",
+    "cel.bind(all, request.args, all.x == 1)",
+    "[request.args].exists(all, all.x == 1)",
+    "(size(user.groups) > 0 ? request.args : {'x': 1}).x == 1",
+    "request.args == {}",
+]
+
+
+def some(values: list[str]) -> st.SearchStrategy[str | list[str]]:
+    return st.sampled_from(values) | st.lists(st.sampled_from(values), min_size=1, max_size=3)
+
+
+def rule(number: int) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"id": st.just(f"r{number}"), "effect": st.sampled_from(["allow", "deny", "require_approval"])},
+        optional={
+            "status": st.sampled_from(["active", "active", "draft", "disabled"]),
+            "agents": some([*AGENTS, "tag:a", "tag:b", "instance:i1"]),
+            "users": some(USERS),
+            "groups": some(GROUPS),
+            "servers": some([*SERVERS, "tag:a"]),
+            "tools": some(["get_a", "put_a", "get_*", "*_a", "*", "tag:x", "tag:y"]),
+            "when": st.sampled_from(CONDITIONS),
+        },
+    )
+
+
+tags = st.lists(st.sampled_from(["a", "b"]), unique=True, max_size=2)
+tool_tags = st.lists(st.sampled_from(["x", "y"]), unique=True, max_size=2)
+documents = st.integers(0, 8).flatmap(
+    lambda count: st.fixed_dictionaries(
+        {
+            "version": st.just(1),
+            "agents": st.dictionaries(st.sampled_from(AGENTS), st.fixed_dictionaries({"tags": tags})),
+            "users": st.dictionaries(
+                st.sampled_from(USERS),
+                st.fixed_dictionaries({"groups": st.lists(st.sampled_from(GROUPS), unique=True)}),
+            ),
+            "servers": st.dictionaries(
+                st.sampled_from(SERVERS),
+                st.fixed_dictionaries({
+                    "tags": tags,
+                    "tools": st.dictionaries(
+                        st.sampled_from(["get_*", "get_a", "tag:x"]), st.fixed_dictionaries({"tags": tool_tags})
+                    ),
+                }),
+            ),
+            "rules": st.tuples(*(rule(number) for number in range(count))).map(list),
+        }
+    )
+)  # fmt: skip
+principals = st.builds(
+    Principal,
+    agent=st.sampled_from(AGENTS),
+    user=st.sampled_from(USERS),
+    groups=st.lists(st.sampled_from(GROUPS), unique=True, max_size=1).map(tuple),
+    instance=st.sampled_from(["", "i1"]),
+    verified=st.booleans(),
+)
+servers, tools = st.sampled_from([*SERVERS, "other"]), st.sampled_from(TOOLS)
+arguments = st.fixed_dictionaries(
+    {},
+    optional={
+        "x": st.sampled_from([1, 2, 1.0, True, "1", None]),
+        "y": st.sampled_from(["abc", "b", "x", 3]),
+        "list": st.lists(st.sampled_from([1, -1, "a"]), max_size=3),
+    },
+)
