@@ -20,6 +20,11 @@ def habit(name: str, mark: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(HERE / "upstream_zoo.py"), name, mark]
 
 
+def in_background(command: list[str]) -> str:
+    """Shell text that runs a command in the background with the shell's stdin, for which shells put /dev/null."""
+    return f"exec 3<&0; {' '.join(command)} <&3 3<&- &"
+
+
 def wait_until(what: str, condition: Callable[[], bool]) -> None:
     """Wait for a condition; fail with `what` if it does not come."""
     deadline = time.monotonic() + DEADLINE

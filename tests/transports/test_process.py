@@ -52,7 +52,7 @@ def test_the_guards_ends_do_not_block_and_are_not_inherited(mark: str) -> None:
 def test_an_upstream_starts_clean_in_a_session_of_its_own(mark: str, capfd: pytest.CaptureFixture[str]) -> None:
     leaked = os.dup(0)
     os.set_inheritable(leaked, True)
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    unusual = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGXCPU)}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     try:
         with closing(spawn(habit("facts", mark))) as upstream:
@@ -60,7 +60,8 @@ def test_an_upstream_starts_clean_in_a_session_of_its_own(mark: str, capfd: pyte
             wait_for_exit(upstream)
     finally:
         os.close(leaked)
-        signal.signal(signal.SIGHUP, hangup)
+        for number, handler in unusual.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     environment, cwd = facts.pop("env"), facts.pop("cwd")
     assert facts == {

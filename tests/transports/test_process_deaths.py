@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from tests.transports.process_watch import (
     closing,
     exists,
     habit,
+    in_background,
     read_line,
     wait_for_exit,
     wait_until,
@@ -83,7 +85,7 @@ def terminate_all_but_the_upstream(guard: Guard) -> None:
 
 
 def in_shells(name: str, mark: str) -> list[str]:
-    return ["sh", "-c", f"sh -c '{' '.join(habit(name, mark))} & wait'; true"]
+    return ["sh", "-c", f"sh -c '{in_background(habit(name, mark))} wait'; true"]
 
 
 DEATHS = [
@@ -171,6 +173,13 @@ def test_an_order_to_a_killed_keeper_ends_the_upstream_all_the_same(order: str, 
         how = upstream.read_status()
         assert how is not None
         assert (how.code, how.signal) == (None, None)
+
+
+@pytest.mark.skipif(not LINUX, reason="needs /proc to look at another process's descriptors")
+def test_a_keeper_holds_none_of_the_guards_streams(mark: str) -> None:
+    with closing(spawn(habit("echo", mark))) as upstream:
+        held = {os.readlink(entry) for entry in Path(f"/proc/{upstream.keeper_pid}/fd").iterdir()}
+    assert {name for name in held if not name.startswith("pipe:")} == {os.devnull}
 
 
 @needs_subreaper

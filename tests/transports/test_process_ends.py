@@ -16,9 +16,11 @@ from tests.transports.process_watch import (
     closing,
     exists,
     habit,
+    in_background,
     read_line,
     wait_for_exit,
     wait_until,
+    wait_until_gone,
 )
 
 
@@ -103,9 +105,24 @@ def test_an_order_does_not_wait_and_a_rung_gives_its_time(mark: str) -> None:
         assert time.monotonic() - before >= keeper.END_GRACE + keeper.TERMINATE_GRACE
 
 
-def test_sigterm_is_sent_once_to_each_however_often_it_is_ordered(mark: str) -> None:
-    server = " ".join(habit("slow_to_end", mark))
-    with closing(spawn(["sh", "-c", f"{server}; true"])) as upstream:
+WRAPS = [
+    "{server}; true",
+    "{background} wait",
+    "sh -c '{background} wait'; true",
+    "sh -c 'sh -c \"{server}; true\"; true'",
+    # another session and group, which only Linux lets the keeper follow
+    "setsid sh -c '{server}; true'; true" if sys.platform == "linux" else "sh -c '{server}; true'; true",
+]
+
+
+def wrapped(wrap: str, name: str, mark: str) -> list[str]:
+    server = habit(name, mark)
+    return ["sh", "-c", wrap.format(server=" ".join(server), background=in_background(server))]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_sigterm_is_sent_once_to_each_however_often_it_is_ordered(wrap: str, mark: str) -> None:
+    with closing(spawn(wrapped(wrap, "slow_to_end", mark))) as upstream:
         assert read_line(upstream) == "ready"
         upstream.terminate()
         assert wait_for_exit(upstream).signal == signal.SIGTERM
@@ -114,20 +131,10 @@ def test_sigterm_is_sent_once_to_each_however_often_it_is_ordered(mark: str) -> 
         assert read_line(upstream) == "told 1 times"
 
 
-WRAPPED = [
-    "{server} & wait",
-    "{server}; true",
-    "sh -c '{server} & wait' & wait",
-    "sh -c 'sh -c \"{server}; true\"; true'",
-    "setsid sh -c '{server}; true' & wait" if sys.platform == "linux" else "{server} & wait",
-]
-
-
-@pytest.mark.parametrize("shell", WRAPPED)
+@pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("name", ["echo", "stubborn"])
-def test_a_server_behind_shells_goes_with_them(name: str, shell: str, mark: str) -> None:
-    command = ["sh", "-c", shell.format(server=" ".join(habit(name, mark)))]
-    with closing(spawn(command)) as upstream:
+def test_a_server_behind_shells_goes_with_them(name: str, wrap: str, mark: str) -> None:
+    with closing(spawn(wrapped(wrap, name, mark))) as upstream:
         assert read_line(upstream) == "ready"
         upstream.terminate()
         wait_for_exit(upstream)
@@ -159,19 +166,19 @@ def test_what_left_the_group_is_ended_too(name: str, order: Callable[[Upstream],
 
 
 @pytest.mark.parametrize("name", ["echo", "polite", "stubborn"])
-@pytest.mark.parametrize("shell", WRAPPED[:4])
+@pytest.mark.parametrize("wrap", WRAPS[:4])
 def test_without_a_subreaper_the_group_is_ended(
-    name: str, shell: str, mark: str, monkeypatch: pytest.MonkeyPatch
+    name: str, wrap: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on macOS, or under a system call filter that forbids prctl."""
     monkeypatch.setattr(keeper, "adopt_orphans", lambda: None)
     monkeypatch.setattr(keeper, "descendants", lambda _root: [])
-    with closing(spawn(["sh", "-c", shell.format(server=" ".join(habit(name, mark)))])) as upstream:
+    with closing(spawn(wrapped(wrap, name, mark))) as upstream:
         assert read_line(upstream) == "ready"
         upstream.terminate()
         wait_for_exit(upstream)
         upstream.close()
-        assert alive(mark) == {}
+        wait_until_gone(mark)
 
 
 def test_orphans_that_end_while_the_upstream_serves_are_reaped(mark: str) -> None:
