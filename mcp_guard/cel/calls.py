@@ -6,10 +6,12 @@ source is compiled: only the checker knows what a declared expression may call.
 
 from collections.abc import Callable
 
+from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError, compile_error
-from mcp_guard.cel.functions import Implementation, overloads
-from mcp_guard.cel.functions.regex import BadPatternError, Search, compile_pattern, utf8
+from mcp_guard.cel.functions import FAMILIES, Implementation, overloads
+from mcp_guard.cel.functions.regex import BadPatternError, compile_pattern, utf8
 from mcp_guard.cel.limits import STRING_UNIT
+from mcp_guard.cel.logic import fallback
 from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Call, Literal, Name, Node, Select
 from mcp_guard.cel.values import UNKNOWN, Value, refusal
@@ -23,10 +25,31 @@ def call(node: Call, scope: Scope) -> Run:
     if special:
         return special
     name, arguments, is_method = resolve(node, scope.slot)
-    found = next((row.run for row in overloads(name, is_method) if len(row.parameters) == len(arguments)), None)
+    if is_method and name in ("or", "orValue") and len(arguments) == 2:
+        return fallback(scope.build(arguments[0]), scope.build(arguments[1]), name == "orValue")
+    found = implementation(name, is_method, len(arguments))
     if found is None:
         return _missing(name)
-    return _by_count(found, tuple(scope.build(argument) for argument in arguments))
+    return _constant(name, found, arguments) or _by_count(found, tuple(scope.build(argument) for argument in arguments))
+
+
+def implementation(name: str, is_method: bool, count: int) -> Implementation | None:
+    """What runs a function with so many arguments, the target of a method among them."""
+    return next((row.run for row in overloads(name, is_method) if len(row.parameters) == count), None)
+
+
+CONSTRUCTORS = frozenset(("ip", "cidr", "timestamp", "duration"))
+"""Functions that read a value out of a text, which is done once where the text is a literal."""
+
+
+def _constant(name: str, function: Implementation, arguments: tuple[Node, ...]) -> Run | None:
+    if name not in CONSTRUCTORS or len(arguments) != 1 or not isinstance(arguments[0], Literal):
+        return None
+    try:
+        value = function(Budget(), arguments[0].value)
+    except EvaluationError:
+        return None
+    return lambda names, frame: value
 
 
 def resolve(node: Call, slot: Callable[[str], int | None]) -> tuple[str, tuple[Node, ...], bool]:
@@ -72,15 +95,16 @@ def _with_literal(node: Call, scope: Scope) -> Run | None:
     """The short way of `x.startsWith("…")` and the like, where there is one."""
     if node.target is None or len(node.arguments) != 1 or not isinstance(node.arguments[0], Literal):
         return None
-    text, make = node.arguments[0].value, SHORT_WAYS.get(node.function)
-    if make is None or type(text) is not str:
+    text, at = node.arguments[0].value, node.arguments[0].at
+    if type(text) is not str:
         return None
-    operand = scope.build(node.target)
-    try:
-        return make(operand, text)
-    except BadPatternError as error:
-        at = node.arguments[0].at
-        raise compile_error(scope.source, at, f"this is no regular expression: {error}", PATTERN_HINT) from None
+    if node.function in SHORT_WAYS:
+        return SHORT_WAYS[node.function](scope.build(node.target), text)
+    if node.function == "matches":
+        return _matches(scope.build(node.target), text, scope.source, at)
+    return (
+        _in_zone(node.function, scope.build(node.target), text, scope.source, at) if _is_zoned(node.function) else None
+    )
 
 
 def _starts_with(operand: Run, start: str) -> Run:
@@ -121,8 +145,11 @@ def _contains(operand: Run, part: str) -> Run:
     return run
 
 
-def _matches(operand: Run, pattern: str) -> Run:
-    search: Search = compile_pattern(pattern)
+def _matches(operand: Run, pattern: str, source: str, at: int) -> Run:
+    try:
+        search = compile_pattern(pattern)
+    except BadPatternError as error:
+        raise compile_error(source, at, f"this is no regular expression: {error}", PATTERN_HINT) from None
 
     def run(names: Names, frame: Frame) -> Value:
         value = operand(names, frame)
@@ -135,9 +162,24 @@ def _matches(operand: Run, pattern: str) -> Run:
     return run
 
 
+def _is_zoned(function: str) -> bool:
+    """Whether a method with one argument takes the name of a time zone."""
+    return FAMILIES.get(function) == "timestamps"
+
+
+def _in_zone(function: str, operand: Run, name: str, source: str, at: int) -> Run:
+    from mcp_guard.cel.functions.timestamps import UnknownZoneError, part_of, zone
+
+    try:
+        place = zone(name)
+    except UnknownZoneError:
+        hint = 'names are such as "Europe/Paris", offsets such as "+02:00"'
+        raise compile_error(source, at, "there is no such time zone", hint) from None
+    return lambda names, frame: part_of(function, operand(names, frame), place)
+
+
 SHORT_WAYS: dict[str, Callable[[Run, str], Run]] = {
     "startsWith": _starts_with,
     "endsWith": _ends_with,
     "contains": _contains,
-    "matches": _matches,
 }

@@ -176,6 +176,9 @@ class _Checker:
         found = result([(row.parameters, row.result) for row in rows], types)
         if found is None:
             raise self.misfit(node, name, types, is_method)
+        why = suspicions.unreadable(name, arguments)
+        if why:
+            raise self.wrong(arguments[0], why)
         pattern = suspicions.backspace(node)
         if pattern:
             raise self.wrong(pattern, "`\\b` in a plain string is a backspace", 'a word boundary is written r"\\b"')

@@ -7,7 +7,7 @@ not settled is unknown if any operand is, else the first failure. Nothing but a 
 from mcp_guard.cel.errors import EvaluationError, UnknownValueError
 from mcp_guard.cel.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Logic, Ternary
-from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal
+from mcp_guard.cel.values import UNKNOWN, OptionalValue, Unknown, Value, refusal
 
 
 def logic(node: Logic, scope: Scope) -> Run:
@@ -118,6 +118,25 @@ def negation(operand: Run) -> Run:
         if value is UNKNOWN:
             return value
         raise refusal("!", value)
+
+    return run
+
+
+def fallback(optional: Run, other: Run, unwrap: bool) -> Run:
+    """`optional.or(other)`, and `optional.orValue(other)` where `unwrap`: `other` runs only where it is needed."""
+
+    def run(names: Names, frame: Frame) -> Value:
+        found = optional(names, frame)
+        if type(found) is OptionalValue:
+            if found.present:
+                return found.value if unwrap else found
+            instead = other(names, frame)
+            if unwrap or instead is UNKNOWN or type(instead) is OptionalValue:
+                return instead
+            raise refusal("or", found, instead)
+        if found is UNKNOWN:
+            return found
+        raise refusal("or", found)
 
     return run
 

@@ -266,7 +266,7 @@ def _type_or_variable(root: str, fields: list[str]) -> Run:
 
 
 def _searched(names: Names, root: str, fields: list[str], frame: Frame) -> Value:
-    """Find the variable, which may have a dotted name (the longest counts), and go down from it; or say what is missing."""
+    """Find the variable, which may have a dotted name (the longest counts), go down from it; or say what is missing."""
     if root in names:
         return _follow(names[root], fields, root, frame)
     for length in range(len(fields), 0, -1):

@@ -3,6 +3,11 @@
 Each question gives what to say about a node, or nothing. Only what is certain is said.
 """
 
+from collections.abc import Sequence
+
+from mcp_guard.cel.budget import Budget
+from mcp_guard.cel.calls import CONSTRUCTORS, implementation
+from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.paths import Segments, path_of
 from mcp_guard.cel.syntax import Binary, Call, Literal, Logic, Node, Scalar
 from mcp_guard.cel.types import DOUBLE, INT, STRING, TYPE, UINT, Type
@@ -36,6 +41,19 @@ def backspace(call: Call) -> Node | None:
         if isinstance(argument, Literal) and isinstance(argument.value, str) and "\b" in argument.value:
             return argument
     return None
+
+
+def unreadable(name: str, arguments: Sequence[Node]) -> str:
+    """Why a text that is written in the condition cannot be read, as in `timestamp("yesterday")`."""
+    if len(arguments) != 1 or not isinstance(arguments[0], Literal) or name not in CONSTRUCTORS:
+        return ""
+    read = implementation(name, False, 1)
+    try:
+        if read:
+            read(Budget(), arguments[0].value)
+    except EvaluationError as error:
+        return str(error)
+    return ""
 
 
 def impossible_size(node: Binary) -> str:

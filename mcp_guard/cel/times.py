@@ -4,10 +4,11 @@ Outside they are aware `datetime` and `timedelta`, which hold microseconds; the 
 cannot hold stands in a subclass with the nanoseconds that are left over. All arithmetic is on whole nanoseconds.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.values import INT_MAX, INT_MIN, Value, kind_of
+from mcp_guard.cel.values import INT_MAX, INT_MIN, Value, kind_of, refusal
 
 TIMESTAMP, DURATION = "google.protobuf.Timestamp", "google.protobuf.Duration"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,3 +70,51 @@ def duration_of(nanoseconds: int) -> timedelta:
     fine = FineDuration(microseconds=micro)
     fine.nanoseconds = rest
     return fine
+
+
+def compute(operator: str, left: Value, right: Value) -> Value:
+    """`+` and `-` between timestamps and durations. Raises `EvaluationError`."""
+    one, other = measure(left), measure(right)
+    if one is None or other is None:
+        raise refusal(operator, left, right)
+    sign = 1 if operator == "+" else -1
+    make = RESULTS.get((operator, one[0], other[0]))
+    if make is None:
+        raise refusal(operator, left, right)
+    return make(one[1] + sign * other[1])
+
+
+RESULTS: dict[tuple[str, str, str], Callable[[int], Value]] = {
+    ("+", TIMESTAMP, DURATION): timestamp_of,
+    ("+", DURATION, TIMESTAMP): timestamp_of,
+    ("+", DURATION, DURATION): duration_of,
+    ("-", TIMESTAMP, DURATION): timestamp_of,
+    ("-", TIMESTAMP, TIMESTAMP): duration_of,
+    ("-", DURATION, DURATION): duration_of,
+}
+
+
+def to_seconds(value: Value) -> int:
+    """`int(timestamp)`: whole seconds since 1970."""
+    measured = measure(value)
+    if measured is None or measured[0] != TIMESTAMP:
+        raise refusal("int", value)
+    return measured[1] // SECOND
+
+
+def to_text(value: Value) -> str:
+    """`string(…)`: a timestamp as `2026-11-21T08:00:00.5Z`, a duration as `90.5s`."""
+    measured = measure(value)
+    if measured is None:
+        raise refusal("string", value)
+    kind, nanoseconds = measured
+    if kind == TIMESTAMP:
+        seconds, rest = divmod(nanoseconds, SECOND)
+        moment = EPOCH + timedelta(seconds=seconds)
+        return f"{moment.year:04}{moment:-%m-%dT%H:%M:%S}{_fraction(rest)}Z"
+    seconds, rest = divmod(abs(nanoseconds), SECOND)
+    return f"{'-' if nanoseconds < 0 else ''}{seconds}{_fraction(rest)}s"
+
+
+def _fraction(nanoseconds: int) -> str:
+    return f".{nanoseconds:09}".rstrip("0") if nanoseconds else ""

@@ -36,6 +36,15 @@ FAMILIES: dict[str, str] = {
     for family, names in {
         "conversions": "bool bytes double dyn int string type uint",
         "strings": "contains endsWith matches size startsWith",
+        "text": "charAt format indexOf join lastIndexOf lowerAscii replace reverse split strings.quote substring trim"
+        " upperAscii",
+        "optionals": "hasValue optional.none optional.of optional.ofNonZeroValue optional.unwrap or orValue unwrapOpt"
+        " value",
+        "networks": "ip cidr isIP isCIDR ip.isCanonical containsIP containsCIDR masked prefixLength family"
+        " isUnspecified isLoopback isLinkLocalUnicast isLinkLocalMulticast isGlobalUnicast",
+        "encoders": "base64.encode base64.decode",
+        "timestamps": "timestamp duration getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear"
+        " getHours getMinutes getSeconds getMilliseconds",
     }.items()
     for name in names.split()
 }
