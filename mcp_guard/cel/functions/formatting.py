@@ -104,10 +104,11 @@ def _special(value: float) -> str:
 
 
 def _decimal(value: Value, precision: int, budget: Budget) -> str:
-    if type(value) is float and not isfinite(value):
+    kind = kind_of(value)
+    if kind in WHOLE:
+        return format(value if kind is UInt else checked(value), "d")
+    if kind is float and not isfinite(value):
         return _special(value)
-    if type(value) in WHOLE:
-        return format(value if type(value) is UInt else checked(value), "d")
     raise refusal("%d", value)
 
 
