@@ -27,7 +27,12 @@ QUANTILES = (0.5, 0.9, 0.99, 0.999, 0.9999)
 
 def decided(number: int, key: bytes) -> Event:
     data = recorded_arguments(ARGUMENTS, ENCODED, "redacted", key)
-    data |= {"request_id": number, "reason": 'Policy rule "files" allows this call.', "mode": "enforce", "forwarded": True}
+    data |= {
+        "request_id": number,
+        "reason": 'Policy rule "files" allows this call.',
+        "mode": "enforce",
+        "forwarded": True,
+    }
     return Event(
         id=f"01JD8ZK3V5M0Q6W4T2X9Y7B1CE-{number}",
         ts=time.time_ns() // 1000,

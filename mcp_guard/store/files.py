@@ -8,8 +8,8 @@ locks that SQLite holds (POSIX: fcntl).
 import os
 import stat
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 
 from mcp_guard.store.errors import StoreError, store_error
 
@@ -31,7 +31,7 @@ def identity(path: str) -> Identity | None:
 
 def refuse_unusable(path: str) -> None:
     """Raise StoreError where something is at `path` that cannot become a database."""
-    if not os.path.basename(path):
+    if not os.path.basename(path) or "\0" in path:
         raise StoreError(f"{path!r} names no file", "give --db the path of a file")
     try:
         mode = os.stat(path).st_mode
@@ -62,19 +62,19 @@ def make_directory(path: str) -> None:
             raise StoreError(f"cannot create the directory {name}: {error.strerror}", hint) from error
 
 
-def create_missing(path: str) -> None:
+def create_missing(path: str, left: Sequence[Identity | None] = ()) -> None:
     """Create the database file, empty and for this user alone, where there is none. To be called `alone`.
 
-    A log left over from a database that is gone would be taken for the new one's.
+    A write-ahead log of a database that is gone would be taken for the new one's: it goes too. So does the one that is
+    among those in `left`, the files of a database that was moved away.
     """
-    if os.path.exists(path):
-        return
-    for leftover in (path + "-wal", path + "-shm"):
-        try:
-            os.unlink(leftover)
-        except FileNotFoundError:
-            continue
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    missing = not os.path.exists(path)
+    if missing or identity(path + "-wal") in left:
+        for leftover in (path + "-wal", path + "-shm"):
+            with suppress(FileNotFoundError):
+                os.unlink(leftover)
+    if missing:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def alone(path: str) -> Generator[bytes]:
 def _locked(name: str, deadline: float) -> int:
     """A handle on the file, locked, and certainly the one that others find under this name."""
     while True:
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
         if _try_lock(handle):
             if identity(name) == (os.fstat(handle).st_dev, os.fstat(handle).st_ino):
                 return handle

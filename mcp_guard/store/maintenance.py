@@ -19,11 +19,10 @@ _JOIN = 2.0  # seconds that `stop` waits for a checkpoint under way
 _BATCH = 100  # events deleted under one lock: well under a millisecond
 _REST = 0.005  # seconds between two batches, for those who wait for the lock
 
-_DELETE = """
-    DELETE FROM events WHERE seq IN (
-      SELECT seq FROM events WHERE seq > ? AND ts < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?
-    ) RETURNING seq
+_EXPIRED = """
+    SELECT seq FROM events WHERE seq > ? AND ts < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?
 """
+_DELETE = "DELETE FROM events WHERE seq >= ? AND seq <= ? AND ts < ?"
 
 
 class Maintenance:
@@ -105,12 +104,16 @@ class Maintenance:
         before = timestamp(now - self._retain_days * 86_400_000_000)
         connection.execute("PRAGMA busy_timeout = 1000")
         connection.execute("PRAGMA secure_delete = ON")  # what has expired is overwritten, not only unlinked
-        connection.execute("INSERT INTO retention (ran_at, before) VALUES (?, ?)", (timestamp(now), before))
-        after = 0
-        while not self._ending:
-            deleted = connection.execute(_DELETE, (after, before, _BATCH)).fetchall()
-            if not deleted:
-                break
-            after = max(seq for (seq,) in deleted)
+        expired = _expired(connection, 0, before)
+        if expired:
+            connection.execute("INSERT INTO retention (ran_at, before) VALUES (?, ?)", (timestamp(now), before))
+        while expired and not self._ending:
+            connection.execute(_DELETE, (expired[0], expired[-1], before))
             time.sleep(_REST)
+            expired = _expired(connection, expired[-1], before)
         self._retained = time.monotonic()
+
+
+def _expired(connection: sqlite3.Connection, after: int, before: str) -> list[int]:
+    """The next events that are older than that. The newest event of all stays, so that no seq is ever used again."""
+    return [seq for (seq,) in connection.execute(_EXPIRED, (after, before, _BATCH))]

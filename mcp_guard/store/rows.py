@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import cast
 
 import msgspec
 
@@ -19,7 +20,8 @@ COLUMNS = (
 )
 _PLACES = "(" + ", ".join("?" * (COLUMNS.count(",") + 1)) + ")"
 
-Row = tuple[str | int | None, ...]
+Value = str | int | None
+Row = tuple[str, str, str, str, Value, int, Value, Value, Value, Value, Value, Value, Value, str]  # the last: data
 
 _encode = msgspec.json.Encoder().encode
 
@@ -54,7 +56,7 @@ def row(event: Event) -> Row:
     texts = f"{event.id}{event.connection_id}{event.agent}{event.user}{event.server}{event.tool}{event.rule}"
     if texts.isascii() and "\0" not in texts:
         return values
-    return tuple(_storable(value) if isinstance(value, str) else value for value in values)
+    return cast("Row", tuple(_storable(value) if isinstance(value, str) else value for value in values))
 
 
 def timestamp(microseconds: int) -> str:

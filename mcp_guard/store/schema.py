@@ -50,8 +50,8 @@ _TABLES = (
 _VIEWS = (
     """
     CREATE VIEW decisions AS
-    WITH completed AS MATERIALIZED (
-      SELECT json_extract(data, '$.decision') AS decision_id, min(ts) AS ts,
+    WITH completed AS (
+      SELECT CAST(json_extract(data, '$.decision') AS TEXT) AS decision_id, min(ts) AS ts,
              json_extract(data, '$.duration_us') AS duration_us,
              json_extract(data, '$.is_error') AS is_error,
              json_extract(data, '$.bytes') AS bytes
@@ -69,7 +69,7 @@ _VIEWS = (
     """,
     """
     CREATE VIEW connections AS
-    WITH counted AS MATERIALIZED (
+    WITH counted AS (
       SELECT connection_id, min(seq) AS first_seq,
              min(CASE type WHEN 'agent.connected' THEN seq END) AS connected_seq,
              max(CASE type WHEN 'agent.connected' THEN seq END) AS introduced_seq,
@@ -95,8 +95,10 @@ VERSION = len(MIGRATIONS)
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the database up to this version, in one transaction. Raises StoreError, sqlite3.Error."""
-    if version(connection, path) == VERSION:
+    """Bring a database (an empty one too) up to this version, in one transaction. Raises StoreError, sqlite3.Error."""
+    found = version(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    if found == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -22,7 +22,8 @@ from mcp_guard.store.schema import prepare
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
 _PAUSES = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005)  # seconds between attempts; the last one repeats
 _LOOK_AGAIN = 0.005  # seconds for which the file at the path is taken to be the same
-_WAKE_EVERY = 512  # commits between two looks of the maintenance thread
+_COMMIT = 5000  # bytes that a commit adds to the write-ahead log, beside its data
+_WAKE_AFTER = 4 << 20  # bytes written between two looks of the maintenance thread
 _PREPARED_ROWS = 8
 _INSERT = tuple(insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
 
@@ -34,9 +35,9 @@ class Store:
         self.path = path
         self._retain_days = retain_days
         self._connection: sqlite3.Connection | None = None
-        self._identity: files.Identity | None = None
+        self._identity: tuple[files.Identity | None, ...] = ()
         self._looked = 0.0
-        self._commits = 0
+        self._written = 0
         self._suspect: StoreError | None = None
         self._key = b""
         self._maintenance = Maintenance(path, retain_days)
@@ -59,12 +60,14 @@ class Store:
         The next call tries afresh: whatever was wrong with the file may have been mended.
         """
         connection = self._sound_connection()
+        rows = [row(event) for event in events]
         try:
-            self._insert(connection, [row(event) for event in events])
+            _commit(connection, rows)
         except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
-        self._commits += 1
-        if not self._commits % _WAKE_EVERY:
+            self._commit_later(connection, rows, error)
+        self._written += _COMMIT + sum([len(one[-1]) for one in rows])
+        if self._written > _WAKE_AFTER:
+            self._written = 0
             self._maintenance.wake()
 
     def redaction_key(self) -> bytes:
@@ -89,12 +92,12 @@ class Store:
         files.make_directory(self.path)
         with files.alone(self.path) as key:
             self._key = self._key or key
-            files.create_missing(self.path)
-            self._identity = files.identity(self.path)
+            files.create_missing(self.path, self._identity[1:])
             try:
                 self._connection = _connect(self.path)
             except sqlite3.Error as error:
                 raise store_error(self.path, error) from error
+        self._identity = self._files()
         self._looked = time.monotonic()
 
     def _disconnect(self) -> None:
@@ -104,8 +107,12 @@ class Store:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             connection.close()
 
+    def _files(self) -> tuple[files.Identity | None, ...]:
+        """Which files are at the path now: the database and its write-ahead log."""
+        return files.identity(self.path), files.identity(self.path + "-wal")
+
     def _sound_connection(self) -> sqlite3.Connection:
-        """The connection, if there is no reason to doubt it; else a new one, or StoreError."""
+        """The connection, if there is no reason to doubt it; else a new one. Raises StoreError."""
         connection = self._connection
         now = time.monotonic()
         if connection is not None and self._suspect is None and now - self._looked < _LOOK_AGAIN:
@@ -113,39 +120,35 @@ class Store:
         return self._looked_over(now)
 
     def _looked_over(self, now: float) -> sqlite3.Connection:
-        trouble = self._maintenance.trouble or self._suspect
-        if self._connection is not None and trouble is None:
-            if files.identity(self.path) == self._identity:
-                self._looked = now
-                return self._connection
-            self._reconnect()
+        """Look whether the file is still the one that is open. Rows written to a deleted file would be lost.
+
+        The call that meets another file is refused, so that somebody hears of it; its denial is the first row there.
+        """
+        moved = self._connection is not None and self._files() != self._identity
+        if moved or self._connection is None or self._suspect or self._maintenance.trouble:
+            self._disconnect()  # which puts what is still in the write-ahead log into the old file, wherever it is
+            self._connect()
+            self._suspect = self._maintenance.trouble = None
+        if moved:
             raise StoreError(
                 f"the audit log {self.path} was moved, replaced or deleted while in use",
-                "nothing to do: the next call is recorded in the file that is there now",
+                "from the next call on, the file that is there now is used",
             )
-        self._reconnect()
+        self._looked = now
         assert self._connection is not None
         return self._connection
 
-    def _reconnect(self) -> None:
-        self._disconnect()
-        self._connect()
-        self._suspect = self._maintenance.trouble = None
-
-    def _insert(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
-        """Insert the rows in one transaction; wait for other writers, but not for long."""
-        deadline = 0.0
+    def _commit_later(self, connection: sqlite3.Connection, rows: list[Row], error: sqlite3.Error) -> None:
+        """Try again while other writers are in the way, but not for long. Raises StoreError."""
+        deadline = time.monotonic() + BUSY_TIMEOUT
         pauses = iter(_PAUSES)
-        while True:
+        while result_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
+            time.sleep(next(pauses, _PAUSES[-1]))
             try:
                 return _commit(connection, rows)
-            except sqlite3.OperationalError as error:
-                if result_code(error) != sqlite3.SQLITE_BUSY:
-                    raise
-                deadline = deadline or time.monotonic() + BUSY_TIMEOUT
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(next(pauses, _PAUSES[-1]))
+            except sqlite3.Error as again:
+                error = again
+        raise self._failed(connection, error) from error
 
     def _failed(self, connection: sqlite3.Connection, error: sqlite3.Error) -> StoreError:
         """What a failed statement means; nothing of it stays in the file."""
@@ -176,11 +179,13 @@ def _connect(path: str) -> sqlite3.Connection:
     """A connection that may write, on a database of this version. Raises StoreError, sqlite3.Error."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
-        prepare(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA busy_timeout = 0")
+        prepare(connection, path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found now, not at the first call
+        connection.execute("SELECT max(seq) FROM events").fetchone()  # nor is damage where rows will go
+        connection.execute("ROLLBACK")
+        connection.execute("PRAGMA busy_timeout = 0")  # from here on, waiting is `record`'s
     except BaseException:
         connection.close()
         raise
