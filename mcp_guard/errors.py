@@ -7,7 +7,7 @@ Nothing else may end a command: a traceback on someone's terminal is a bug of ou
 class GuardError(Exception):
     """Something that the person at the keyboard can mend.
 
-    `message` says what is wrong and where, in one line, without secrets; `hint` says what to do about it (may be empty).
+    `message` says what is wrong and where, in one line, without secrets; `hint` says what to do about it, or is empty.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

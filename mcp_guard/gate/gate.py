@@ -10,7 +10,7 @@ from mcp_guard.gate import answers, calls, from_client, from_upstream, listing
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Reply
-from mcp_guard.gate.requests import Open
+from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
 from mcp_guard.policy import Policy
@@ -63,6 +63,13 @@ class Gate:
         session = self._session
         outputs = listing.expire(session, now)
         return outputs + calls.release(session, now) if outputs else []
+
+    def may_go_ahead(self, start: bytes) -> bool:
+        """Whether the start of a long line may be passed before its end is here: it looks like a message, and every
+        answer that is waited for will be passed as it comes.
+        """
+        waiting = self._session.open.values()
+        return start.lstrip()[:1] == b"{" and all(entry.kind in PASSED and not entry.batch for entry in waiting)
 
     @property
     def holding(self) -> bool:

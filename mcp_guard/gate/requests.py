@@ -10,6 +10,8 @@ from mcp_guard.policy.values import Json
 
 Kind = Literal["call", "list", "initialize", "discover", "listen", "own_list", "other"]
 
+PASSED: frozenset[Kind] = frozenset(("call", "listen", "other"))  # what is answered by the upstream alone, unchanged
+
 
 class Request(msgspec.Struct, frozen=True):
     """A client's request, read and found well-formed. `message` is the whole of it; `modern` its era."""

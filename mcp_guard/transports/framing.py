@@ -26,9 +26,13 @@ class Lines:
         self._size = 0
 
     @property
-    def partial(self) -> bool:
-        """Whether the start of a line is here and its end is not."""
-        return self._size > 0
+    def unfinished(self) -> int:
+        """Bytes of a line whose start is here and whose end is not."""
+        return self._size
+
+    def start(self) -> bytes:
+        """The start of the unfinished line, as far as it is here; empty where it is over the limit."""
+        return b"".join(self._parts)
 
     def feed(self, chunk: bytes) -> list[bytes | Oversized]:
         """Take in a chunk; gives the lines that it completes, without their line ends and without blank ones."""

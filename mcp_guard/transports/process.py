@@ -221,7 +221,7 @@ def _wires() -> tuple[keeper.Wires, keeper.Wires]:
     control, order, status, report, far_in, near_in, near_out, far_out = opened
     for descriptor in (near_in, near_out):
         os.set_blocking(descriptor, False)
-        _enlarge(descriptor)
+        enlarge(descriptor)
     return keeper.Wires(order, status, near_in, near_out), keeper.Wires(control, report, far_in, far_out)
 
 
@@ -233,7 +233,7 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def _enlarge(pipe: int) -> None:
+def enlarge(pipe: int) -> None:
     """Let a pipe hold more, where one may choose: fewer turns between guard and server for a long message."""
     if sys.platform == "linux":
         with suppress(OSError):  # the user's share of pipe memory is used up

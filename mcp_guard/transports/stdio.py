@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record
+from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record, Reply
+from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox
 from mcp_guard.transports.ledger import Ledger
-from mcp_guard.transports.process import Upstream
+from mcp_guard.transports.process import PIPE_BYTES, Upstream, enlarge
 
 DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 _HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
 _CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
-_LARGE_CHUNK = 1024 * 1024  # bytes of one read in the middle of a long line
+_LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
 _LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
@@ -60,6 +61,8 @@ class Pump:
         self._client_in = client_in
         self._client_lines, self._upstream_lines = Lines(limit), Lines(limit)
         self._to_client, self._to_upstream = Outbox(client_out), Outbox(upstream.stdin)
+        self._cut_through = CutThrough()
+        self._deferred: list[bytes] = []  # lines that wait for the end of one that was cut through
         self._limit = limit
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -77,6 +80,7 @@ class Pump:
         """Carry lines until one side is gone. Gives the status to end with: the upstream's own, or 128 and a signal."""
         restore = self._take_signals()
         blocking = _make_non_blocking(self._to_client.descriptor)
+        enlarge(self._to_client.descriptor)
         try:
             self._carry_out(self._gate.start(_now()))
             while self._status is None:
@@ -167,17 +171,42 @@ class Pump:
 
     def _take_from_upstream(self, chunk: bytes) -> None:
         now = _now()
-        gate = self._gate
         outputs: list[Output] = []
         for line in self._upstream_lines.feed(chunk) if chunk else self._upstream_lines.end():
             if isinstance(line, bytes):
-                outputs += gate.from_upstream(line, now)
+                found = self._gate.from_upstream(line, now)
+                outputs += self._completed(line, found) if self._cut_through.active else found
             else:
-                outputs += gate.upstream_oversized(line.size, self._limit, now)
+                outputs += self._gate.upstream_oversized(line.size, self._limit, now)
+                self._complete(b"", None)
         self._carry_out(outputs)
+        if self._upstream_lines.unfinished >= LONG:
+            self._pass_on(chunk)
         if not chunk:  # nothing more can be answered, so there is nothing left to guard
             self._upstream_open = False
+            self._complete(b"", None)
             self._end_upstream()
+
+    def _pass_on(self, chunk: bytes) -> None:
+        """Let the start of a long line go ahead, if the gate will pass it as it comes."""
+        if self._cut_through.active:
+            self._write_client(self._cut_through.offer(chunk))
+        elif self._gate.may_go_ahead(start := self._upstream_lines.start()):
+            self._cut_through.start()
+            self._write_client(self._cut_through.offer(start))
+
+    def _completed(self, line: bytes, found: list[Output]) -> list[Output]:
+        """Complete a line whose start went ahead, with what the gate makes of it; gives what else there is to do."""
+        reply = next((output for output in found if isinstance(output, Reply)), None)
+        self._complete(line, reply.line if reply else None)
+        return [output for output in found if output is not reply]
+
+    def _complete(self, line: bytes, reply: bytes | None) -> None:
+        if self._cut_through.active:
+            self._write_client(self._cut_through.finish(line, reply))
+            deferred, self._deferred = self._deferred, []
+            if deferred:
+                self._send_client(deferred)
 
     # Writing
 
@@ -213,9 +242,15 @@ class Pump:
         return outputs
 
     def _send_client(self, lines: list[bytes]) -> None:
-        lines.append(b"")
+        """Send whole lines to the client, after the line that is on its way to it, if there is one."""
+        if self._cut_through.active:
+            self._deferred += lines
+        else:
+            self._write_client(b"\n".join((*lines, b"")))
+
+    def _write_client(self, data: bytes) -> None:
         try:
-            self._to_client.send(b"\n".join(lines))
+            self._to_client.send(data)
         except OSError:
             self._to_client.clear()
             self._client_gone("the client stopped reading")
@@ -230,9 +265,8 @@ class Pump:
     def _send_upstream(self, lines: list[bytes]) -> None:
         if self._end_asked:
             return  # its stdin is closed
-        lines.append(b"")
         with suppress(OSError):  # an upstream that closed its stdin is on its way out: its status tells how
-            self._to_upstream.send(b"\n".join(lines))
+            self._to_upstream.send(b"\n".join((*lines, b"")))
 
     def _flush_upstream(self) -> None:
         try:
@@ -326,7 +360,7 @@ def _ignore(number: int, frame: object) -> None:
 def _read(descriptor: int, lines: Lines) -> bytes | None:
     """One read: b"" at the end of the stream, None where there is nothing to read after all."""
     try:
-        return os.read(descriptor, _LARGE_CHUNK if lines.partial else _CHUNK)
+        return os.read(descriptor, _LARGE_CHUNK if lines.unfinished else _CHUNK)
     except BlockingIOError:
         return None
     except OSError:  # a terminal or socket whose other end is gone
