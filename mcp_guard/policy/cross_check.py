@@ -58,11 +58,12 @@ def second_engine() -> Engine:
 
 
 def _cross_checked(result: TestResult, policy: Policy, engine: Engine) -> TestResult:
-    found = (*result.failures, *_disagreements(result.test.call, policy, engine))
+    found = (*result.failures, *disagreements(result.test.call, policy, engine))
     return msgspec.structs.replace(result, failures=found)
 
 
-def _disagreements(call: Call, policy: Policy, engine: Engine) -> Iterator[str]:
+def disagreements(call: Call, policy: Policy, engine: Engine) -> Iterator[str]:
+    """A sentence for each condition in scope of a call that comes to something else in the other engine."""
     in_scope, facts = policy.in_scope(call)
     for rule in in_scope:
         if rule.condition is None:

@@ -7,12 +7,20 @@ from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import suggestion
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope
-from mcp_guard.policy.selectors import SCOPE_FIELDS, ScopeField, selector
+from mcp_guard.policy.selectors import SCOPE_FIELDS, Kind, ScopeField, selector
 from mcp_guard.policy.tree import Fields, Items, Node, Scalar
 from mcp_guard.policy.validation import Checked
 
 BOOLEANS_ELSEWHERE = frozenset(("yes", "no", "on", "off"))
 CATCHES_ALL = Scope()
+UNDECLARED: dict[tuple[ScopeField, Kind], tuple[str, str]] = {
+    ("agents", "name"): ("unknown-agent", "an agent"),
+    ("agents", "tag"): ("unknown-tag", "a tag of agents"),
+    ("servers", "name"): ("unknown-server", "a server"),
+    ("servers", "tag"): ("unknown-tag", "a tag of servers"),
+    ("tools", "tag"): ("unknown-tag", "a tag of tools"),
+}
+"""The code and the words for an entry that nothing in the policy declares."""
 
 
 RuleInFile = tuple[RuleEntry, Rule]
@@ -83,6 +91,6 @@ def _check_names(entry: RuleEntry, rule: Rule, known: Known, report: Report) -> 
             names = known.get(field, {}).get(kind)
             if names is None or name in names or (kind == "name" and not names):
                 continue
-            what = "tag" if kind == "tag" else field.removesuffix("s")
-            message = f"`{rule.id}` is for a {what} that the policy does not declare: `{name}`"
-            report.warning(f"unknown-{what}", message, entry.place(field, position), suggestion(name, names))
+            code, what = UNDECLARED[field, kind]
+            message = f"`{rule.id}` is for {what} that the policy does not declare: `{name}`"
+            report.warning(code, message, entry.place(field, position), suggestion(name, names))

@@ -115,11 +115,13 @@ def arguments_read(condition: cel.Program) -> frozenset[str] | None:
     """The names of the arguments that a condition looks at; None where that cannot be told, or it may look at any."""
     names: set[str] = set()
     for path in condition.paths:
-        if path.segments[0] == "request":
-            name = path.segments[2] if len(path.segments) > 2 else None
-            if name is None or path.segments[1] != "args":
+        match path.segments:
+            case ("request", "args", str(name), *_):
+                names.add(name)
+            case ("request", *_):
                 return None
-            names.add(name)
+            case _:
+                pass
     return frozenset(names)
 
 

@@ -110,8 +110,13 @@ class Policy:
             self._remember(key, plan)
         return plan
 
+    @property
+    def remembered(self) -> int:
+        """How many plans are kept."""
+        return len(self._plans)
+
     def forget(self) -> None:
-        """Drop all remembered plans; for measurements."""
+        """Drop all plans that are kept; for measurements."""
         self._plans.clear()
 
     def _remember(self, key: tuple[Principal, str, str], plan: Plan) -> None:

@@ -124,11 +124,18 @@ def _report(tree: Tree, error: "ErrorDetails", report: Report) -> None:
 
 def _report_value(tree: Tree, error: "ErrorDetails", node: Node, report: Report) -> None:
     expected = cast(Mapping[str, str], error.get("ctx", {})).get("expected", "")
-    given = node.value if isinstance(node, Scalar) else _found(node)
     known = [word.strip().strip("'") for word in expected.replace(" or ", ", ").split(",")]
     shown = ", ".join(f"`{word}`" for word in known)
-    hint = suggestion(given, known) if isinstance(given, str) else ""
-    report.error("unknown-value", f"`{given}` is not one of: {shown}", tree.place(node), hint)
+    given = _shown(node)
+    hint = "leave the quotes out" if given.strip("`") in known else ""
+    report.error("unknown-value", f"{given} is not one of: {shown}", tree.place(node), hint)
+
+
+def _shown(node: Node) -> str:
+    """A value as its author wrote it; what it is where that is not a word."""
+    if not isinstance(node, Scalar) or node.value is None:
+        return _found(node)
+    return f"`{str(node.value).lower() if isinstance(node.value, bool) else node.value}`"
 
 
 def _section_of(path: Path) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ HINTS = {
     "@": "quote it: YAML keeps an unquoted `@` for itself",
     "`": "quote it: YAML keeps an unquoted backtick for itself",
 }
-BLOCK_HINT = "put a condition with quotes, `: ` or ` #` in it on its own line after `when: |`"
+COLON_HINT = "quote a text that has `: ` in it"
+CONDITION_HINT = "put a condition with quotes, `: ` or ` #` in it on its own line after `when: |`"
 
 
 class _Open(msgspec.Struct):
@@ -88,7 +89,10 @@ def _problem(error: "MarkedYAMLError") -> str:
 def _hint(text: Text, offset: int) -> str:
     """What to do about the character that the parser stopped at, or just behind."""
     before, found = text.characters[max(0, offset - 1) : offset], text.characters[offset : offset + 1]
-    return HINTS.get(found) or HINTS.get(before) or BLOCK_HINT
+    if hint := HINTS.get(found) or HINTS.get(before):
+        return hint
+    is_condition = "when" in text.place(offset).source_line
+    return CONDITION_HINT if is_condition else COLON_HINT if found == ":" else ""
 
 
 class _Composer:

@@ -1,0 +1,85 @@
+"""The tests inside a policy: what passes, and what a failed one says."""
+
+import pytest
+
+from mcp_guard.policy.cross_check import CelExpr, CelPython, Engine, cross_check_syntax, cross_checked
+from mcp_guard.policy.inline_tests import run_tests
+from tests.policy.making import policy_of
+
+POLICY = """
+version: 1
+agents: {cursor: {clients: "Cursor*"}}
+users: {alice: {groups: admin}}
+rules:
+  - {id: admins, effect: allow, groups: admin, agents: cursor, when: agent.verified || user.verified}
+  - {id: ask, effect: require_approval, tools: send_*}
+  - {id: gate, effect: gated, tools: put, when: request.args.x == 1}
+tests:
+"""
+CALLS: list[tuple[str, list[str]]] = [
+    ("call: {client: Cursor 1.2, user: alice, verified: true, server: s, tool: t}, expect: allow, rule: admins", []),
+    ("call: {agent: cursor, groups: admin, verified: true, server: s, tool: t}, visibility: allowed", []),
+    ("call: {agent: cursor, groups: admin, server: s, tool: t}, expect: deny, visibility: denied", []),
+    ("call: {server: s, tool: send_mail}, expect: require_approval, visibility: conditional", []),
+    ("call: {server: s, tool: put, args: {x: 1}}, expect: allow, visibility: conditional", []),
+    ("call: {server: s, tool: put, args: {x: 2}}, expect: allow", [
+        "expected allow, got deny: No policy rule allows this call with these arguments; with other arguments rule "
+        '"gate" could.',
+    ]),
+    ("call: {server: s, tool: put, args: {x: 1}}, expect: allow, rule: ask", [
+        'expected rule "ask" to decide, but rule "gate" did: Policy rule "gate" allows this call with these arguments.',
+    ]),
+    ("call: {server: s, tool: t}, expect: deny, rule: gate", [
+        'expected rule "gate" to decide, but no rule did: No policy rule allows this tool.',
+    ]),
+    ("call: {server: s, tool: put}, expect: allow, visibility: denied", [
+        "expected allow, got deny: No policy rule allows this call with these arguments; with other arguments rule "
+        '"gate" could.',
+        "expected the tool to be denied at discovery, but it is conditional",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("test", "failures"), CALLS)
+def test_a_test_passes_or_says_what_differs(test: str, failures: list[str]) -> None:
+    policy = policy_of(f"{POLICY}  - {{name: t, {test}}}")
+    (result,) = run_tests(policy.tests, policy)
+    assert list(result.failures) == failures
+    assert result.passed is (not failures)
+
+
+ENGINES: list[Engine] = [CelExpr(), CelPython()]
+DISAGREEABLE = """
+version: 1
+rules: [{id: r, effect: gated, when: "request.args.a < request.args.b"}]
+tests: [{name: t, call: {server: s, tool: t, args: {a: 1, b: 2}}, expect: allow}]
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+def test_other_engines_answer_in_our_words(engine: Engine) -> None:
+    facts = {"request": {"args": {"x": 1, "list": [1, "a", None, 2.5, True]}}}
+    cases = [("request.args.x == 1", "true"), ("request.args.x == 2", "false"), ("request.args.y == 1", "error"),
+             ("request.args.list[4]", "true"), ("nothing_like_this(1)", "unsupported")]  # fmt: skip
+    assert [engine.answer(source, facts) for source, _ in cases] == [answer for _, answer in cases]
+
+
+def test_a_disagreement_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    def contrary(engine: CelExpr, source: str, facts: object) -> str:
+        return "false"
+
+    policy = policy_of(DISAGREEABLE)
+    results = run_tests(policy.tests, policy)
+    assert cross_checked(results, policy)[0].passed
+    monkeypatch.setattr(CelExpr, "answer", contrary)
+    (checked,) = cross_checked(results, policy)
+    expected = 'rule "r": the condition comes to true here, and to false in cel-expr-python'
+    assert checked.failures == (expected,)
+
+
+def test_a_condition_that_another_parser_refuses_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = policy_of(DISAGREEABLE)
+    assert cross_check_syntax(policy) == ()
+    monkeypatch.setattr(CelPython, "parses", lambda engine, source: False)
+    (found,) = cross_check_syntax(policy)
+    assert (found.code, found.place.line) == ("cross-check", 3)
