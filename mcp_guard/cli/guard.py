@@ -48,6 +48,8 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     from mcp_guard.transports.stdio import Pump, say
 
     policy = _load(files, sources)
+    if not files.paths:
+        say("no policy: every call is denied; give one with --policy FILE")
     for warning in policy.warnings:
         say(str(warning))
     store = Store.open(database, retain_days=arguments.retain)

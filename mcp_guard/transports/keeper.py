@@ -156,16 +156,15 @@ class _Keeper:
             self._kill()
 
     def _climb(self) -> None:
-        """Go up one rung when this one's time is over, or when the upstream itself ended and left others behind."""
+        """Go up one rung when this one's time is over and anything is left to be ended."""
         if self._rung <= KEEP or not self._anything_left():
             return
-        now = time.monotonic()
-        if self._rung == END and (self._leader_ended or now >= self._deadline):
-            self._rise(TERMINATE)
-        elif self._rung == TERMINATE and now >= self._deadline:
-            self._rise(KILL)
-        elif self._rung == KILL and now >= self._deadline:
+        if time.monotonic() < self._deadline:
+            return
+        if self._rung == KILL:
             self._kill()
+        else:
+            self._rise(self._rung + 1)
 
     def _kill(self) -> None:
         """SIGKILL to all that is left, and again while anything is: some may just have been forked.

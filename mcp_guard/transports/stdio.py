@@ -7,8 +7,6 @@ stops the reading on the other side, so memory is bounded by the message limit.
 
 import os
 import select
-import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +16,7 @@ from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.process import PIPE_BYTES, Upstream, enlarge
+from mcp_guard.transports.signals import Signals
 
 DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 _HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
@@ -26,7 +25,6 @@ _LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
 _LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
 
 
 _UPSTREAM = (Admitted, Forward)
@@ -67,7 +65,7 @@ class Pump:
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._watched: tuple[bool, ...] = ()
-        self._wakeup = -1
+        self._signals = Signals()
         self._signal = 0  # the first signal that asked the guard to end
         self._client_open = True
         self._client_end = ""  # why the client is gone
@@ -78,7 +76,6 @@ class Pump:
 
     def run(self) -> int:
         """Carry lines until one side is gone. Gives the status to end with: the upstream's own, or 128 and a signal."""
-        restore = self._take_signals()
         blocking = _make_non_blocking(self._to_client.descriptor)
         enlarge(self._to_client.descriptor)
         try:
@@ -88,7 +85,7 @@ class Pump:
             return self._status
         finally:
             self._upstream.close()
-            restore()
+            self._signals.close()
             if blocking:
                 os.set_blocking(self._to_client.descriptor, True)
 
@@ -129,7 +126,7 @@ class Pump:
             (self._to_client.descriptor, write_client, select.POLLOUT, self._flush_client),
             (self._to_upstream.descriptor, write_upstream, select.POLLOUT, self._flush_upstream),
             (self._upstream.status, True, select.POLLIN, self._read_status),
-            (self._wakeup, True, select.POLLIN, self._read_signals),
+            (self._signals.descriptor, True, select.POLLIN, self._read_signals),
         )
         self._poll, self._handlers, self._watched = select.poll(), {}, flow
         for descriptor, wanted, mask, handler in sources:
@@ -317,44 +314,19 @@ class Pump:
             waiting.poll(left * 1000)
             self._flush_client()
 
-    # Signals
-
-    def _take_signals(self) -> Callable[[], None]:
-        """Turn signals into bytes on a pipe that the poll sees. Gives what puts everything back."""
-        self._wakeup, writer = os.pipe()
-        os.set_blocking(writer, False)
-        os.set_blocking(self._wakeup, False)
-        previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, _ignore) for number in _SIGNALS}
-
-        def restore() -> None:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(previous)
-            os.close(writer)
-            os.close(self._wakeup)
-
-        return restore
-
     def _read_signals(self) -> None:
-        """The first signal ends the guard in order; another one ends the upstream without further ceremony."""
-        for number in os.read(self._wakeup, 64):
-            if number not in _SIGNALS:
-                continue
+        """The first signal ends the guard in order; a second one ends the upstream without further ceremony."""
+        for number in self._signals.read():
             if self._signal:
                 self._upstream.kill()
             elif not self._client_open:
                 self._upstream.terminate()
             self._signal = self._signal or number
-            self._client_gone(f"the guard was told to end by {signal.Signals(number).name}")
+            self._client_gone(f"the guard was told to end by {number.name}")
 
 
 def _now() -> int:
     return time.time_ns() // 1000
-
-
-def _ignore(number: int, frame: object) -> None:
-    """A Python handler that lets the wakeup descriptor see the signal."""
 
 
 def _read(descriptor: int, lines: Lines) -> bytes | None:
