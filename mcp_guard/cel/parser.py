@@ -183,8 +183,10 @@ class _Parser:
 
     def signs_number(self) -> bool:
         """Whether the `-` here is the sign of a number literal, which it is part of."""
+        if self.kind != "-":
+            return False
         kind, value, _ = self.tokens[self.next + 1]
-        return self.kind == "-" and kind == "literal" and type(value) in (int, float)
+        return kind == "literal" and type(value) in (int, float)
 
     def member(self, node: Node) -> Node:
         """What may follow a value: `.field`, `.method(…)`, `[key]`, and the optional forms of them."""
@@ -239,7 +241,7 @@ class _Parser:
                 raise compile_error(self.source, at, "the number is too large for an int")
             self.advance()
             return Literal(at, value)
-        if kind == "-":
+        if self.signs_number():
             return self.negative(at)
         if kind in ("name", "."):
             return self.name(at)
