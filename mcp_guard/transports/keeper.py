@@ -29,7 +29,7 @@ END_GRACE = 1.0  # seconds from the end of its stdin to SIGTERM
 TERMINATE_GRACE = 0.5  # seconds from SIGTERM to SIGKILL; both together stay below the 2 s that clients give the guard
 
 # The rungs of the ladder that ends an upstream: it is only ever climbed. The guard's word for one is that one byte on
-# the control pipe; WAIT is the keeper's state before START, KEEP its state while the upstream serves.
+# the control pipe. WAIT is the keeper's state before it was told to start the upstream, KEEP while the upstream serves.
 WAIT, KEEP, END, TERMINATE, KILL = range(5)
 GRACE = {END: END_GRACE, TERMINATE: TERMINATE_GRACE}
 
