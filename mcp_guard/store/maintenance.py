@@ -8,13 +8,19 @@ few pages, so that it can start over.
 import os
 import sqlite3
 import time
+from typing import TYPE_CHECKING
 
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.rows import timestamp
 
+if TYPE_CHECKING:
+    import threading
+
 WAL_LIMIT = 64 << 20  # bytes
 _SMALL_WAL = 1 << 20  # bytes that are not worth a checkpoint
-_DAY = 86_400.0
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+_DAY_US = 86_400_000_000  # microseconds
 _JOIN = 2.0  # seconds that `stop` waits for a checkpoint under way
 _BATCH = 100  # events deleted under one lock: well under a millisecond
 _REST = 0.005  # seconds between two batches, for those who wait for the lock
@@ -29,40 +35,40 @@ class Maintenance:
     """The thread, started when it is first needed. `trouble` says that it found the file damaged."""
 
     def __init__(self, path: str, retain_days: int | None) -> None:
-        import threading
-
         self._path = path
         self._retain_days = retain_days
-        self._wanted = threading.Event()
-        self._ending = False
+        self._wanted: threading.Event | None = None
         self._thread: threading.Thread | None = None
+        self._ending = False
         self._retained = -_DAY
         self.trouble: StoreError | None = None
 
-    def start(self) -> None:
-        """Have a look now, on the thread."""
-        self.wake()
-
     def wake(self) -> None:
-        """Have a look soon. Costs the caller next to nothing."""
-        if self._thread is None and not self._ending:
-            import threading
-
-            self._thread = threading.Thread(target=self._run, name="mcp-guard-store", daemon=True)
-            self._thread.start()
-        self._wanted.set()
+        """Have a look soon. Costs the caller next to nothing, but the first time a thread."""
+        if self._wanted is None:
+            self._start()
+        else:
+            self._wanted.set()
 
     def stop(self) -> None:
         """End the thread, unless the disk keeps it too long."""
         self._ending = True
-        self._wanted.set()
-        if self._thread is not None:
+        if self._wanted is not None and self._thread is not None:
+            self._wanted.set()
             self._thread.join(_JOIN)
 
-    def _run(self) -> None:
+    def _start(self) -> None:
+        import threading
+
+        self._wanted = threading.Event()
+        self._wanted.set()
+        self._thread = threading.Thread(target=self._run, args=(self._wanted,), name="mcp-guard-store", daemon=True)
+        self._thread.start()
+
+    def _run(self, wanted: "threading.Event") -> None:
         while not self._ending:
-            self._wanted.wait(_DAY / 24 if self._retain_days is not None else None)
-            self._wanted.clear()
+            wanted.wait(_HOUR if self._retain_days is not None else None)
+            wanted.clear()
             if not self._ending:
                 self._look()
 
@@ -101,7 +107,7 @@ class Maintenance:
         if self._retain_days is None or time.monotonic() - self._retained < _DAY:
             return
         now = time.time_ns() // 1000
-        before = timestamp(now - self._retain_days * 86_400_000_000)
+        before = timestamp(now - self._retain_days * _DAY_US)
         connection.execute("PRAGMA busy_timeout = 1000")
         connection.execute("PRAGMA secure_delete = ON")  # what has expired is overwritten, not only unlinked
         expired = _expired(connection, 0, before)

@@ -48,10 +48,11 @@ class Store:
 
         `retain_days` deletes older events, now and daily; None keeps everything. Raises StoreError.
         """
-        store = cls(os.path.realpath(path) if path else path, retain_days)
+        files.refuse_unusable(path)
+        store = cls(os.path.realpath(path), retain_days)
         store._connect()
         if retain_days is not None:
-            store._maintenance.start()
+            store._maintenance.wake()
         return store
 
     def record(self, events: Sequence[Event]) -> None:
