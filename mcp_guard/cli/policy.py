@@ -1,4 +1,4 @@
-"""`mcp-guard policy`: check, test and explain policy files, and their JSON Schema. Reads options, asks `policy`, prints.
+"""`mcp-guard policy`: check, test, explain policy files, print their schema. Reads options, asks `policy`, prints.
 
 How findings look, for people and as JSON, is in `policy_reports`.
 """
@@ -48,8 +48,8 @@ def check(
     raise SystemExit(EXIT_FINDING if doubts or (strict and policy.warnings) else EXIT_DONE)
 
 
-@app.command(epilog="Example: mcp-guard policy test policy.yaml")
-def test(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False) -> None:
+@app.command("test", epilog="Example: mcp-guard policy test policy.yaml")
+def run_inline_tests(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False) -> None:
     """Run the tests inside policy files. Exits with 1 where one fails."""
     from mcp_guard.cli import policy_reports
     from mcp_guard.policy.inline_tests import run_test
@@ -66,7 +66,7 @@ def test(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False)
 
 @app.command(
     epilog="Example: mcp-guard policy explain policy.yaml --agent claude-code --server github "
-    "--tool create_pull_request --args '{\"base\": \"main\"}'"
+    '--tool create_pull_request --args \'{"base": "main"}\''
 )
 def explain(
     files: Files,
@@ -122,7 +122,7 @@ def _arguments(text: str) -> "dict[str, Json]":
     try:
         arguments = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        bad_input(f"--args is not JSON: {error}", "quote it for the shell: --args '{\"path\": \"a.txt\"}'")
+        bad_input(f"--args is not JSON: {error}", 'quote it for the shell: --args \'{"path": "a.txt"}\'')
     if not isinstance(arguments, dict):
-        bad_input("--args must be a JSON object", "the arguments by name: --args '{\"path\": \"a.txt\"}'")
+        bad_input("--args must be a JSON object", 'the arguments by name: --args \'{"path": "a.txt"}\'')
     return cast("dict[str, Json]", arguments)

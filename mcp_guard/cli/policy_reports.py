@@ -47,7 +47,7 @@ def print_check(diagnostics: Sequence[Diagnostic], policy: Policy | None, *, as_
         print_json({"ok": policy is not None, "diagnostics": [_diagnostic(found) for found in diagnostics]})
         return
     if diagnostics:
-        console().print(Text(render(diagnostics)))
+        console().print(_coloured(render(diagnostics)), soft_wrap=True)
     errors = sum(found.severity == "error" for found in diagnostics)
     counts = [_count(errors, "error"), _count(len(diagnostics) - errors, "warning")]
     held = f"{_count(len(policy.rules), 'rule')}, {_count(len(policy.tests), 'test')}: " if policy else ""
@@ -62,15 +62,16 @@ def print_tests(results: Sequence[TestResult], *, as_json: bool) -> None:
         print_json({"passed": len(results) - failed, "failed": failed, "tests": tests})
         return
     shown = [
-        ("ok" if result.passed else "FAIL", result.test.name, result.decision.outcome, _decider(result.decision))
+        ("ok" if result.passed else "FAIL", result.decision.outcome, _decider(result.decision), result.test.name)
         for result in results
     ]
+    out = console()
     for result, line in zip(results, _aligned(shown), strict=True):
-        console().print(line)
+        out.print(line, soft_wrap=True)
         place = result.test.place
         for failure in result.failures:
-            console().print(Text(f"      {place.path}:{place.line}: {failure}"))
-    console().print(Text(f"{len(results) - failed} passed, {failed} failed", style="red" if failed else "green"))
+            out.print(Text(f"      {place.path}:{place.line}: {failure}"), soft_wrap=True)
+    out.print(Text(f"{len(results) - failed} passed, {failed} failed", style="red" if failed else "green"))
 
 
 def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
@@ -84,17 +85,26 @@ def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
     out = console()
     out.print(Text.assemble(("decision    ", "dim"), (decision.outcome, STYLES[decision.outcome])))
     out.print(Text.assemble(("decided by  ", "dim"), _decided_by(decision, by_id)))
-    out.print(Text.assemble(("reason      ", "dim"), decision.reason))
+    out.print(Text.assemble(("reason      ", "dim"), decision.reason), soft_wrap=True)
     if decision.message:
-        out.print(Text.assemble(("message     ", "dim"), decision.message))
+        out.print(Text.assemble(("message     ", "dim"), decision.message), soft_wrap=True)
     level = visibility.level
     out.print(Text.assemble(("discovery   ", "dim"), (level, STYLES[level]), f" ({AT_DISCOVERY[level]})"))
     if decision.trace:
         out.print()
         for line in _aligned([("rule", "effect", "its part"), *(_part(part, by_id) for part in decision.trace)]):
-            out.print(line)
+            out.print(line, soft_wrap=True)
     if later := len(policy.rules) - len(decision.trace):
         out.print(Text(f"{_count(later, 'later rule')} not asked", style="dim"))
+
+
+def _coloured(report: str) -> Text:
+    """A report of findings with its codes and carets in colour."""
+    text = Text(report)
+    text.highlight_regex(r"(?m)error\[[a-z-]+\]|^ +\| +\^+$", "red")
+    text.highlight_regex(r"warning\[[a-z-]+\]", "yellow")
+    text.highlight_regex(r"(?m)^  hint: .*$", "dim")
+    return text
 
 
 def _aligned(rows: Sequence[Row]) -> list[Text]:
