@@ -66,6 +66,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self.tools: dict[str, Tool] = {}
+        self.version = 0  # counts the changes of what is in here
 
     def __contains__(self, name: str) -> bool:
         return name in self.tools
@@ -87,11 +88,14 @@ class Catalog:
         known = self.tools.get(name)
         if known is not None and known.definition == text:
             return name, None
+        self.version += 1
         tool = self.tools[name] = Tool(name, label(name), text, _declared(text))
         return name, None if known is None else ChangedTool(known, tool)
 
     def keep(self, names: set[str]) -> None:
         """Forget every tool that is not in `names`: a complete listing just ended without it."""
+        if not self.tools.keys() <= names:
+            self.version += 1
         self.tools = {name: tool for name, tool in self.tools.items() if name in names}
 
 

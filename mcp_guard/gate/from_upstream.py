@@ -151,10 +151,10 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
         return _passed(session, entry, seal(line))
     try:
         page = read_page(line)
+        learned = session.tools.learn(page)
     except UnlistableError as error:
         failure = answers.error(entry.id, INTERNAL_ERROR, str(error))
         return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
-    learned = session.tools.learn(page)
     filtered = seal(line) if session.observing else session.tools.filtered(page, learned.visible, modern=entry.modern)
     return [*_passed(session, entry, filtered), *listing.changed(session, learned.changes, now)]
 

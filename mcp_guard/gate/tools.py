@@ -4,6 +4,7 @@ The guard lists the upstream's tools itself as soon as the connection stands and
 changed, so it knows which names exist before a client asks for one. Pages follow `nextCursor` (MCP, "Pagination").
 """
 
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -13,6 +14,7 @@ from mcp_guard.gate.catalog import Catalog, ChangedTool, label
 from mcp_guard.gate.wire import encode_slices
 from mcp_guard.policy.values import VisibilityLevel
 
+MEMO_PAGES, MEMO_BYTES = 4, 4 * 1024 * 1024  # how many pages are remembered, and how large ones
 MAX_PAGES = 1_000  # an upstream that never stops paging is cut off here
 LISTING_TIMEOUT = 30_000_000  # microseconds that an upstream has to answer one page of the guard's own listing
 
@@ -21,24 +23,27 @@ _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
+_NOT_A_LIST = "the upstream's answer is not a list of tools"
+
+
 class UnlistableError(Exception):
     """A `tools/list` answer that is an error or cannot be read as a list of tools. The text says which."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a `tools/list` result: the whole envelope, its result's members, and the tools as raw slices."""
+    """One page of a `tools/list` result: the whole envelope, its result's members, and the tools among them."""
 
     envelope: dict[str, msgspec.Raw]
     result: dict[str, msgspec.Raw]
-    tools: list[msgspec.Raw]
+    tools: msgspec.Raw
     cursor: str | None
 
 
 class Learned(msgspec.Struct, frozen=True):
-    """What a page told: the names on it, the definitions that this agent may see, the tools that changed."""
+    """What a page told: the names on it, the list of what this agent may see (JSON text), the tools that changed."""
 
     names: list[str]
-    visible: list[msgspec.Raw]
+    visible: bytes
     changes: list[ChangedTool]
 
 
@@ -49,10 +54,10 @@ def read_page(line: bytes) -> Page:
         if "result" not in envelope:
             raise UnlistableError("the upstream answered with an error")
         result = _decode_envelope(envelope["result"])
-        tools = _decode_elements(result["tools"])
+        tools = result["tools"]
         cursor = _decode_any(result["nextCursor"]) if "nextCursor" in result else None
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError):
-        raise UnlistableError("the upstream's answer is not a list of tools") from None
+        raise UnlistableError(_NOT_A_LIST) from None
     return Page(envelope, result, tools, cursor if isinstance(cursor, str) else None)
 
 
@@ -66,6 +71,7 @@ class Tools:
         self.deadline = 0
         self._preview = preview
         self._visible: dict[str, VisibilityLevel] = {}
+        self._recent: deque[tuple[int, bytes, Learned]] = deque(maxlen=MEMO_PAGES)
         self._names: set[str] = set()
         self._pages = 0
         self._outdated = False
@@ -92,24 +98,44 @@ class Tools:
     def forget_visibility(self) -> None:
         """The policy or the principal changed."""
         self._visible.clear()
+        self._recent.clear()
 
     def learn(self, page: Page) -> Learned:
-        """Take in a page, the client's or the guard's own."""
-        learned = Learned([], [], [])
-        for definition in page.tools:
+        """Take in a page, the client's or the guard's own. One that came before, byte for byte, tells nothing new.
+
+        Raises UnlistableError where its tools are no list.
+        """
+        text = bytes(page.tools)
+        for version, known, learned in self._recent:
+            if version == self.catalog.version and known == text:
+                return learned
+        learned = self._learn(text)
+        if len(text) <= MEMO_BYTES:
+            self._recent.append((self.catalog.version, text, Learned(learned.names, learned.visible, [])))
+        return learned
+
+    def _learn(self, text: bytes) -> Learned:
+        try:
+            definitions = _decode_elements(text)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            raise UnlistableError(_NOT_A_LIST) from None
+        names: list[str] = []
+        visible: list[msgspec.Raw] = []
+        changes: list[ChangedTool] = []
+        for definition in definitions:
             name, change = self.catalog.learn(definition)
             if name is None:
                 continue
-            learned.names.append(name)
+            names.append(name)
             if change is not None:
-                learned.changes.append(change)
+                changes.append(change)
             if self.visibility(name) != "denied":
-                learned.visible.append(definition)
-        return learned
+                visible.append(definition)
+        return Learned(names, encode_slices(visible), changes)
 
-    def filtered(self, page: Page, visible: list[msgspec.Raw], *, modern: bool) -> bytes:
+    def filtered(self, page: Page, visible: bytes, *, modern: bool) -> bytes:
         """The page's line as the client gets it: the same envelope and members, only the visible tools."""
-        result: dict[str, object] = {**page.result, "tools": visible}
+        result: dict[str, object] = {**page.result, "tools": msgspec.Raw(visible)}
         if modern:
             if "ttlMs" in page.result:
                 result["ttlMs"] = _decode_any(page.result["ttlMs"])

@@ -191,3 +191,22 @@ def test_the_guards_own_request_is_answered_by_nobody_else_and_seen_by_nobody_el
     assert turn.upstream == []
     assert book.upstream(result(listing["id"], tools=[])).client == []
     assert book.upstream(result(listing["id"], tools=[])).types == ["message.rejected"]
+
+
+def test_a_page_that_comes_again_is_filtered_again_and_a_policy_that_changed_between_counts():
+    book = connected(FILES_POLICY)
+    page = [tool("read_file"), tool("write_file"), tool("delete_file")]
+    for number in (1, 2):
+        book.client(request(number, "tools/list"))
+        assert names(book.upstream(result(number, tools=page)).client[0]) == ["read_file", "write_file"]
+    book.policy(ALLOW_ALL)
+    book.client(request(3, "tools/list"))
+    assert names(book.upstream(result(3, tools=page)).client[0]) == ["read_file", "write_file", "delete_file"]
+
+
+def test_a_definition_that_goes_back_and_forth_is_recorded_each_time():
+    book = connected(ALLOW_ALL)
+    one, other = [tool("read_file")], [tool("read_file", "path")]
+    for number, page in enumerate([one, other, one, other], start=1):
+        book.client(request(number, "tools/list"))
+        assert book.upstream(result(number, tools=page)).types == ([] if number == 1 else ["tool.changed"])
