@@ -145,7 +145,7 @@ class _Walk:
             raise _UnkeepableError("depth") from None
         entry = _entry(path, text, why, self._key)
         self._entries.append(entry)
-        self._path_room -= len(str(entry["path"]))
+        self._path_room -= len(_encode(entry["path"]))
         if len(self._entries) > MOST_ENTRIES or self._path_room < 0:
             raise _UnkeepableError("hashed" if why == "hashed" else "size")
 
