@@ -35,26 +35,35 @@ CASES = [  # what is sent, the code and the id of the one error that answers it
 ]
 
 
-@pytest.fixture
-def session(guard: Guard) -> Iterator[Wire]:
-    with wire(guard.command(server("odd"), "--max-message", "64")) as connection:
+@pytest.fixture(scope="module")
+def long_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Wire, Guard]]:
+    """One session that has to live through all of it."""
+    guard = Guard(tmp_path_factory.mktemp("long"))
+    with wire(guard.command(server("odd"))) as connection:
         connection.open("2025-11-25")
-        yield connection
+        yield connection, guard
 
 
 @pytest.mark.parametrize(("line", "code", "id"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_it_is_answered_with_an_error_and_the_session_lives_on(
-    session: Wire, guard: Guard, line: bytes, code: int, id: int | None
+    long_session: tuple[Wire, Guard], line: bytes, code: int, id: int | None
 ) -> None:
+    session, guard = long_session
     session.send(line + b"\n")
     answer = session.receive()
     assert (answer["error"]["code"], answer["id"]) == (code, id)
 
     assert text_of(session.call("answer")) == "ok"
-    session.finish()
-    [rejected] = guard.events("message.rejected")
+    rejected = guard.events("message.rejected")[-1]  # written with the call's row, which is there before its answer
     assert rejected["data"]["from"] == "client"
     assert rejected["data"]["bytes"] == len(line)
+
+
+@pytest.fixture
+def session(guard: Guard) -> Iterator[Wire]:
+    with wire(guard.command(server("odd"))) as connection:
+        connection.open("2025-11-25")
+        yield connection
 
 
 def test_a_line_of_100_mb_is_answered_with_an_error_and_the_session_lives_on(session: Wire, guard: Guard) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.guard import Guard, server
-from tests.e2e.wire import LEGACY, Wire, text_of, wire
+from tests.e2e.wire import Wire, text_of, wire
 
 
-@pytest.fixture(params=LEGACY)
+@pytest.fixture(params=("2025-03-26", "2025-11-25"))  # with batches and without
 def session(guard: Guard, request: pytest.FixtureRequest) -> Iterator[Wire]:
     with wire(guard.command(server("odd"), "--max-message", "4")) as connection:
         connection.open(request.param)

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.guard import Guard, server
 from tests.e2e.wire import Wire
 
@@ -18,6 +20,7 @@ FLIGHT = 16  # calls under way at a time
 LIFE = 0.08  # seconds that the longest-lived guard is left under load
 
 
+@pytest.mark.timeout(600)
 def test_no_call_reaches_the_server_without_its_row(guard: Guard, tmp_path: Path) -> None:
     seen_by_server = tmp_path / "seen"
     seen_by_server.touch()

@@ -57,7 +57,12 @@ FILESYSTEM: Sequence[Doing] = (
     lambda client: client.call_tool("read_text_file", {"path": "/etc/passwd"}),
 )
 SERVERS = {"reference": REFERENCE, "everything": EVERYTHING, "filesystem": FILESYSTEM}
-CASES = [*((name, revision) for name in SERVERS for revision in (*LEGACY, "auto")), ("reference", MODERN)]
+CASES = [
+    *((name, revision) for name in ("everything", "filesystem") for revision in LEGACY),
+    *((name, "auto") for name in SERVERS),
+    ("reference", LEGACY[-1]),
+    ("reference", MODERN),
+]
 
 
 @pytest.mark.parametrize(("name", "revision"), CASES)
