@@ -38,9 +38,8 @@ def test_its_configs_start_the_guard_as_it_wants_to_be_started(config: str) -> N
 
 
 def test_its_line_for_claude_code_starts_the_guard_too() -> None:
-    [line] = [
-        line for line in "".join(blocks("sh")).replace("\\\n", " ").splitlines() if line.startswith("claude mcp add")
-    ]
+    lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    [line] = [line for line in lines if line.startswith("claude mcp add")]
     words = shlex.split(line)
     assert words[words.index("--") + 1 :][:2] == ["mcp-guard", "run"]
     assert parse(words[words.index("--") + 3 :]) is not None
