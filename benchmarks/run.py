@@ -3,8 +3,8 @@
     python benchmarks/run.py [calls] [start] [sizes] [memory] [decide] [conditions] [store]
 
 Without a word: all of them. Prints markdown tables on stdout, and what it is doing on stderr. Each round measures
-every row, and each figure is that of its quietest round: what else the machine does can only add to a time, while what a
-row does itself, such as a checkpoint of the log every few thousand calls, is in every round.
+every row, and each figure is that of its quietest round: what else the machine does can only add to a time, while what
+a row does itself, such as a checkpoint of the log every few thousand calls, is in every round.
 """
 
 import subprocess
