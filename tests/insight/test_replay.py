@@ -1,0 +1,210 @@
+"""Recorded calls decided again: what is said to change, what is not, and what nobody can tell."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_guard.events import Event
+from mcp_guard.insight.replay import NotReplayable, Replayed, Result, replay
+from mcp_guard.policy import Call, Policy, Principal
+from mcp_guard.redaction import recorded_arguments
+from mcp_guard.redaction.arguments import ArgumentsMode
+from mcp_guard.store import Store
+from mcp_guard.store.reader import Filters, RecordedEvent, read_events
+from tests.policy.making import policy_of, rules
+
+POLICY = policy_of(
+    rules(
+        "{id: no-root, name: a, effect: deny, tools: [write], when: request.args.path == '/'}",
+        "{id: no-password, name: b, effect: deny, tools: [login], when: request.args.password == 'x'}",
+        "{id: cursor, name: c, effect: deny, tools: [login], when: agent.slug == 'cursor' && request.args.pin == 1}",
+        "{id: admins, name: d, effect: allow, groups: [admin]}",
+        "{id: all, name: e, effect: allow, tools: [write, 'log*']}",
+        "{id: any-header, name: f, effect: deny, tools: [fetch], when: 'request.args.headers.exists(h, h == \"x\")'}",
+        "{id: fetch, name: g, effect: allow, tools: [fetch]}",
+    )
+)
+
+BEARER = "Bearer a1b2c3d4e5f6g7h8i9"
+
+
+def recorded(
+    tool: str = "write",
+    arguments: dict[str, Any] | None = None,
+    mode: ArgumentsMode = "redacted",
+    *,
+    data: dict[str, Any] | None = None,
+    **columns: Any,
+) -> RecordedEvent:
+    """A decision as the log gives it."""
+    values = arguments or {}
+    kept = recorded_arguments(values, msgspec.json.encode(values), mode, b"key")
+    given: dict[str, Any] = {
+        "seq": 1,
+        "id": "conn-1",
+        "ts": "2026-11-21T12:00:00.000000Z",
+        "type": "tool.decided",
+        "connection_id": "conn",
+        "agent": "claude-code",
+        "agent_verified": True,
+        "user": "alice@acme.com",
+        "server": "files",
+        "tool": tool,
+        "decision": "allow",
+        "decided_by": "policy",
+        "rule": "old",
+        "policy_hash": "5f",
+        "data": msgspec.json.decode(msgspec.json.encode({**kept, **(data or {})})),
+    }
+    return RecordedEvent(**{**given, **columns})
+
+
+def outcome(result: Result) -> str:
+    if isinstance(result, NotReplayable):
+        return result.why
+    return f"{result.event.decision} -> {result.now.outcome} by {result.now.rule or result.now.decided_by}"
+
+
+def replayed(event: RecordedEvent, policy: Policy = POLICY) -> str:
+    (result,) = replay([event], policy)
+    return outcome(result)
+
+
+CASES = [
+    (recorded(arguments={"path": "/x"}), "allow -> allow by all"),
+    (recorded(arguments={"path": "/"}), "allow -> deny by no-root"),
+    (recorded(arguments={"path": "/"}, decision="deny"), "deny -> deny by no-root"),
+    (recorded("unheard_of"), "allow -> deny by default"),
+    (recorded("unheard_of", data={"groups": ["admin"]}), "allow -> allow by admins"),
+    (recorded(decision="require_approval", arguments={"path": "/x"}), "require_approval -> allow by all"),
+    # what the rules that had a say do not read may be missing
+    (recorded(arguments={"path": "/x", "password": "hunter2"}), "allow -> allow by all"),
+    (recorded("logout", arguments={"password": "hunter2"}), "allow -> allow by all"),
+    (recorded("login", arguments={"pin": 1}), "allow -> deny by no-password"),  # the condition fails: a deny denies
+    # what they read may not
+    (recorded("login", {"password": "hunter2"}), 'rule "no-password" reads arguments that were not kept: /password'),
+    (recorded(arguments={"path": "/x"}, mode="hashed"), 'rule "no-root" reads arguments that were not kept: /path'),
+    (
+        recorded(arguments={"path": "/x"}, mode="none"),
+        'rule "no-root" reads arguments that were not kept: none of them was',
+    ),
+    (recorded("logout", {"path": "/x"}, "none"), "allow -> allow by all"),
+    (
+        recorded("fetch", {"headers": ["x", "Bearer a1b2c3d4e5f6g7h8i9"]}),
+        'rule "any-header" reads arguments that were not kept: /headers/1',
+    ),
+    (recorded("fetch", {"headers": ["y"], "cookie": "z"}), "allow -> allow by fetch"),
+    # what no policy decided is not decided by another
+    (
+        recorded(decision="deny", decided_by="guard", rule=None, data={"reason": "The upstream never listed it."}),
+        "the guard itself decided it, whatever the policy: The upstream never listed it.",
+    ),
+    (
+        recorded(arguments={"path": "/x"}, decision="deny", decided_by="guard", rule=None, policy_hash=""),
+        "deny -> allow by all",
+    ),
+    # rows that somebody has edited
+    (recorded(data={"arguments": "text"}), "its row cannot be read"),
+    (recorded(data={"arguments": None}), "its row cannot be read"),
+    (recorded(data={"redacted": "text"}), "its row cannot be read"),
+    (recorded(data={"redacted": [{"why": "name"}]}), "its row cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("event", "expected"), CASES, ids=range(len(CASES)))
+def test_a_call_is_decided_again_as_far_as_it_is_known(event: RecordedEvent, expected: str) -> None:
+    assert replayed(event) == expected
+
+
+def test_a_change_is_another_outcome_and_not_another_rule() -> None:
+    results = list(replay([recorded(arguments={"path": path}) for path in ("/x", "/")], POLICY))
+    assert [isinstance(one, Replayed) and (one.event.rule, one.now.rule, one.changed) for one in results] == [
+        ("old", "all", False),
+        ("old", "no-root", True),
+    ]
+
+
+def test_events_that_are_no_decisions_are_passed_over() -> None:
+    assert list(replay([recorded(type="tool.completed", decision=None)], POLICY)) == []
+
+
+def test_a_rule_that_depends_on_no_argument_of_this_call_needs_none() -> None:
+    login = recorded("login", {"pin": 1234, "password": "x"}, agent="claude-code")
+    only = policy_of(
+        rules(
+            "{id: cursor, name: c, effect: deny, when: agent.slug == 'cursor' && request.args.pin == 1}",
+            "{id: all, name: e, effect: allow}",
+        )
+    )
+    assert replayed(login, only) == "allow -> allow by all"
+    assert "/pin" in replayed(recorded("login", {"pin": 1234}, agent="cursor"), only)
+
+
+def test_a_client_is_given_its_agent_by_the_policy_that_is_asked() -> None:
+    policy = policy_of(
+        'version: 1\nagents: {helper: {clients: ["claude*"]}}\nrules: [{name: a, effect: allow, agents: [helper]}]\n'
+    )
+    named = {"client": "claude-code"}
+    assert replayed(recorded(data=named, agent_verified=False), policy) == "allow -> allow by a"
+    assert replayed(recorded(data=named, agent_verified=True), policy) == "allow -> deny by default"
+
+
+def test_who_called_is_known_in_full() -> None:
+    policy = policy_of(
+        rules("{name: a, effect: allow, agents: ['instance:conn'], when: agent.verified && user.verified}")
+    )
+    assert replayed(recorded(data={"user_verified": True}), policy) == "allow -> allow by a"
+    assert replayed(recorded(data={"user_verified": False}), policy) == "allow -> deny by default"
+    assert replayed(recorded(data={"user_verified": True, "instance": "x"}), policy) == "allow -> deny by default"
+
+
+TOOLS = ("write", "login", "logout", "fetch")
+VALUES = st.one_of(st.sampled_from(["/", "x", "hunter2", BEARER]), st.integers(0, 2), st.none())
+ARGUMENTS = st.fixed_dictionaries({}, optional=dict.fromkeys(("path", "password", "pin", "other"), VALUES))
+
+
+@given(st.sampled_from(TOOLS), ARGUMENTS, st.sampled_from(["full", "redacted", "hashed", "none"]))
+@settings(max_examples=300, deadline=None)
+def test_a_call_that_is_replayed_is_decided_as_on_its_true_arguments(
+    tool: str, arguments: dict[str, Any], mode: ArgumentsMode
+) -> None:
+    (result,) = replay([recorded(tool, arguments, mode)], POLICY)
+    principal = Principal("claude-code", "alice@acme.com", (), "conn", True)
+    true = POLICY.decide(Call(principal, "files", tool, arguments))
+    if isinstance(result, Replayed):
+        assert result.now == true
+    else:
+        assert mode != "full"
+
+
+def test_a_log_is_replayed_under_its_own_policy_without_a_change(tmp_path: Path) -> None:
+    store = Store.open(str(tmp_path / "audit.db"))
+    principal = Principal("claude-code", "alice@acme.com", (), "conn", True)
+    for number, path in enumerate(["/", "/x", "", "/" * 5000] * 60):
+        arguments = {"path": path, "n": number}
+        decision = POLICY.decide(Call(principal, "files", "write", arguments))
+        data = recorded_arguments(arguments, msgspec.json.encode(arguments), "redacted", b"key")
+        event = Event(
+            id=f"conn-{number}",
+            ts=number,
+            type="tool.decided",
+            connection_id="conn",
+            agent="claude-code",
+            agent_verified=True,
+            user="alice@acme.com",
+            server="files",
+            tool="write",
+            decision=decision.outcome,
+            decided_by=decision.decided_by,
+            rule=decision.rule,
+            data=data,
+        )
+        store.record([event])
+    store.close()
+    results = list(replay(read_events(str(tmp_path / "audit.db"), Filters()), POLICY))
+    assert len(results) == 240
+    assert [one for one in results if not isinstance(one, Replayed) or one.changed] == []
