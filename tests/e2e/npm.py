@@ -47,6 +47,11 @@ def node_server(name: str) -> list[str]:
     return ["node", str(installed() / "@modelcontextprotocol" / f"server-{name}" / "dist" / "index.js")]
 
 
+def npx(name: str) -> list[str]:
+    """The same server as people start it: by `npx`, which stays around it as its parent. Downloads nothing."""
+    return ["npx", "--no-install", "--prefix", str(installed().parent), f"mcp-server-{name}"]
+
+
 def program(name: str) -> str:
     """The path of a command that a package brings, e.g. `claude`."""
     return str(installed() / ".bin" / name)

@@ -5,10 +5,12 @@ That nothing is left is looked at after every test in this directory (`no_proces
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.guard import Guard, server
+from tests.e2e.npm import npx
 from tests.e2e.wire import Wire, text_of, wire
 
 WRAPPERS: list[Callable[[Sequence[str]], list[str]]] = [
@@ -84,3 +86,22 @@ def test_calls_that_came_before_the_end_are_answered(guard: Guard) -> None:
         session.close_input()
         assert [message["id"] for message in session.rest()] == ids
         assert session.wait() == 0
+
+
+ENDINGS: list[tuple[str, Callable[[Wire], object], int]] = [
+    ("the end of its input", lambda session: session.close_input(), 0),
+    ("SIGTERM", lambda session: session.process.terminate(), 128 + signal.SIGTERM),
+    ("SIGKILL", lambda session: session.process.kill(), -signal.SIGKILL),
+]
+
+
+@pytest.mark.parametrize(("end", "status"), [ending[1:] for ending in ENDINGS], ids=[ending[0] for ending in ENDINGS])
+def test_nothing_is_left_of_a_server_that_npx_started(
+    guard: Guard, tmp_path: Path, end: Callable[[Wire], object], status: int
+) -> None:
+    with wire(guard.command([*npx("filesystem"), str(tmp_path)])) as session:
+        session.open("2025-11-25")
+        session.request("tools/list")
+        end(session)
+        session.rest()
+        assert session.wait() == status
