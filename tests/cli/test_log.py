@@ -1,0 +1,255 @@
+"""`mcp-guard log` as a person and as a program see it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from mcp_guard.cli.app import main
+from mcp_guard.cli.moments import moment
+from mcp_guard.store import Store
+from tests.cli.recorded import Session, a_session, record
+
+GOLDEN = Path(__file__).parent / "golden"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, utc: None) -> Path:
+    path = tmp_path / "audit.db"
+    record(path, a_session())
+    monkeypatch.setenv("MCP_GUARD_DB", str(path))
+    return path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: str) -> tuple[int, str, str]:
+        """Exit status, stdout, stderr."""
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def golden(name: str, text: str) -> None:
+    file = GOLDEN / name
+    if "REWRITE_GOLDEN" in os.environ:
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_the_table_is_plain_and_whole_where_it_is_piped(log: Path, run: Run) -> None:
+    status, out, err = run("log")
+    assert (status, err) == (0, "")
+    golden("log.txt", out)
+
+
+@pytest.mark.parametrize("columns", [160, 100, 80])
+def test_the_table_fits_a_terminal(log: Path, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    for name, value in {"COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    _, out, _ = run("log")
+    golden(f"log-{columns}.txt", out)
+
+
+def test_json_is_one_object_a_line_with_the_columns_of_the_table(log: Path, run: Run) -> None:
+    _, out, _ = run("log", "--json", "--type", "all")
+    golden("log.jsonl", out)
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, 15))
+    assert events[8]["data"]["arguments"] == {"\x1b]0;owned\x07": "\x9b31m\u202e", "n": 3.5}
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--type", "all")])
+def test_nothing_that_was_recorded_reaches_a_terminal_as_it_came(
+    log: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    hostile = Session()
+    text = "".join(map(chr, (*range(32), *range(127, 160), 0x202E, 0x2028, 0x2066, 0xFEFF)))
+    hostile.add("message.rejected", {"from": text, "reason": text, "bytes": text, text: [text]}, tool=text, user=text)
+    hostile.add("agent.connected", {"client": {"name": text, "version": text}, "protocol": text}, agent=text)
+    hostile.add("policy.rejected", {"errors": [text]}, server=text)
+    hostile.call(text, {text: text}, "deny", text)
+    record(log, hostile.events)
+    _, out, _ = run("log", *words)
+    assert [character for character in out if not character.isprintable()] == ["\n"] * out.count("\n")
+
+
+FILTERS = [
+    (("--decision", "deny"), [4, 8]),
+    (("--decision", "require_approval"), [7]),
+    (("--tool", "create_*"), [4, 5]),
+    (("--type", "tool.completed"), [6]),
+    (("--type", "tools.listed", "--type", "tool.completed"), [3, 6]),
+    (("--type", "all"), list(range(1, 15))),
+    ((), [1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14]),
+    (("--limit", "2"), [13, 14]),
+    (("--agent", "cursor*"), [9]),
+    (("--user", "bob*"), []),
+    (("--server", "github", "--limit", "1"), [14]),
+    (("--connection", "01JD", "--limit", "1"), [14]),
+    (("--connection", "other"), []),
+    (("--since", "2026-11-21 12:13"), [13, 14]),
+    (("--since", "2026-11-21T12:13:00+00:00"), [13, 14]),
+    (("--since", "2026-11-21T13:13:00+01:00"), [13, 14]),
+    (("--until", "2026-11-21 12:02"), [1, 2]),
+    (("--since", "2026-11-21", "--until", "2026-11-21", "--limit", "1"), [14]),
+    (("--since", "2026-11-22"), []),
+    (("--until", "2026-11-20"), []),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), FILTERS)
+def test_options_say_which_events_to_show(log: Path, run: Run, words: tuple[str, ...], expected: list[int]) -> None:
+    _, out, _ = run("log", "--json", *words)
+    assert [json.loads(line)["seq"] for line in out.splitlines()] == expected
+
+
+def test_the_latest_fifty_are_shown_or_all_since_a_moment(tmp_path: Path, run: Run, utc: None) -> None:
+    session = Session()
+    for number in range(120):
+        session.call("t", {"n": number}, "allow", "all")
+    path = record(tmp_path / "audit.db", session.events)
+    assert len(run("log", "--db", path)[1].splitlines()) == 50 + 1
+    assert len(run("log", "--db", path, "--since", "2026-11-21")[1].splitlines()) == 120 + 1
+
+
+NOW = datetime(2026, 11, 21, 12, 30)
+MOMENTS = [
+    ("90s", False, datetime(2026, 11, 21, 12, 28, 30)),
+    ("2h", False, datetime(2026, 11, 21, 10, 30)),
+    ("2h ago", False, datetime(2026, 11, 21, 10, 30)),
+    ("3d", False, datetime(2026, 11, 18, 12, 30)),
+    ("1w", True, datetime(2026, 11, 14, 12, 30)),
+    ("today", False, datetime(2026, 11, 21)),
+    ("Yesterday", True, datetime(2026, 11, 20, 23, 59, 59, 999999)),
+    ("2026-11-21", False, datetime(2026, 11, 21)),
+    ("2026-11-21", True, datetime(2026, 11, 21, 23, 59, 59, 999999)),
+    ("2026-11-21 14:30", True, datetime(2026, 11, 21, 14, 30)),
+    (" 2026-11-21T14:30:05.5 ", False, datetime(2026, 11, 21, 14, 30, 5, 500000)),
+]
+
+
+@pytest.mark.parametrize(("text", "end", "expected"), MOMENTS)
+def test_a_moment_is_written_as_people_write_it(text: str, end: bool, expected: datetime, utc: None) -> None:
+    assert moment(text, NOW, "--since", end=end) == round(expected.timestamp() * 1_000_000)
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2 hours", "soon", "2026-13-01", "-2h", "999999w", "²h", "0000-01-01"])
+def test_what_is_no_moment_is_refused(text: str, utc: None) -> None:
+    with pytest.raises(typer.BadParameter, match="is no moment that I know"):
+        moment(text, NOW, "--since")
+
+
+MISTAKES = [
+    (("--decision", "maybe"), "'maybe' is no decision; there are allow, deny, require_approval"),
+    (("--type", "tool"), "'tool' is no type of event; there are all, agent.connected, "),
+    (("--since", "soon"), "--since: 'soon' is no moment that I know: write `2h`, "),
+    (("--until", "soon"), "--until: 'soon' is no moment that I know: write `2h`, "),
+    (("--limit", "0"), "--limit"),
+    (("--what",), "No such option: --what"),
+    (("--db", "/dev/null/x"), "the audit log /dev/null/x cannot be used: Not a directory"),
+    (("--db", "."), ". is a directory"),
+    (("--db", __file__), "is not a database"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_a_mistake_is_one_line_that_says_what_and_how_to_mend_it(
+    log: Path, run: Run, words: tuple[str, ...], message: str
+) -> None:
+    status, out, err = run("log", *words)
+    assert (status, out) == (2, "")
+    first, hint, *rest = err.splitlines()
+    assert first.startswith("mcp-guard: error: ")
+    assert message in first
+    assert hint.startswith("  hint: ")
+    assert rest == []
+
+
+def test_no_log_yet_is_said_in_one_line(tmp_path: Path, run: Run) -> None:
+    status, out, err = run("log", "--db", str(tmp_path / "none.db"))
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        f"mcp-guard: error: there is no audit log at {tmp_path}/none.db",
+        "  hint: a guard creates it at its first connection; name another file with --db",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def process(*words: str, **options: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "mcp_guard", "log", *words]
+    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **options)
+
+
+def test_following_shows_what_comes_until_it_is_interrupted(log: Path) -> None:
+    more = Session()
+    more.call("later", {"n": 1}, "deny", "late")
+    more.call("other", {"n": 2}, "allow", "late")
+    more.call("latest", {"n": 3}, "deny", "late")
+    with process("--follow", "--json", "--decision", "deny", "--limit", "1", stdout=subprocess.PIPE) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["tool"] == "delete_repository"
+        store = Store.open(str(log))
+        store.record(more.events[:2])
+        assert json.loads(following.stdout.readline())["tool"] == "later"
+        store.record(more.events[2:])
+        store.close()
+        assert json.loads(following.stdout.readline())["tool"] == "latest"
+        following.send_signal(2)
+        out, err = following.communicate()
+    assert (out, err, following.returncode) == ("", "", 130)
+
+
+def test_a_pager_may_stop_reading(log: Path) -> None:
+    session = Session()
+    for number in range(3000):
+        session.call("t" * 100, {"n": number}, "allow", "all")
+    record(log, session.events)
+    for words in ((), ("--json",)):
+        with process("--limit", "5000", *words, stdout=subprocess.PIPE) as printing:
+            assert printing.stdout is not None
+            assert printing.stdout.readline()
+            printing.stdout.close()
+            assert printing.stderr is not None
+            assert printing.stderr.read() == ""
+        assert printing.returncode == 0
+
+
+def test_on_a_terminal_outcomes_are_coloured_unless_nobody_wants_that(log: Path) -> None:
+    def seen(**environment: str) -> str:
+        master, terminal = pty.openpty()
+        with process("--decision", "deny", stdout=terminal, env={**os.environ, "TERM": "xterm", **environment}):
+            os.close(terminal)
+            text = b""
+            try:
+                while piece := os.read(master, 65536):
+                    text += piece
+            except OSError:  # the other end is closed
+                pass
+        os.close(master)
+        return text.decode()
+
+    assert "\x1b[31mdeny" in seen()
+    assert "\x1b[31m" not in seen(NO_COLOR="1")

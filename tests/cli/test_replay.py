@@ -1,0 +1,166 @@
+"""`mcp-guard replay` as a person and as a program see it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mcp_guard.cli.app import main
+from mcp_guard.cli.replay_report import LATEST_SHOWN, Summary
+from mcp_guard.insight.replay import Replayed
+from mcp_guard.policy import Decision
+from mcp_guard.store.reader import Filters, read_events
+from tests.cli.recorded import Session, a_session, record
+
+GOLDEN = Path(__file__).parent / "golden"
+POLICY = """\
+version: 1
+rules:
+  - {id: weekend, name: w, effect: deny, tools: [run_query], when: request.args.password == "x"}
+  - {id: small, name: s, effect: allow, when: '!has(request.args.head) || request.args.base == "main"'}
+"""
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setenv("MCP_GUARD_DB", record(tmp_path / "audit.db", a_session()))
+    (tmp_path / "new.yaml").write_text(POLICY)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        """Exit status, stdout, stderr."""
+        with pytest.raises(SystemExit) as ended:
+            main(["replay", *words])
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    yield run
+    monkeypatch.undo()
+    time.tzset()
+
+
+def golden(name: str, text: str) -> None:
+    file = GOLDEN / name
+    if "REWRITE_GOLDEN" in os.environ:
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_a_person_gets_what_changes_by_rule_and_tool_then_the_calls(run: Run) -> None:
+    status, out, err = run("--policy", "new.yaml")
+    assert (status, err) == (0, "")
+    golden("replay.txt", out)
+
+
+def test_a_terminal_gets_the_same_in_colour(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"COLUMNS": "100", "FORCE_COLOR": "1", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+    golden("replay-100.txt", run("--policy", "new.yaml")[1])
+
+
+def test_a_program_gets_one_json_document(run: Run) -> None:
+    status, out, _ = run("--policy", "new.yaml", "--json")
+    golden("replay.json", out)
+    document = json.loads(out)
+    assert status == 0
+    assert document.keys() == {"replayed", "unchanged", "changed", "not_replayable"}
+    assert (document["replayed"], document["unchanged"]) == (4, 2)
+    assert document["changed"][0] == {
+        "event": "01JD-4",
+        "ts": "2026-11-21T12:04:00.000000Z",
+        "agent": "claude-code",
+        "server": "github",
+        "tool": "create_pull_request",
+        "was": "deny",
+        "now": "allow",
+        "rule_was": "protect-main",
+        "rule_now": "small",
+    }
+    assert document["not_replayable"] == [
+        {"event": "01JD-7", "why": 'rule "weekend" reads arguments that were not kept: /password'}
+    ]
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_change_is_a_finding_only_where_one_is_asked_for(run: Run, words: tuple[str, ...]) -> None:
+    assert run("--policy", "new.yaml", "--fail-on-change", *words)[0] == 1
+    assert run("--policy", "new.yaml", "--fail-on-change", "--since", "2026-11-21 12:09", *words)[0] == 0
+
+
+FILTERS = [
+    (("--since", "2026-11-21 12:08"), 2),
+    (("--until", "2026-11-21 12:04"), 1),
+    (("--agent", "cursor*"), 1),
+    (("--server", "git*"), 4),
+    (("--server", "jira"), 0),
+]
+
+
+@pytest.mark.parametrize(("words", "count"), FILTERS)
+def test_options_say_which_calls_to_decide_again(run: Run, words: tuple[str, ...], count: int) -> None:
+    document = json.loads(run("--policy", "new.yaml", "--json", *words)[1])
+    assert document["replayed"] == count
+
+
+def test_several_files_make_one_policy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text("version: 1\nrules: [{id: first, name: f, effect: allow}]\n")
+    document = json.loads(run("--policy", "first.yaml", "--policy", "new.yaml", "--json")[1])
+    assert [change["rule_now"] for change in document["changed"]] == ["first", "first", "first"]
+
+
+MISTAKES = [
+    ((), "Missing option '--policy'"),
+    (("--policy", "none.yaml"), "none.yaml: cannot read the policy: No such file or directory"),
+    (("--policy", "new.yaml", "--db", "none.db"), "there is no audit log at none.db"),
+    (("--policy", "new.yaml", "--since", "soon"), "'soon' is no moment that I know"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_a_mistake_is_said_in_one_line_with_what_mends_it(run: Run, words: tuple[str, ...], message: str) -> None:
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert message in err.splitlines()[0]
+    assert err.splitlines()[1].startswith("  hint: ")
+
+
+def test_a_policy_with_an_error_is_refused_with_its_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("version: 1\nrules:\n  - {name: a, efect: deny}\n")
+    status, out, err = run("--policy", "bad.yaml")
+    assert (status, out) == (2, "")
+    assert err.startswith("bad.yaml:3:15: error[")
+
+
+def test_what_is_kept_of_a_replay_does_not_grow_with_the_log(tmp_path: Path) -> None:
+    session = Session()
+    session.call("t", {}, "deny", "old")
+    path = record(tmp_path / "audit.db", session.events)
+    (event,) = read_events(path, Filters())
+    summary = Summary()
+    for number in range(3000):
+        summary.add(Replayed(event, Decision("allow", "policy", f"rule-{number}", "")))
+    assert (summary.changed, len(summary.latest), len(summary.groups)) == (3000, LATEST_SHOWN, 1001)
+    assert summary.groups.total() == 3000
+
+
+def test_an_interrupt_ends_it_without_a_word(run: Run, tmp_path: Path) -> None:
+    session = Session()
+    for number in range(20_000):
+        session.call("t", {"n": number}, "deny", "old")
+    path = record(tmp_path / "large.db", session.events)
+    command = [sys.executable, "-m", "mcp_guard", "replay", "--policy", "new.yaml", "--db", path, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as replaying:
+        assert replaying.stdout is not None
+        assert replaying.stdout.readline() == "{\n"
+        replaying.send_signal(signal.SIGINT)
+        _, err = replaying.communicate()
+    assert (replaying.returncode, err) == (130, "")
