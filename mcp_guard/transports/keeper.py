@@ -215,6 +215,8 @@ class _Keeper:
         self._leader_ended = True
         # While it has members a group's number is not given out again; once it has none, it may be another's.
         self._group_gone = not signal_group(self._leader, 0)
+        for descriptor, _ in self._told.poll(0):  # an order given before it ended is why it ended
+            self._hear(descriptor)
         asked = self._rung > KEEP
         self._report(b"%s %d %d" % (b"exited" if code >= 0 else b"killed", abs(code), asked))
 

@@ -104,8 +104,8 @@ class Upstream:
 
     def end(self) -> None:
         """Close its stdin; as `terminate` if it has not ended in `keeper.END_GRACE` seconds."""
+        self._order(keeper.END)  # before its stdin closes, so that the keeper knows why it ends
         self.close_stdin()
-        self._order(keeper.END)
 
     def terminate(self) -> None:
         """SIGTERM to the upstream and all that it started; SIGKILL after `keeper.TERMINATE_GRACE` seconds."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from mcp_guard.transports import keeper
+from mcp_guard.transports import keeper, process
 from mcp_guard.transports.process import Exit, Upstream, spawn
 from tests.transports.process_watch import (
     alive,
@@ -27,6 +27,15 @@ from tests.transports.process_watch import (
 @pytest.fixture
 def mark() -> str:
     return f"mark-{uuid4()}"
+
+
+LONG, SHORT = 20.0, 0.1  # seconds of grace: so much as even a busy machine does not need, and next to none
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a busy machine needs for what it is told is not what is tested here."""
+    monkeypatch.setattr(process, "_KEEPER_PATIENCE", LONG)
 
 
 def as_tuple(how: Exit) -> tuple[int | None, int | None, bool]:
@@ -67,22 +76,29 @@ def kill(upstream: Upstream) -> None:
 
 
 LADDER = [
-    # habit, order, how it ends
-    ("echo", end, (0, None, True)),
-    ("echo", terminate, (None, signal.SIGTERM, True)),
-    ("echo", kill, (None, signal.SIGKILL, True)),
-    ("polite", end, (5, None, True)),
-    ("polite", terminate, (5, None, True)),
-    ("stubborn", end, (None, signal.SIGKILL, True)),
-    ("stubborn", terminate, (None, signal.SIGKILL, True)),
-    ("stubborn", kill, (None, signal.SIGKILL, True)),
+    # habit, order, grace before SIGTERM, before SIGKILL, how it ends
+    ("echo", end, LONG, LONG, (0, None, True)),
+    ("echo", terminate, LONG, LONG, (None, signal.SIGTERM, True)),
+    ("echo", kill, LONG, LONG, (None, signal.SIGKILL, True)),
+    ("polite", end, SHORT, LONG, (5, None, True)),
+    ("polite", terminate, LONG, LONG, (5, None, True)),
+    ("stubborn", end, SHORT, SHORT, (None, signal.SIGKILL, True)),
+    ("stubborn", terminate, LONG, SHORT, (None, signal.SIGKILL, True)),
+    ("stubborn", kill, LONG, LONG, (None, signal.SIGKILL, True)),
 ]
 
 
-@pytest.mark.parametrize(("name", "order", "expected"), LADDER)
+@pytest.mark.parametrize(("name", "order", "before_term", "before_kill", "expected"), LADDER)
 def test_an_order_to_end_is_carried_out_as_gently_as_the_upstream_lets_it(
-    name: str, order: Callable[[Upstream], None], expected: tuple[int | None, int | None, bool], mark: str
+    name: str,
+    order: Callable[[Upstream], None],
+    before_term: float,
+    before_kill: float,
+    expected: tuple[int | None, int | None, bool],
+    mark: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(keeper, "GRACE", {keeper.END: before_term, keeper.TERMINATE: before_kill})
     with closing(spawn(habit(name, mark))) as upstream:
         assert read_line(upstream) == "ready"
         order(upstream)
@@ -121,7 +137,10 @@ def wrapped(wrap: str, name: str, mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_sigterm_is_sent_once_to_each_however_often_it_is_ordered(wrap: str, mark: str) -> None:
+def test_sigterm_is_sent_once_to_each_however_often_it_is_ordered(
+    wrap: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(keeper.GRACE, keeper.TERMINATE, LONG)
     with closing(spawn(wrapped(wrap, "slow_to_end", mark))) as upstream:
         assert read_line(upstream) == "ready"
         upstream.terminate()
