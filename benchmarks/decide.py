@@ -2,19 +2,21 @@
 
 Two policies: 20 rules of which 8 have conditions, and 1,000 rules in the same proportion, spread over 20 servers. The
 call is the dearest kind: all conditions for its server are evaluated, and the last rule decides. `warm` is a call like
-others before it, `cold` the first call of an agent to a tool, when its plan is made, and `traced` a call that is explained.
+others before it, `cold` the very first of an agent, `new tool` a preview of a tool that this agent has not been shown
+yet, `preview` one that it has, `traced` a call that is explained.
 """
 
 import statistics
 import time
 from collections.abc import Callable
+from itertools import count
 
 from mcp_guard.policy import Call, Policy, Principal, Source, load
 
 CONDITIONS = [
     'request.args.path.startsWith("/etc/")',
     'request.args.branch in ["main", "master"]',
-    'request.args.text.matches(r"(?i)drop\s+table")',
+    r'request.args.text.matches(r"(?i)drop\s+table")',
     'request.args.recipients.exists(r, !r.endsWith("@acme.com"))',
     "has(request.args.force) && request.args.force == true",
     'agent.slug == "cursor" && request.args.path.contains("..")',
@@ -64,7 +66,8 @@ def microseconds(work: Callable[[], object], calls: int = CALLS) -> float:
 
 def main() -> None:
     agent = Principal("claude-code", "alice@acme.com", ("developers",))
-    print(f"{'rules':>6} {'warm':>9} {'cold':>9} {'preview':>9} {'traced':>9}   µs a call, median of {ROUNDS} rounds")
+    print(f"µs a call, median of {ROUNDS} rounds")
+    print(f"{'rules':>6} {'warm':>9} {'cold':>9} {'new tool':>9} {'preview':>9} {'traced':>9}")
     for rules in (20, 1_000):
         judge = policy(rules)
         call = Call(agent, "s0", "push", ARGUMENTS)
@@ -75,9 +78,11 @@ def main() -> None:
             judge.forget()
             return judge.decide(call)
 
+        names = (f"get_{number}" for number in count())
         figures = [
             microseconds(lambda judge=judge, call=call: judge.decide(call)),
             microseconds(cold, CALLS // 10),
+            microseconds(lambda judge=judge, names=names: judge.preview(agent, "s0", next(names))),
             microseconds(lambda judge=judge: judge.preview(agent, "s0", "push")),
             microseconds(lambda judge=judge, call=call: judge.decide(call, trace=True), CALLS // 10),
         ]

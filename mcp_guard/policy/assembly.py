@@ -16,7 +16,7 @@ from mcp_guard.policy.diagnostics import Place, suggestion
 from mcp_guard.policy.document import ExpectationSection, RuleSection
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.report import Report
-from mcp_guard.policy.rules import Rule, Scope, verdicts
+from mcp_guard.policy.rules import Rule, Scope, reads, verdicts
 from mcp_guard.policy.scope_checks import Fault, scope_fault, slug_fault
 from mcp_guard.policy.selectors import SCOPE_FIELDS
 from mcp_guard.policy.tree import Node, Tree
@@ -60,16 +60,18 @@ def rules(entries: Sequence[RuleEntry], report: Report) -> list[Rule]:
 def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
     section = entry.section
     _check_scope(entry, report)
+    condition = _condition(entry, report)
     return Rule(
         id=rule_id,
         name=section.name or rule_id,
         effect=section.effect,
         status=section.status,
         scope=_scope(section),
-        condition=_condition(entry, report),
+        condition=condition,
         message=section.message,
         place=entry.place(),
         verdicts=verdicts(rule_id, section.effect, section.message),
+        reads=reads(condition),
     )
 
 

@@ -8,27 +8,31 @@ import msgspec
 
 
 class Glob(msgspec.Struct, frozen=True):
-    """A pattern, cut at its stars. `Glob("get_*")` matches `get_issue`; without a star it matches itself alone."""
+    """A pattern, cut at its stars: what a name begins with, what it ends with, what comes between in this order.
 
-    pieces: tuple[str, ...]
+    Without a star `end` is None, and the name is `begin` itself. `Glob.of("get_*")` matches `get_issue`.
+    """
+
+    begin: str
+    between: tuple[str, ...] = ()
+    end: str | None = None
 
     @classmethod
     def of(cls, pattern: str) -> "Glob":
         """The glob for a pattern as it is written in a policy."""
-        return cls(tuple(pattern.split("*")))
+        begin, *rest = pattern.split("*")
+        return cls(begin, tuple(piece for piece in rest[:-1] if piece), rest[-1]) if rest else cls(begin)
 
     def matches(self, name: str) -> bool:
         """Whether the whole name fits the pattern."""
-        first, *rest = self.pieces
-        if not rest:
-            return name == first
-        last = rest.pop()
-        if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        if self.end is None:
+            return name == self.begin
+        if not name.startswith(self.begin) or not name.endswith(self.end):
             return False
-        position, end = len(first), len(name) - len(last)
-        for piece in rest:
-            found = name.find(piece, position, end)
+        at, last = len(self.begin), len(name) - len(self.end)
+        for piece in self.between:
+            found = name.find(piece, at, last)
             if found < 0:
                 return False
-            position = found + len(piece)
-        return True
+            at = found + len(piece)
+        return at <= last

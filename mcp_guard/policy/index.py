@@ -11,7 +11,7 @@ import msgspec
 from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.selectors import ScopeField, Selector, selector
-from mcp_guard.policy.situation import Situation
+from mcp_guard.policy.situation import Caller, Tool
 
 RuleSet = int
 
@@ -23,15 +23,17 @@ class FieldIndex(msgspec.Struct, frozen=True):
     exact: Mapping[Selector, RuleSet]
     patterns: tuple[tuple[Glob, RuleSet], ...] = ()
 
-    def rules_for(self, entries: Iterable[Selector], name: str = "") -> RuleSet:
-        """The rules whose field is left out, holds one of the entries, or has a pattern that the name fits."""
+    def rules_for(self, entries: Iterable[Selector], name: str = "", among: RuleSet = -1) -> RuleSet:
+        """The rules whose field is left out, holds one of the entries, or has a pattern that the name fits. Only rules
+        `among` the given ones are asked for.
+        """
         found = self.unscoped
         for entry in entries:
             found |= self.exact.get(entry, 0)
         for glob, rules in self.patterns:
-            if rules & ~found and glob.matches(name):
+            if rules & among & ~found and glob.matches(name):
                 found |= rules
-        return found
+        return found & among
 
 
 class RuleIndex:
@@ -45,13 +47,16 @@ class RuleIndex:
         self._servers = _field_index(active, "servers")
         self._tools = _field_index(active, "tools")
 
-    def in_scope(self, situation: Situation) -> RuleSet:
-        """The active rules whose whole scope fits."""
-        found = self._servers.rules_for(situation.servers)
-        found &= self._agents.rules_for(situation.agents)
-        found &= self._users.rules_for(situation.users)
-        found &= self._groups.rules_for(situation.groups)
-        return found & self._tools.rules_for(situation.tools, situation.tool)
+    def for_caller(self, caller: Caller) -> RuleSet:
+        """The active rules whose scope fits but for the tool."""
+        found = self._servers.rules_for(caller.servers)
+        found &= self._agents.rules_for(caller.agents)
+        found &= self._users.rules_for(caller.users)
+        return found & self._groups.rules_for(caller.groups)
+
+    def for_tool(self, tool: Tool, among: RuleSet) -> RuleSet:
+        """Those among the given rules whose `tools` fit."""
+        return self._tools.rules_for(tool.tools, tool.name, among)
 
 
 def positions(rules: RuleSet) -> Iterator[int]:

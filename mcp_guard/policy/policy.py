@@ -11,15 +11,16 @@ import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Diagnostic
-from mcp_guard.policy.index import RuleIndex, positions
 from mcp_guard.policy.inline_tests import InlineTest
-from mcp_guard.policy.plan import NO_RULE, Heard, Plan, Standing, judge, make_plan, standings
+from mcp_guard.policy.plan import Heard, Plan, judge
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.situation import situation
+from mcp_guard.policy.standing import Standing
+from mcp_guard.policy.standpoint import Rules, Standpoint
 from mcp_guard.policy.values import Call, Decision, Json, Principal, RuleTrace, Visibility
 
-REMEMBERED_PLANS = 2048
-LONGEST_REMEMBERED_NAMES = 1024  # characters of user, server and tool together
+NO_RULE = "No policy rule allows this tool."
+REMEMBERED = 8192  # plans and standpoints; then all is forgotten and begun anew
+LONGEST_REMEMBERED_NAME = 256  # characters of a tool's name
 DENIED_BY_DEFAULT = Decision("deny", "default", None, NO_RULE)
 DENIED_WITHOUT_POLICY = Decision(
     "deny",
@@ -66,9 +67,9 @@ class Policy:
         self.hash = hash
         self.tests = tuple(tests)
         self.warnings = tuple(warnings)
-        self._no_rule = no_rule
-        self._index = RuleIndex(self.rules)
-        self._plans: dict[tuple[Principal, str, str], Plan] = {}
+        self._rules = Rules(self.rules, declared, no_rule)
+        self._standpoints: dict[tuple[Principal, str], Standpoint] = {}
+        self.remembered = 0
 
     @classmethod
     def empty(cls) -> "Policy":
@@ -91,54 +92,53 @@ class Policy:
 
     def preview(self, principal: Principal, server: str, tool: str, *, trace: bool = False) -> Visibility:
         """How a tool is shown to this principal: what any arguments could reach. With `trace`, also each part."""
-        level = self._plan(principal, server, tool).level
+        level = self._plan(principal, server, tool).course.level
         return Visibility(level, self._trace(principal, server, tool, {}, None) if trace else ())
 
     def in_scope(self, call: Call) -> tuple[list[Rule], dict[str, Json]]:
         """The active rules whose scope fits a call, and the variables of their conditions for it."""
-        here = situation(self.declared, call.principal, call.server, call.tool)
-        rules = [self.rules[position] for position in positions(self._index.in_scope(here))]
-        return rules, {**here.facts, "request": {"args": dict(call.arguments)}}
-
-    def _plan(self, principal: Principal, server: str, tool: str) -> Plan:
-        key = (principal, server, tool)
-        plan = self._plans.get(key)
-        if plan is None:
-            here = situation(self.declared, principal, server, tool)
-            in_scope = self._index.in_scope(here)
-            plan = make_plan(standings(self.rules, in_scope, here.facts), here.facts, self._no_rule)
-            self._remember(key, plan)
-        return plan
-
-    @property
-    def remembered(self) -> int:
-        """How many plans are kept."""
-        return len(self._plans)
+        rules, facts = self._standpoint(call.principal, call.server).in_scope(call.tool)
+        return rules, {**facts, "request": {"args": dict(call.arguments)}}
 
     def forget(self) -> None:
-        """Drop all plans that are kept; for measurements."""
-        self._plans.clear()
+        """Drop all that is remembered."""
+        self._standpoints.clear()
+        self.remembered = 0
 
-    def _remember(self, key: tuple[Principal, str, str], plan: Plan) -> None:
-        """Keep a plan, unless its key is longer than any honest one; start anew when there are too many."""
-        principal, server, tool = key
-        if len(tool) + len(server) + len(principal.user) > LONGEST_REMEMBERED_NAMES:
-            return
-        if len(self._plans) >= REMEMBERED_PLANS:
-            self._plans.clear()
-        self._plans[key] = plan
+    def _plan(self, principal: Principal, server: str, tool: str) -> Plan:
+        standpoint = self._standpoints.get((principal, server)) or self._standpoint(principal, server)
+        return standpoint.plans.get(tool) or self._new_plan(standpoint, tool)
+
+    def _standpoint(self, principal: Principal, server: str) -> Standpoint:
+        known = self._standpoints.get((principal, server))
+        if known is not None:
+            return known
+        self._count_one()
+        made = self._standpoints[principal, server] = Standpoint(self._rules, principal, server)
+        return made
+
+    def _new_plan(self, standpoint: Standpoint, tool: str) -> Plan:
+        plan = standpoint.plan(tool)
+        if len(tool) <= LONGEST_REMEMBERED_NAME:
+            self._count_one()
+            standpoint.plans[tool] = plan
+        return plan
+
+    def _count_one(self) -> None:
+        """Make room for one more thing to remember."""
+        if self.remembered >= REMEMBERED:
+            self.forget()
+        self.remembered += 1
 
     def _trace(
         self, principal: Principal, server: str, tool: str, heard: Heard, decider: str | None
     ) -> tuple[RuleTrace, ...]:
         """Each rule's part: as heard on a call, else as it stands before any argument is known."""
-        here = situation(self.declared, principal, server, tool)
-        in_scope = self._index.in_scope(here)
-        stands = {standing.position: standing for standing in standings(self.rules, in_scope, here.facts)}
+        stands = dict(self._standpoint(principal, server).walk(tool))
         parts: list[RuleTrace] = []
         for position, rule in enumerate(self.rules):
-            parts.append(heard.get(position) or _part(rule, stands.get(position)))
             standing = stands.get(position)
+            parts.append(heard.get(position) or _part(rule, standing))
             if rule.id == decider or (standing and standing.decision):
                 break
         return tuple(parts)

@@ -59,6 +59,13 @@ class Verdicts(msgspec.Struct, frozen=True):
     unjudgeable: Decision | None
 
 
+class Reads(msgspec.Struct, frozen=True):
+    """What a condition looks at: the names of the arguments, None where it may look at any; and whether at the tool."""
+
+    arguments: frozenset[str] | None = frozenset()
+    tool: bool = False
+
+
 class Rule(msgspec.Struct, frozen=True):
     """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file."""
 
@@ -71,6 +78,7 @@ class Rule(msgspec.Struct, frozen=True):
     message: str | None
     place: Place
     verdicts: Verdicts
+    reads: Reads = Reads()
 
 
 def verdicts(rule: str, effect: Effect, message: str | None) -> Verdicts:
@@ -87,3 +95,22 @@ def verdicts(rule: str, effect: Effect, message: str | None) -> Verdicts:
         unjudged=decision(UNJUDGED) if denies else None,
         unjudgeable=decision(UNJUDGEABLE) if denies else None,
     )
+
+
+def reads(condition: cel.Program | None) -> Reads:
+    """What a condition looks at. Every doubt counts as a look: at all arguments, and at the tool."""
+    arguments: set[str] | None = set()
+    tool = False
+    for path in condition.paths if condition else ():
+        match path.segments:
+            case ("request", "args", str(name), *_):
+                arguments = arguments if arguments is None else arguments | {name}
+            case ("request", *_):
+                arguments = None
+            case ("agent" | "user", *_):
+                pass
+            case ("mcp", str(field), *_) if field != "tool":
+                pass
+            case _:
+                tool = True
+    return Reads(None if arguments is None else frozenset(arguments), tool)

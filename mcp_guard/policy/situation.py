@@ -1,4 +1,8 @@
-"""What is known of a call before its arguments are: who calls which tool, and what the policy says of them."""
+"""What is known of a call before its arguments are: who calls which tool, and what the policy says of them.
+
+For each field of a scope `Caller` and `Tool` give all that may stand for them there, and `facts`: the variables of a
+condition. What depends on the tool is kept apart, since an agent is shown many tools of one server.
+"""
 
 import msgspec
 
@@ -7,33 +11,34 @@ from mcp_guard.policy.selectors import Selector, tags
 from mcp_guard.policy.values import Json, Principal
 
 
-class Situation(msgspec.Struct, frozen=True):
-    """One principal before one tool: for each field of a scope all that may stand for it there, and `facts`, the
-    variables of a condition, without `request`.
-    """
+class Caller(msgspec.Struct, frozen=True):
+    """A principal before a server: all but the tool. `facts` has `agent`, `user`, and `mcp` without its `tool`."""
 
     agents: tuple[Selector, ...]
     users: tuple[Selector, ...]
     groups: tuple[Selector, ...]
     servers: tuple[Selector, ...]
+    facts: dict[str, dict[str, Json]]
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool of the server: what may stand for it in a scope, and its `mcp.tool`."""
+
+    name: str
     tools: tuple[Selector, ...]
-    tool: str
     facts: dict[str, Json]
 
 
-def situation(declared: Declarations, principal: Principal, server_slug: str, tool: str) -> Situation:
-    """What the policy's declarations say about this principal and this tool."""
+def caller(declared: Declarations, principal: Principal, server_slug: str) -> Caller:
+    """What the policy's declarations say about this principal before this server."""
     agent, server, user = declared.agent(principal.agent), declared.server(server_slug), declared.user(principal.user)
     groups = tuple(dict.fromkeys((*principal.groups, *user.groups)))
-    tool_tags = server.tool_tags(tool)
     instances: tuple[Selector, ...] = (("instance", principal.instance),) if principal.instance else ()
-    return Situation(
+    return Caller(
         agents=(("name", agent.slug), *tags(agent.tags), *instances),
         users=(("name", principal.user),),
         groups=tuple(("name", group) for group in groups),
         servers=(("name", server.slug), *tags(server.tags)),
-        tools=(("name", tool), *tags(tool_tags)),
-        tool=tool,
         facts={
             "agent": {
                 "id": agent.slug,
@@ -54,7 +59,12 @@ def situation(declared: Declarations, principal: Principal, server_slug: str, to
                 "name": server.name or server.slug,
                 "slug": server.slug,
                 "tags": list(server.tags),
-                "tool": {"name": tool, "tags": list(tool_tags)},
             },
         },
     )
+
+
+def tool(declared: Declarations, server_slug: str, name: str) -> Tool:
+    """What the policy's declarations say about a tool of this server."""
+    tool_tags = declared.server(server_slug).tool_tags(name)
+    return Tool(name, (("name", name), *tags(tool_tags)), {"name": name, "tags": list(tool_tags)})

@@ -4,6 +4,7 @@ A tree is plain: aliases are resolved, keys are text and unique, depth and size 
 may recurse. Nothing here knows what a policy looks like.
 """
 
+import re
 from bisect import bisect_right
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -15,6 +16,7 @@ from mcp_guard.policy.values import Json
 
 Style = Literal["plain", "single", "double", "literal", "folded", "json"]
 
+LINE_END = re.compile(r"\r\n?|\n")
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 100_000  # with what aliases stand for counted each time
@@ -70,11 +72,7 @@ class Text:
 
     @cached_property
     def _line_starts(self) -> list[int]:
-        starts = [0]
-        for offset, char in enumerate(self.characters):
-            if char == "\n" or (char == "\r" and self.characters[offset + 1 : offset + 2] != "\n"):
-                starts.append(offset + 1)
-        return starts
+        return [0, *(line_end.end() for line_end in LINE_END.finditer(self.characters))]
 
     def place(self, start: int, end: int | None = None) -> Place:
         """The place of the characters from `start` up to `end`, as far as they stand on the first line."""

@@ -154,15 +154,15 @@ def test_what_one_agent_gets_is_not_remembered_for_another() -> None:
 
 
 def test_the_memory_of_a_policy_is_bounded() -> None:
-    """Tool names come from clients: neither many nor long ones may fill the guard."""
+    """Tool names and principals come from clients: neither many nor long ones may fill the guard."""
     policy = policy_of(rules(ALLOW))
-    for number in range(5000):
+    for number in range(10_000):
         policy.decide(call(f"tool-{number}"))
-    policy.decide(call("t" * 1_000_000))
-    assert policy.remembered <= 2048
+        policy.decide(call("tool", by=Principal("a", f"user-{number}")))
+        assert policy.remembered <= 8192
     policy.forget()
     policy.decide(call("t" * 1_000_000))
-    assert policy.remembered == 0
+    assert policy.remembered == 1, "a standpoint, no plan"
 
 
 SETTINGS = [

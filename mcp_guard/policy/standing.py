@@ -1,0 +1,79 @@
+"""How one rule stands in a situation while the arguments are unknown: out, decided whatever they are, or open."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mcp_guard import cel
+from mcp_guard.cel.values import Value
+from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.values import Decision, Effect, Json, RuleOutcome
+
+NOT_A_BOOLEAN = "the condition gave something else than true or false"
+
+Answer = tuple[bool | None, str | None]
+"""What a condition came to: whether it holds, or None and the text of why that could not be told."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A rule that decides for some arguments and not for others.
+
+    `reads` are the arguments that its condition looks at, None where it may look at any. A call that has none of them
+    gets the answer `without`, which is known before any call.
+    """
+
+    position: int
+    rule: str
+    effect: Effect
+    condition: cel.Program
+    matched: Decision
+    unjudged: Decision | None
+    reads: frozenset[str] | None
+    without: Answer
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a rule stands: `outcome`, with the text of an error; the decision that ends the walk, or the step to try on
+    a call's arguments, where it comes to one of these.
+    """
+
+    outcome: RuleOutcome
+    error: str | None = None
+    decision: Decision | None = None
+    step: Step | None = None
+
+
+def stand(position: int, rule: Rule, facts: Mapping[str, Json]) -> Standing:
+    """How the rule at this position stands, by its condition as far as that goes without arguments."""
+    condition, verdicts = rule.condition, rule.verdicts
+    if condition is None:
+        return Standing("matched", None, verdicts.always)
+    try:
+        holds = condition.partial(facts)
+    except cel.EvaluationError as error:
+        return Standing("condition_error", str(error), verdicts.unjudgeable)
+    if holds is True:
+        return Standing("matched", None, verdicts.always)
+    if holds is False:
+        return Standing("condition_false")
+    without = answer(condition, {**facts, "request": {"args": {}}}, cel.Budget())
+    step = Step(
+        position,
+        rule.id,
+        rule.effect,
+        condition,
+        verdicts.matched,
+        verdicts.unjudged,
+        rule.reads.arguments,
+        without,
+    )
+    return Standing("condition_unknown", step=step)
+
+
+def answer(condition: cel.Program, activation: Mapping[str, Value], budget: cel.Budget) -> Answer:
+    """What a condition comes to on these variables. What is neither true nor false counts as an error."""
+    try:
+        holds = condition.evaluate(activation, budget=budget)
+    except cel.EvaluationError as failure:
+        return None, str(failure)
+    return (holds, None) if holds is True or holds is False else (None, NOT_A_BOOLEAN)
