@@ -13,6 +13,7 @@ from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Json
 
+_ALTERED = ("\\", "…", "[redacted]")  # what `safe_text` leaves where it changed a text
 _REMEMBERED = 2048  # principals with their tools
 _ARGUMENTS = ("request", "args")  # where the arguments are among a condition's variables
 
@@ -86,6 +87,8 @@ def replay(events: Iterable[Recorded], policy: Policy) -> Iterator[Result]:
 def _replay(event: Recorded, policy: Policy, sight: "_Sight") -> Result:
     if event.decided_by == "guard" and event.policy_hash:
         return NotReplayable(event, f"the guard itself decided it, whatever the policy: {event.data.get('reason', '')}")
+    if any(sign in (event.tool or "") for sign in _ALTERED):
+        return NotReplayable(event, "its tool's name was not recorded as it was")
     arguments = event.data.get("arguments")
     redacted = _redacted(event.data)
     if redacted is None or not (isinstance(arguments, dict) or () in redacted):

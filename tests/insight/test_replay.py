@@ -107,6 +107,8 @@ CASES = [
         recorded(arguments={"path": "/x"}, decision="deny", decided_by="guard", rule=None, policy_hash=""),
         "deny -> allow by all",
     ),
+    (recorded("log" + "x" * 300 + "…"), "its tool's name was not recorded as it was"),
+    (recorded("log\\x1b"), "its tool's name was not recorded as it was"),
     # rows that somebody has edited
     (recorded(data={"arguments": "text"}), "its row cannot be read"),
     (recorded(data={"arguments": None}), "its row cannot be read"),
