@@ -143,7 +143,7 @@ MALFORMED = {
     "a result and an error": (b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}', 1, -32600),
     "a call without a name": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}', 1, -32602),
     "a call without params": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}', 1, -32602),
-    "a call whose name is a list": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":["a"]}}', 1, -32602),
+    "a call whose name is a list": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":[]}}', 1, -32602),
     "a call whose arguments are a list": (
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":[]}}', 1, -32602),
 }  # fmt: skip
