@@ -53,7 +53,21 @@ MESSAGES = st.fixed_dictionaries(
         "Method": st.just("tools/call"),
     },
 )
-LINES = MESSAGES | st.lists(MESSAGES, max_size=3) | VALUES | st.binary(max_size=30)
+CALLS = st.builds(
+    lambda number, name, arguments, more: {
+        "jsonrpc": "2.0",
+        "id": number,
+        "method": "tools/call",
+        "params": {"name": name, "arguments": arguments, **more},
+    },
+    st.integers(10, 13),
+    NAMES,
+    ARGUMENTS,
+    st.sampled_from([{}, {"_meta": META}, {"Name": "read_file"}, {"task": {}}]),
+)
+LINES = (
+    CALLS | st.lists(CALLS, max_size=2) | MESSAGES | st.lists(MESSAGES, max_size=3) | VALUES | st.binary(max_size=30)
+)
 STEPS = st.lists(st.tuples(st.sampled_from(["client", "upstream"]), LINES), max_size=8)
 
 
