@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from mcp_guard.store.errors import StoreError, store_error
 
 KEY_BYTES = 32
-_WAIT = 5.0  # seconds for another guard to finish creating or migrating
+_WAIT = 2.0  # seconds for another guard to finish creating or migrating
 _PAUSE = 0.01
 
 Identity = tuple[int, int]

@@ -37,9 +37,10 @@ def read_only(path: str, timeout: float) -> sqlite3.Connection:
     path = os.path.realpath(path)
     os.stat(path)
     mode = "mode=ro" if os.path.exists(path + "-wal") else "immutable=1"
-    return sqlite3.connect(f"file:{_quoted(path)}?{mode}", uri=True, timeout=timeout, isolation_level=None)
+    return sqlite3.connect(uri(path, mode), uri=True, timeout=timeout, isolation_level=None)
 
 
-def _quoted(path: str) -> str:
-    """A path as part of SQLite's URI (sqlite.org/uri.html): only what would end it is escaped."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def uri(path: str, query: str) -> str:
+    """An absolute path as SQLite's URI (sqlite.org/uri.html): only what would end the path is escaped."""
+    escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{escaped}?{query}"

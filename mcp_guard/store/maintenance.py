@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
+from mcp_guard.store.known import uri
 from mcp_guard.store.rows import timestamp
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Maintenance:
 
     def _look(self) -> None:
         try:
-            connection = sqlite3.connect(self._path, timeout=0.0, isolation_level=None)
+            connection = sqlite3.connect(uri(self._path, "mode=rw"), uri=True, timeout=0.0, isolation_level=None)
         except sqlite3.Error:
             return  # the hot path meets the same and says so
         try:

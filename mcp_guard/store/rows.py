@@ -23,6 +23,8 @@ _PLACES = "(" + ", ".join("?" * (COLUMNS.count(",") + 1)) + ")"
 Value = str | int | None
 Row = tuple[str, str, str, str, Value, int, Value, Value, Value, Value, Value, Value, Value, str]  # the last: data
 
+_LAST_SECOND = 253_402_300_799  # of the year 9999: a clock that says more is as wrong as one before 1970
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -67,7 +69,7 @@ def timestamp(microseconds: int) -> str:
 
 @lru_cache(maxsize=8)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _storable(text: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from mcp_guard.events import Event
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
-from mcp_guard.store.known import is_known
+from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
 from mcp_guard.store.rows import Row, insertion, row
 from mcp_guard.store.schema import prepare
@@ -178,7 +178,9 @@ def _commit(connection: sqlite3.Connection, rows: list[Row]) -> None:
 
 def _connect(path: str) -> sqlite3.Connection:
     """A connection that may write, on a database of this version. Raises StoreError, sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        uri(path, "mode=rw"), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         prepare(connection, path)

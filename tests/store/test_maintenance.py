@@ -29,17 +29,24 @@ def test_few_calls_need_no_thread(store: Store) -> None:
     assert [thread for thread in threading.enumerate() if thread.name == "mcp-guard-store"] == []
 
 
-def test_the_write_ahead_log_stays_small_under_calls_without_a_pause(
+def test_the_write_ahead_log_starts_over_also_under_calls_without_a_pause(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_guard.store.maintenance.WAL_LIMIT", 4 << 20)
     monkeypatch.setattr("mcp_guard.store.store._WAKE_AFTER", 1 << 20)
-    largest = 0
-    for number in range(400):
-        store.record([decided(number, data=LARGE)])
-        largest = max(largest, size(f"{path}-wal"))
-    assert largest < 30 << 20 < 400 * 100_000
-    assert len(ids(path)) == 400
+    recorded = 0
+
+    def one_more_call_and_the_log_is_small() -> bool:
+        nonlocal recorded
+        store.record([decided(recorded)])
+        recorded += 1
+        return size(f"{path}-wal") < 4 << 20
+
+    for _ in range(5):
+        store.record([decided(n, data=LARGE) for n in range(60)])
+        assert size(f"{path}-wal") > 4 << 20
+        assert eventually(one_more_call_and_the_log_is_small)
+    assert len(ids(path)) == 5 * 60 + recorded
 
 
 def test_a_reader_that_takes_its_time_holds_no_call_up(
@@ -155,3 +162,9 @@ def test_retention_runs_once_a_day(path: Path) -> None:
     maintenance._look()
     assert ids(path) == ["conn-2"]
     store.close()
+
+
+def test_maintenance_creates_no_file_where_the_log_is_gone(store: Store, path: Path) -> None:
+    path.unlink()
+    store._maintenance._look()
+    assert not path.exists()
