@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError, compile_error
 from mcp_guard.cel.functions import FAMILIES, Implementation, overloads
-from mcp_guard.cel.functions.regex import BadPatternError, compile_pattern, utf8
+from mcp_guard.cel.functions.regex import BadPatternError, compile_pattern
 from mcp_guard.cel.limits import STRING_UNIT
 from mcp_guard.cel.logic import fallback
 from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
@@ -147,14 +147,14 @@ def _contains(operand: Run, part: str) -> Run:
 
 def _matches(operand: Run, pattern: str, source: str, at: int) -> Run:
     try:
-        search = compile_pattern(pattern)
+        holds = compile_pattern(pattern).is_in
     except BadPatternError as error:
         raise compile_error(source, at, f"this is no regular expression: {error}", PATTERN_HINT) from None
 
     def run(names: Names, frame: Frame) -> Value:
         value = operand(names, frame)
         if type(value) is str:
-            return search(utf8(value, frame[BUDGET])) is not None
+            return holds(value, frame[BUDGET])
         if value is UNKNOWN:
             return value
         raise refusal("matches", value, pattern)

@@ -73,7 +73,7 @@ def _equal_maps(left: dict[Value, Value], right: dict[Value, Value], budget: Bud
     _too_deep(depth)
     if len(left) != len(right):
         return False
-    budget.spend(2 * len(left))
+    budget.spend(4 * len(left))
     for key, value in left.items():
         found = entry(right, key, budget)
         if found is MISSING or not equal(value, found, budget, depth):

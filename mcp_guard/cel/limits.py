@@ -21,8 +21,14 @@ STEPS = 1_000_000
 STRING_UNIT = 64
 """Characters searched, compared or copied for one step."""
 
-REGEX_UNIT = 16
-"""Characters matched against a regular expression for one step."""
+REGEX_UNIT = 32
+"""Characters matched against a small regular expression for one step."""
+
+READING = 32
+"""Steps for reading a time, a duration or a time zone out of a text."""
+
+READING_ADDRESS = 128
+"""Steps for reading an IP address out of a text."""
 
 PATTERN_LENGTH = 512
 """Characters of a regular expression that is not a literal: it costs memory and time before it matches anything."""

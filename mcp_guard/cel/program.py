@@ -7,7 +7,7 @@ the source and the values are; and neither holds on to the values.
 from collections.abc import Mapping
 
 from mcp_guard.cel.budget import Budget
-from mcp_guard.cel.errors import EvaluationError, UnknownValueError, compile_error
+from mcp_guard.cel.errors import CompileError, EvaluationError, UnknownValueError, compile_error
 from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.parser import parse
 from mcp_guard.cel.paths import Path, paths
@@ -109,5 +109,7 @@ def compile(source: str, *, variables: Mapping[str, Type] | None = None, expect_
             check(source, tree, variables, expect_bool)
         run, size = evaluator(source, tree)
         return Program(source, tree, run, size)
-    except RecursionError:
-        raise compile_error(source, 0, "the expression is nested too deep") from None
+    except CompileError:
+        raise
+    except Exception as error:
+        raise compile_error(source, 0, f"the expression cannot be compiled ({type(error).__name__})") from None

@@ -61,7 +61,7 @@ def impossible_size(node: Binary) -> str:
     if not isinstance(node.left, Call) or not isinstance(node.right, Literal) or node.left.function != "size":
         return ""
     number = node.right.value
-    if type(number) is not int or number >= BELOW_ZERO[node.operator]:
+    if type(number) is not int or number >= BELOW_ZERO.get(node.operator, number):
         return ""
     return "a size is never below 0, so this always comes out the same"
 

@@ -53,7 +53,7 @@ def to_int(budget: Budget, value: Value) -> Value:
     if kind is float:
         return _whole_part(value, -(2.0**63), 2.0**63)
     if kind is str:
-        return whole(_digits(value, "int"))
+        return whole(_digits(value, "int", budget))
     if kind not in TYPE_NAMES:
         from mcp_guard.cel import times
 
@@ -71,7 +71,7 @@ def to_uint(budget: Budget, value: Value) -> Value:
     if kind is float:
         return UInt(_whole_part(value, -1.0, 2.0**64))
     if kind is str and not value.startswith("-"):
-        return unsigned(_digits(value, "uint"))
+        return unsigned(_digits(value, "uint", budget))
     raise refusal("uint", value)
 
 
@@ -81,7 +81,8 @@ def _whole_part(value: float, above: float, below: float) -> int:
     return int(value)
 
 
-def _digits(text: str, kind: str) -> int:
+def _digits(text: str, kind: str, budget: Budget) -> int:
+    budget.spend_characters(len(text), 8)
     digits = text[1:] if text[:1] in ("-", "+") else text
     if not digits or len(digits) > LONGEST_NUMBER or not DIGITS.issuperset(digits):
         raise EvaluationError(f"the string is no {kind}")
@@ -96,11 +97,12 @@ def to_double(budget: Budget, value: Value) -> Value:
     if kind in NUMBERS:
         return float(checked(value) if kind is int else value)
     if kind is str:
-        return _double(value)
+        return _double(value, budget)
     raise refusal("double", value)
 
 
-def _double(text: str) -> float:
+def _double(text: str, budget: Budget) -> float:
+    budget.spend_characters(len(text), 8)
     if text in DOUBLES:
         return DOUBLES[text]
     if 0 < len(text) <= LONGEST_NUMBER and NUMERIC.issuperset(text):

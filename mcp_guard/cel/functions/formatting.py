@@ -14,6 +14,8 @@ PRECISION = 6
 MOST_PRECISION = 100
 """Digits behind the point that may be asked for: a text out of arguments could ask for a billion."""
 
+COST_OF_PLACEHOLDER = 8
+
 WHOLE = frozenset((int, UInt))
 
 
@@ -43,6 +45,7 @@ def _pieces(template: str, values: list[Value], budget: Budget) -> Iterator[str]
             yield "%"
             at = mark + 2
             continue
+        budget.spend(COST_OF_PLACEHOLDER)
         precision, letter, at = _placeholder(template, mark + 1)
         if used >= len(values):
             raise EvaluationError("`format` has more placeholders than values")

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.functions import Function, function, method
+from mcp_guard.cel.limits import READING_ADDRESS
 from mcp_guard.cel.types import BOOL, CIDR, INT, IP, STRING
 from mcp_guard.cel.values import TYPE_NAMES, Value, refusal
 
@@ -63,8 +64,9 @@ TYPE_NAMES[IPValue] = "net.IP"
 TYPE_NAMES[CIDRValue] = "net.CIDR"
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _parsed(text: str, budget: Budget) -> IPv4Address | IPv6Address | None:
     """The address of a text: no zone, and no dotted numbers at the end of an IPv6 address."""
+    budget.spend(READING_ADDRESS)
     if len(text) > LONGEST or "%" in text or (":" in text and "." in text):
         return None
     try:
@@ -79,7 +81,7 @@ def to_ip(budget: Budget, value: Value) -> Value:
         return value
     if type(value) is not str:
         raise refusal("ip", value)
-    address = _parsed(value)
+    address = _parsed(value, budget)
     if address is None:
         raise EvaluationError("the string is no IP address")
     return IPValue(address)
@@ -92,7 +94,7 @@ def to_cidr(budget: Budget, value: Value) -> Value:
     if type(value) is not str:
         raise refusal("cidr", value)
     text, _, digits = value.partition("/")
-    address = _parsed(text)
+    address = _parsed(text, budget)
     if address is None or not digits.isascii() or not digits.isdigit() or len(digits) > 3 or digits != str(int(digits)):
         raise EvaluationError("the string is no network")
     if int(digits) > BITS[address.version]:
@@ -104,7 +106,7 @@ def is_ip(budget: Budget, value: Value) -> Value:
     """`isIP(text)`."""
     if type(value) is not str:
         raise refusal("isIP", value)
-    return _parsed(value) is not None
+    return _parsed(value, budget) is not None
 
 
 def is_cidr(budget: Budget, value: Value) -> Value:

@@ -16,9 +16,6 @@ BLANKS = (
 )
 """What Unicode calls white space; Python's own `strip` takes more."""
 
-ASCII_LOWER = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-ASCII_UPPER = {ord(lower): lower.upper() for lower in "abcdefghijklmnopqrstuvwxyz"}
-
 ESCAPES = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v", "\\": "\\", '"': '"'}
 QUOTED = str.maketrans({char: f"\\{letter}" for char, letter in ESCAPES.items()})
 
@@ -70,17 +67,17 @@ def last_index_of_from(budget: Budget, text: Value, part: Value, start: Value) -
 
 
 def lower_ascii(budget: Budget, text: Value) -> Value:
-    """`text.lowerAscii()`: A to Z, and no other letter."""
+    """`text.lowerAscii()`: A to Z, and no other letter, which is what `bytes.lower` does."""
     _texts("lowerAscii", text)
     budget.spend_characters(len(text))
-    return text.lower() if text.isascii() else text.translate(ASCII_LOWER)
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def upper_ascii(budget: Budget, text: Value) -> Value:
-    """`text.upperAscii()`: a to z, and no other letter."""
+    """`text.upperAscii()`: a to z, and no other letter, which is what `bytes.upper` does."""
     _texts("upperAscii", text)
     budget.spend_characters(len(text))
-    return text.upper() if text.isascii() else text.translate(ASCII_UPPER)
+    return text.encode("utf-8", "surrogatepass").upper().decode("utf-8", "surrogatepass")
 
 
 def replace(budget: Budget, text: Value, old: Value, new: Value, limit: Value = -1) -> Value:
@@ -135,7 +132,7 @@ def substring_to(budget: Budget, text: Value, start: Value, end: Value) -> Value
 def trim(budget: Budget, text: Value) -> Value:
     """`text.trim()`: without the white space at both ends."""
     _texts("trim", text)
-    budget.spend_characters(len(text))
+    budget.spend_characters(len(text), 16)
     return text.strip(BLANKS)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.functions import Function, function, method
+from mcp_guard.cel.limits import READING
 from mcp_guard.cel.times import DURATION as DURATION_NAME
 from mcp_guard.cel.times import EPOCH, SECOND, duration_of, measure, timestamp_of
 from mcp_guard.cel.times import TIMESTAMP as TIMESTAMP_NAME
@@ -34,6 +35,7 @@ class UnknownZoneError(Exception):
 
 def to_timestamp(budget: Budget, value: Value) -> Value:
     """`timestamp(value)` of a text by RFC 3339, or of seconds since 1970."""
+    budget.spend(READING)
     if type(value) is str:
         return _read_moment(value)
     if type(value) is int:
@@ -69,6 +71,7 @@ def _offset(text: str) -> timedelta:
 def to_duration(budget: Budget, value: Value) -> Value:
     """`duration(value)` of a text such as `1h30m`, `-1.5s`."""
     if type(value) is str:
+        budget.spend(READING + 4 * min(len(value), LONGEST))
         return duration_of(_read_stretch(value))
     measured = measure(value)
     if measured is None or measured[0] != DURATION_NAME:
@@ -154,6 +157,7 @@ def _getter(name: str) -> Callable[..., Value]:
     def get(budget: Budget, value: Value, place: Value = "+00:00") -> Value:
         if type(place) is not str:
             raise refusal(name, value, place)
+        budget.spend(READING)
         try:
             return part_of(name, value, timezone(_offset(place)))
         except ValueError:
