@@ -1,7 +1,7 @@
 """An event as a row: the columns in order, time as text, data as JSON text.
 
-Text columns hold Unicode without NUL, which SQLite's own functions would take for the end of a text: a NUL or a lone
-surrogate is recorded as U+FFFD. The gate escapes both long before; this is the last line.
+Text columns hold Unicode, the tool's name without NUL, which SQLite's own functions would take for the end of a text: a
+NUL or a lone surrogate is recorded as U+FFFD. The gate escapes both long before; this is the last line.
 """
 
 import json
@@ -34,7 +34,10 @@ def insertion(rows: int) -> str:
 
 
 def row(event: Event) -> Row:
-    """The columns of one event. Data that JSON cannot hold is left out, and the row says so."""
+    """The columns of one event; `storable` where a text has a lone surrogate (SQLite raises UnicodeEncodeError).
+
+    Data that JSON cannot hold is left out, and the row says so.
+    """
     try:
         data = _encode(event.data).decode()
     except (UnicodeEncodeError, TypeError, RecursionError, msgspec.MsgspecError):
@@ -55,9 +58,11 @@ def row(event: Event) -> Row:
         event.policy_hash,
         data,
     )
-    texts = f"{event.id}{event.connection_id}{event.agent}{event.user}{event.server}{event.tool}{event.rule}"
-    if texts.isascii() and "\0" not in texts:
-        return values
+    return values if event.tool is None or "\0" not in event.tool else storable(values)
+
+
+def storable(values: Row) -> Row:
+    """The columns with U+FFFD in place of what SQLite cannot store, or would not find again."""
     return cast("Row", tuple(_storable(value) if isinstance(value, str) else value for value in values))
 
 

@@ -16,7 +16,7 @@ from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
-from mcp_guard.store.rows import Row, insertion, row
+from mcp_guard.store.rows import Row, insertion, row, storable
 from mcp_guard.store.schema import prepare
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
@@ -60,13 +60,17 @@ class Store:
 
         The next call tries afresh: whatever was wrong with the file may have been mended.
         """
+        if not events:
+            return
         connection = self._sound_connection()
         rows = [row(event) for event in events]
         try:
             _commit(connection, rows)
+        except UnicodeEncodeError:
+            self._commit_later(connection, [storable(one) for one in rows])
         except sqlite3.Error as error:
             self._commit_later(connection, rows, error)
-        self._written += _COMMIT + sum([len(one[-1]) for one in rows])
+        self._written += _COMMIT + len(rows[-1][-1]) * len(rows)
         if self._written > _WAKE_AFTER:
             self._written = 0
             self._maintenance.wake()
@@ -139,12 +143,16 @@ class Store:
         assert self._connection is not None
         return self._connection
 
-    def _commit_later(self, connection: sqlite3.Connection, rows: list[Row], error: sqlite3.Error) -> None:
+    def _commit_later(
+        self, connection: sqlite3.Connection, rows: list[Row], error: sqlite3.Error | None = None
+    ) -> None:
         """Try again while other writers are in the way, but not for long. Raises StoreError."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         pauses = iter(_PAUSES)
-        while result_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline:
-            time.sleep(next(pauses, _PAUSES[-1]))
+        while error is None or (result_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline):
+            if error is not None:
+                time.sleep(next(pauses, _PAUSES[-1]))
+            self._undo(connection)
             try:
                 return _commit(connection, rows)
             except sqlite3.Error as again:
@@ -152,15 +160,20 @@ class Store:
         raise self._failed(connection, error) from error
 
     def _failed(self, connection: sqlite3.Connection, error: sqlite3.Error) -> StoreError:
-        """What a failed statement means; nothing of it stays in the file."""
+        """What a failed statement means. Where it may mean damage, the next call begins with a new connection."""
+        self._undo(connection)
+        failure = store_error(self.path, error)
+        if result_code(error) in DAMAGE:
+            self._suspect = failure
+        return failure
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        """Nothing of a failed transaction stays; a connection that cannot end one is given up."""
         if connection.in_transaction:
             try:
                 connection.execute("ROLLBACK")
-            except sqlite3.Error:
+            except sqlite3.Error as error:
                 self._suspect = store_error(self.path, error)
-        if result_code(error) in DAMAGE:
-            self._suspect = store_error(self.path, error)
-        return store_error(self.path, error)
 
 
 def _commit(connection: sqlite3.Connection, rows: list[Row]) -> None:
@@ -168,9 +181,8 @@ def _commit(connection: sqlite3.Connection, rows: list[Row]) -> None:
     if len(rows) == 1:
         connection.execute(_INSERT[0], rows[0])
     elif len(rows) <= _PREPARED_ROWS:
-        if rows:
-            connection.execute(_INSERT[len(rows) - 1], [value for one in rows for value in one])
-    else:
+        connection.execute(_INSERT[len(rows) - 1], [value for one in rows for value in one])
+    else:  # many events waited while the log could not be written
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(_INSERT[0], rows)
         connection.execute("COMMIT")

@@ -112,14 +112,22 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize("others", [0, 1, 20])
 @pytest.mark.parametrize(("given", "kept"), TEXTS, ids=range(len(TEXTS)))
-def test_any_text_can_be_recorded_in_a_column_and_in_the_data(store: Store, path: Path, given: str, kept: str) -> None:
-    store.record([decided(tool=given, agent=given, data={"reason": given, given: [given, {"deep": given}]})])
-    (row,) = rows(path)
-    assert (row["tool"], row["agent"]) == (kept, kept)
-    data = json.loads(row["data"])
-    assert data["reason"].replace("\0", "\ufffd") == kept
-    assert len(data) == 2
+def test_any_text_can_be_recorded(store: Store, path: Path, given: str, kept: str, others: int) -> None:
+    data = {"reason": given, given: [given, {"deep": given}]}
+    store.record([decided(0, tool=given, data=data), *(decided(n) for n in range(1, 1 + others))])
+    first, *rest = rows(path)
+    assert first["tool"] == kept
+    assert json.loads(first["data"])["reason"].replace("\0", "\ufffd") == kept
+    assert len(json.loads(first["data"])) == 2
+    assert [row["id"] for row in rest] == [f"conn-{n}" for n in range(1, 1 + others)]
+
+
+@pytest.mark.parametrize("column", ["id", "connection_id", "agent", "user", "server", "tool", "rule", "policy_hash"])
+def test_a_lone_surrogate_in_any_column_loses_no_row(store: Store, path: Path, column: str) -> None:
+    store.record([decided(**{column: "a\udfffb"})])
+    assert rows(path)[0][column] == "a\ufffdb"
 
 
 def test_data_that_is_no_json_leaves_a_row_that_says_so(store: Store, path: Path) -> None:
