@@ -33,11 +33,11 @@ STYLES = {
 class Columns:
     """A table that is printed line by line. Its columns are as wide as the headings and the first lines need."""
 
-    def __init__(self, headings: Sequence[str], first: Sequence[Sequence[str]], *, fixed: int = 1) -> None:
-        """`fixed`: so many of the first columns are never made narrower than they need."""
+    def __init__(self, headings: Sequence[str], first: Sequence[Sequence[str]], least: Sequence[int] = ()) -> None:
+        """`least`: where other lines will come later, what the columns take at least; then none is left out."""
         self._screen = console()
         room = max(_FEWEST, self._screen.width - _LAST) if self._screen.is_terminal else None
-        self._widths = _widths([headings, *first], room, fixed)
+        self._widths = _widths([headings, *first], room, least)
         self._print(headings, "bold")
         self.print(first)
 
@@ -55,22 +55,24 @@ class Columns:
             sys.stdout.write(text.plain.rstrip() + "\n")
 
 
-def _widths(lines: Sequence[Sequence[str]], room: int | None, fixed: int) -> list[int]:
+def _widths(lines: Sequence[Sequence[str]], room: int | None, least: Sequence[int]) -> list[int]:
     """What each column but the last takes, all together at most `room`.
 
-    Where room is short, a column that says the same on every line is left out first; then the widest give way.
+    Where room is short, a column that says the same on every line is left out first; then the widest give way. The
+    first column stays as it is.
     """
     from rich.cells import cell_len
 
     columns = list(zip(*lines, strict=True))[:-1]
     found = [max(map(cell_len, column)) for column in columns]
+    found = [max(pair) for pair in zip(found, least, strict=True)] if least else found
     if room is None:
         return found
     for position, (_, *cells) in enumerate(columns):
-        if position >= fixed and sum(found) > room and len(cells) > 1 and len(set(cells)) == 1:
+        if position and not least and sum(found) > room and len(cells) > 1 and len(set(cells)) == 1:
             found[position] = 0
-    while sum(found) > room and max(found[fixed:]) > _NARROWEST:
-        found[found.index(max(found[fixed:]), fixed)] -= 1
+    while sum(found) > room and max(found[1:]) > _NARROWEST:
+        found[found.index(max(found[1:]), 1)] -= 1
     return found
 
 

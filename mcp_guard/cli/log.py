@@ -71,7 +71,7 @@ def log(
     there = read_events(path, replace(filters, upto=end), newest=limit or (None if since or until else LATEST))
     coming = follow_events(path, replace(filters, after=end), _pause) if follow else iter(())
     try:
-        (_print_json if as_json else _print_table)(there, coming)
+        _print_json(chain(there, coming)) if as_json else _print_table(there, coming, follow)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough; nothing is left to be flushed at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -104,16 +104,16 @@ def _types(names: list[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ((), ()) if "all" in names else (tuple(names), ())
 
 
-def _print_json(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]") -> None:
+def _print_json(events: "Iterator[RecordedEvent]") -> None:
     from mcp_guard.cli.log_lines import json_line
 
-    for event in chain(there, coming):
+    for event in events:
         sys.stdout.write(json_line(event) + "\n")
 
 
-def _print_table(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]") -> None:
+def _print_table(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]", following: bool) -> None:
     from mcp_guard.cli.columns import Columns
-    from mcp_guard.cli.log_lines import HEADINGS, line
+    from mcp_guard.cli.log_lines import HEADINGS, LEAST, line
 
-    columns = Columns(HEADINGS, [line(event) for event in islice(there, _SAMPLE)])
+    columns = Columns(HEADINGS, [line(event) for event in islice(there, _SAMPLE)], LEAST if following else ())
     columns.print(map(line, chain(there, coming)))

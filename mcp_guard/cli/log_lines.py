@@ -15,6 +15,7 @@ from mcp_guard.redaction import safe_text
 from mcp_guard.store.reader import RecordedEvent
 
 HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
+LEAST = (19, 12, 10, 20, 16, 16)  # columns of a terminal for each but the last, where more lines will come
 WIDEST = (19, 20, 20, 32, 18, 28, 400)  # characters of each column
 
 _OBSERVED = {"deny": "would deny", "require_approval": "would ask"}
