@@ -6,12 +6,14 @@ The invariant: a row is bounded, whatever the arguments are.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from mcp_guard.policy.values import Json
 from mcp_guard.redaction.patterns import is_secret_name, kind_of_secret, may_hold_secret
+
+if TYPE_CHECKING:
+    from mcp_guard.policy.values import Json
 
 ArgumentsMode = Literal["full", "redacted", "hashed", "none"]
 
@@ -33,7 +35,7 @@ class _UnkeepableError(Exception):
 
 
 def recorded_arguments(
-    arguments: Mapping[str, Json], encoded: bytes, mode: ArgumentsMode, key: bytes
+    arguments: "Mapping[str, Json]", encoded: bytes, mode: ArgumentsMode, key: bytes
 ) -> dict[str, object]:
     """The part of an event's data that holds a call's arguments: `arguments`, and `redacted` where anything is.
 
@@ -51,7 +53,7 @@ def recorded_arguments(
         return {"arguments": None, "redacted": [_entry(None, encoded, str(error), key)]}
 
 
-def _kept(arguments: Mapping[str, Json], large: bool, mode: ArgumentsMode, key: bytes) -> dict[str, object]:
+def _kept(arguments: "Mapping[str, Json]", large: bool, mode: ArgumentsMode, key: bytes) -> dict[str, object]:
     """The arguments with what may not be kept taken out. Raises _UnkeepableError where too little would be left."""
     judge = _JUDGES.get(mode, _is_leaf)
     walk = _Walk(_or_too_long(judge) if large else judge, key, names_too=mode != "full")
@@ -65,7 +67,7 @@ def _kept(arguments: Mapping[str, Json], large: bool, mode: ArgumentsMode, key: 
     return {"arguments": msgspec.Raw(text), "redacted": entries} if entries else {"arguments": msgspec.Raw(text)}
 
 
-def _is_secret(name: str | None, value: Json) -> str | None:
+def _is_secret(name: str | None, value: "Json") -> str | None:
     if isinstance(value, str):
         return "name" if value and name is not None and is_secret_name(name) else kind_of_secret(value)
     if value is None or isinstance(value, bool) or name is None or value == {} or value == []:
@@ -73,11 +75,11 @@ def _is_secret(name: str | None, value: Json) -> str | None:
     return "name" if is_secret_name(name, of_number=isinstance(value, int | float)) else None
 
 
-def _is_leaf(name: str | None, value: Json) -> str | None:
+def _is_leaf(name: str | None, value: "Json") -> str | None:
     return None if isinstance(value, dict | list) else "hashed"
 
 
-def _is_nothing(name: str | None, value: Json) -> str | None:
+def _is_nothing(name: str | None, value: "Json") -> str | None:
     return None
 
 
@@ -85,7 +87,7 @@ _JUDGES: dict[ArgumentsMode, Judge] = {"full": _is_nothing, "redacted": _is_secr
 
 
 def _or_too_long(judge: Judge) -> Judge:
-    def judge_size(name: str | None, value: Json) -> str | None:
+    def judge_size(name: str | None, value: "Json") -> str | None:
         why = judge(name, value)
         return why or ("size" if isinstance(value, str) and len(value) > LONGEST else None)
 
@@ -103,7 +105,7 @@ class _Walk:
         self._entries: list[Entry] = []
         self._path_room = LARGEST
 
-    def copy(self, arguments: Mapping[str, Json]) -> tuple[dict[str, Json], list[Entry]]:
+    def copy(self, arguments: "Mapping[str, Json]") -> "tuple[dict[str, Json], list[Entry]]":
         """The copy, and an entry for each value that is null in it instead."""
         top: dict[str, Json] = {}
         level: list[_Pending] = [(dict(arguments), top, None)]
@@ -118,7 +120,7 @@ class _Walk:
             level, self._below = self._below, []
         raise _UnkeepableError("depth")
 
-    def _fill_object(self, source: dict[str, Json], target: dict[str, Json], path: Path) -> None:
+    def _fill_object(self, source: "dict[str, Json]", target: "dict[str, Json]", path: Path) -> None:
         for name, value in source.items():
             kind = kind_of_secret(name) if self._names_too else None
             shown = name if kind is None else f"redacted {_hash(self._key, name.encode())}"
@@ -126,7 +128,7 @@ class _Walk:
                 self._add((path, shown), name, f"key {kind}")
             target[shown] = self._kept(name, value, (path, shown))
 
-    def _kept(self, name: str | None, value: Json, path: Path) -> Json:
+    def _kept(self, name: str | None, value: "Json", path: Path) -> "Json":
         """The value as it is kept: itself, an empty copy that is filled on the next level, or None."""
         why = self._judge(name, value)
         if why is not None:
@@ -138,7 +140,7 @@ class _Walk:
         self._below.append((value, copy, path))
         return copy
 
-    def _add(self, path: Path, value: Json, why: str) -> None:
+    def _add(self, path: Path, value: "Json", why: str) -> None:
         try:
             text = value.encode() if isinstance(value, str) else _encode(value)
         except RecursionError:

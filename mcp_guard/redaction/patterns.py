@@ -72,6 +72,7 @@ def _bounded(kind: str) -> bytes:
 _prefilter = _compile(rb"(?i:" + _NAMES + rb")|\"(?i:" + _WHOLE_NAMES + rb")\"|" + b"|".join(_SHAPES.values()))
 _name = _compile(rb"(?i:" + _NAMES + rb"|^(?:" + _WHOLE_NAMES + rb")$)")
 _number_name = _compile(rb"(?i:" + _NUMBER_NAMES + rb")")
+_any_shape = _compile(rb"|".join(map(_bounded, _SHAPES)))
 _shapes = {kind: _compile(_bounded(kind)) for kind in _SHAPES}
 _assignment = _compile(_ASSIGNMENT)
 
@@ -92,9 +93,8 @@ def kind_of_secret(text: str) -> str | None:
     encoded = _bytes(text)
     if _prefilter.search(encoded) is None:
         return None
-    for kind, pattern in _shapes.items():
-        if pattern.search(encoded):
-            return kind
+    if _any_shape.search(encoded) is not None:
+        return next(kind for kind, pattern in _shapes.items() if pattern.search(encoded))
     return "assignment" if any(_assigned(encoded)) else None
 
 
