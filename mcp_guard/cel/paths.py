@@ -22,6 +22,7 @@ from mcp_guard.cel.syntax import (
     Unary,
     parts,
 )
+from mcp_guard.cel.values import TYPES
 
 Segments = tuple[str | None, ...]
 Known = frozenset[Segments]
@@ -73,6 +74,8 @@ class _Reader:
         self.found: dict[Segments, tuple[bool, int]] = {}
 
     def record(self, segments: Segments, guarded: bool, at: int) -> None:
+        if ".".join(map(str, segments)) in TYPES:
+            return
         before, first = self.found.get(segments, (True, at))
         self.found[segments] = (before and guarded, min(first, at))
 
@@ -95,8 +98,8 @@ class _Reader:
             self.visit_bind(node, known, aliases)
         elif isinstance(node, OptionalMap):
             self.visit(node.target, known, aliases)
-            inside = {**aliases, node.variable: path_of(node.target, aliases)}
-            self.visit(node.body, known | _with_parents(inside[node.variable]), inside)
+            found = path_of(node.target, aliases)
+            self.visit(node.body, known if found is None else known | {found}, {**aliases, node.variable: found})
         elif isinstance(node, Name):
             return
         else:
@@ -162,7 +165,10 @@ def path_of(node: Node, aliases: Aliases) -> Segments | None:
 
 
 def facts(node: Node, when: bool, aliases: Aliases) -> Known:
-    """The paths that are there for certain where a condition came out as `when`."""
+    """The paths that are there where a condition came out as `when`, and whose absence makes it come out otherwise.
+
+    Not their parents: without those a `has` fails instead of being false.
+    """
     if isinstance(node, Unary) and node.operator == "!":
         return facts(node.operand, not when, aliases)
     if isinstance(node, Logic):
@@ -172,15 +178,11 @@ def facts(node: Node, when: bool, aliases: Aliases) -> Known:
         return NOTHING
     if isinstance(node, Has):
         parent = path_of(node.operand, aliases)
-        return NOTHING if parent is None else _with_parents((*parent, node.field))
+        return NOTHING if parent is None else frozenset(((*parent, node.field),))
     if isinstance(node, Binary) and node.operator == "in" and isinstance(node.left, Literal):
         parent, key = path_of(node.right, aliases), node.left.value
-        return _with_parents((*parent, key)) if parent is not None and isinstance(key, str) else NOTHING
+        return frozenset(((*parent, key),)) if parent is not None and isinstance(key, str) else NOTHING
     return NOTHING
-
-
-def _with_parents(segments: Segments | None) -> Known:
-    return frozenset(segments[:length] for length in range(1, len(segments) + 1)) if segments else NOTHING
 
 
 def _is_optional(node: Node) -> bool:

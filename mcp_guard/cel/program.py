@@ -18,6 +18,10 @@ from mcp_guard.cel.types import Type
 from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal
 
 
+UNFORESEEN = "the condition cannot be evaluated on these values ({})"
+"""What the evaluator did not expect: values that are no plain data, or no more memory or stack."""
+
+
 class Program:
     """An expression, ready to be evaluated any number of times. Made by `compile`."""
 
@@ -42,9 +46,10 @@ class Program:
 
         Pass one `budget` to all the conditions of one decision, so that together they do no more work than one may.
         """
-        frame = self._frame.copy()
-        frame[0] = Budget() if budget is None else budget
+        frame = self._frame
         try:
+            frame = frame.copy()
+            frame[0] = Budget() if budget is None else budget
             value = self._run(activation, frame)
             if value is not UNKNOWN:
                 return value
@@ -52,8 +57,11 @@ class Program:
         except EvaluationError as error:
             failure = error
         except Exception as error:
-            failure = _unforeseen(error)
-        raise _without_traces(failure)
+            failure = EvaluationError(UNFORESEEN.format(type(error).__name__))
+        try:
+            raise _without_traces(failure)
+        finally:
+            del failure, frame  # A traceback holds this frame: without this, values would wait for the collector.
 
     def partial(self, activation: Mapping[str, Value], budget: Budget | None = None) -> "bool | Unknown":
         """The condition as far as it can be told: True or False whatever the unknown values are, else `UNKNOWN`.
@@ -61,12 +69,12 @@ class Program:
         Unknown is what stands in the activation as `UNKNOWN`, and every variable that it lacks. Raises
         `EvaluationError` where the condition fails whatever the unknown values are, or is no condition.
         """
-        names = PartialNames(activation)
+        frame = self._frame
         allowance = Budget() if budget is None else budget
-        frame = self._frame.copy()
-        frame[0] = allowance
         try:
-            value = self._run(names, frame)
+            frame = frame.copy()
+            frame[0] = allowance
+            value = self._run(PartialNames(activation), frame)
             if value is True or value is False or value is UNKNOWN:
                 return value
             failure = refusal("condition", value)
@@ -76,17 +84,15 @@ class Program:
             if allowance.exhausted:
                 return UNKNOWN
             failure = error
-        except Exception as error:
-            failure = _unforeseen(error)
-        raise _without_traces(failure)
+        except Exception:  # unforeseen, and so no ground for telling anything
+            return UNKNOWN
+        try:
+            raise _without_traces(failure)
+        finally:
+            del failure, frame
 
     def __repr__(self) -> str:
         return f"Program({self.source!r})"
-
-
-def _unforeseen(error: Exception) -> EvaluationError:
-    """The failure for what the evaluator did not expect: values that are no plain data, or no more memory or stack."""
-    return EvaluationError(f"the condition cannot be evaluated on these values ({type(error).__name__})")
 
 
 def _without_traces(failure: EvaluationError) -> EvaluationError:

@@ -168,9 +168,7 @@ def bools(depth: int, variables: tuple[str, ...] = ()) -> st.SearchStrategy[str]
             st.builds("({} in {})".format, text, items),
             st.builds("({} in request.args)".format, text),
             st.builds("({} in {})".format, ANY_ARGUMENT, ANY_ARGUMENT),
-            st.builds(
-                "{}.{}({})".format, text, st.sampled_from(["contains", "startsWith", "endsWith"]), text
-            ),
+            st.builds("{}.{}({})".format, text, st.sampled_from(["contains", "startsWith", "endsWith"]), text),
             st.builds(
                 "{}.matches({})".format,
                 text,
@@ -200,6 +198,8 @@ def bools(depth: int, variables: tuple[str, ...] = ()) -> st.SearchStrategy[str]
                     ['p.mail.endsWith("@acme.com")', "p.age > 18", "has(p.age) && p.age > 18", 'p.mail == "b@evil.org"']
                 ),
             ),
-            st.builds("(type({}) == {})".format, ANY_ARGUMENT, st.sampled_from(["string", "int", "bool", "list", "map"])),
+            st.builds(
+                "(type({}) == {})".format, ANY_ARGUMENT, st.sampled_from(["string", "int", "bool", "list", "map"])
+            ),
         )
     )

@@ -195,7 +195,11 @@ ON_ARGUMENTS = [
     ("request.args.n.map(x, x * 2) == [2, 4]", {"n": [1, 2]}, True),
     ("request.args.n.map(x, x > 1, x * 2) == [4]", {"n": [1, 2]}, True),
     ("request.args.n.map(x, x * 2) == [2, 4]", {"n": [1, "a"]}, ERROR),
-    ("request.args.rows.all(row, row.cells.all(cell, cell != 0))", {"rows": [{"cells": [1]}, {"cells": [2, 0]}]}, False),
+    (
+        "request.args.rows.all(row, row.cells.all(cell, cell != 0))",
+        {"rows": [{"cells": [1]}, {"cells": [2, 0]}]},
+        False,
+    ),
     ("request.args.rows.all(x, request.args.rows.exists(y, y == x))", {"rows": [1, 2]}, True),
     ('request.args.all(key, key in ["a", "b"])', {"a": 1, "c": 2}, False),
     ("request.args.exists(key, type(request.args[key]) == string)", {"a": 1, "b": "x"}, True),
@@ -300,4 +304,3 @@ def test_a_condition_on_arguments(source, arguments, expected):
 @pytest.mark.parametrize(("source", "expected"), ON_FACTS)
 def test_a_condition_on_who_calls_what(source, expected):
     assert judged(source, call()) is expected
-
