@@ -5,6 +5,7 @@ part; where one of its known deviations may decide the answer, there is no answe
 by running our own evaluator with builders that look at the values of each operation.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -99,14 +100,17 @@ def answer(source: str, activation: Mapping[str, Value]) -> Answer:
         return NOT_COMPARABLE
     celpy: Any = import_module("celpy")
     to_cel: Any = import_module("celpy.adapter").json_to_cel
+    recursion_limit = sys.getrecursionlimit()
     try:
-        environment = celpy.Environment()
+        environment = celpy.Environment()  # which raises the limit for the whole process
         program = environment.program(environment.compile(source))
         return Answer(plain(program.evaluate({name: to_cel(value) for name, value in activation.items()})))
     except celpy.CELEvalError:
         return ERROR
     except Exception:  # what breaks it is no opinion
         return NOT_COMPARABLE
+    finally:
+        sys.setrecursionlimit(recursion_limit)
 
 
 def plain(value: Any) -> Value:
