@@ -70,7 +70,7 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
         condition=condition,
         message=section.message,
         place=entry.place(),
-        verdicts=verdicts(rule_id, section.effect, section.message),
+        verdicts=verdicts(rule_id, section.effect, section.message, condition),
         reads=reads(condition),
     )
 
@@ -112,7 +112,25 @@ def _ids(entries: Sequence[RuleEntry], report: Report) -> list[str]:
         if entry.section.id is not None:
             _check_id(entry, entry.section.id, taken, report)
             taken.setdefault(entry.section.id, entry)
-    return [entry.section.id or _made_id(entry, taken, report) for entry in entries]
+    made = _MadeIds(set(taken))
+    return [entry.section.id or made.id_for(_name(entry, report)) for entry in entries]
+
+
+class _MadeIds:
+    """Makes ids out of names: the name's slug, with a number where that is taken."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._numbers: dict[str, int] = {}
+
+    def id_for(self, name: str) -> str:
+        base = slug_of(name, otherwise="rule")
+        made = base
+        while made in self._taken:
+            number = self._numbers[base] = self._numbers.get(base, 1) + 1
+            made = f"{base}-{number}"
+        self._taken.add(made)
+        return made
 
 
 def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], report: Report) -> None:
@@ -126,18 +144,12 @@ def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], repor
         report.error("bad-id", message, place, f"write `{slug_of(rule_id)}`")
 
 
-def _made_id(entry: RuleEntry, taken: dict[str, RuleEntry], report: Report) -> str:
-    name = entry.section.name
-    if not (name and name.strip()):
+def _name(entry: RuleEntry, report: Report) -> str:
+    name = entry.section.name or ""
+    if not name.strip():
         place = entry.place("id" if entry.section.id is not None else "name")
         report.error("missing-field", "a rule needs an `id` or a `name`", place, "say what the rule is for")
-    base = slug_of(name or "", otherwise="rule")
-    made, number = base, 1
-    while made in taken:
-        number += 1
-        made = f"{base}-{number}"
-    taken[made] = entry
-    return made
+    return name
 
 
 def _fault(fault: Fault, tree: Tree, node: Node, report: Report) -> None:

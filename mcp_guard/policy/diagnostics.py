@@ -3,7 +3,7 @@
 The codes are documented in docs/policy.md. Nothing here judges a policy; everything that does, reports through here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,7 @@ Severity = Literal["error", "warning"]
 
 SHOWN_WIDTH = 120  # of a source line; a longer one is cut round the caret
 SHOWN_DIAGNOSTICS = 50
+COMPARED_NAMES, LISTED_NAMES = 200, 20  # in a suggestion
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -99,17 +100,16 @@ def printable(text: str) -> str:
     return "".join(" " if char == "\t" else char if char.isprintable() else "�" for char in text)
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """The known word that is like this one, or nothing."""
+def closest(word: str, known: Collection[str]) -> str:
+    """The known word that is like this one, or nothing; where very many are known, nothing at once."""
     from difflib import get_close_matches
 
-    found = get_close_matches(word[:64], sorted(known), n=1, cutoff=0.6)
+    found = get_close_matches(word[:64], sorted(known), n=1, cutoff=0.6) if len(known) <= COMPARED_NAMES else []
     return found[0] if found else ""
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Collection[str]) -> str:
     """A hint that names the known word closest to this one, or lists the known ones where none is close."""
-    names = sorted(known)
-    if found := closest(word, names):
+    if found := closest(word, known):
         return f"did you mean `{found}`?"
-    return f"known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""
+    return f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= LISTED_NAMES else ""

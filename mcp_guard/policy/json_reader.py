@@ -4,7 +4,18 @@ import re
 from json.decoder import JSONDecodeError, scanstring  # pyright: ignore (the C scanner is not in the stubs)
 from typing import cast
 
-from mcp_guard.policy.tree import MAX_DEPTH, MAX_NODES, Fields, Items, Node, Scalar, Text, Tree, UnreadableError
+from mcp_guard.policy.tree import (
+    MAX_DEPTH,
+    MAX_NODES,
+    Fields,
+    Items,
+    Node,
+    Scalar,
+    Text,
+    Tree,
+    UnreadableError,
+    has_surrogate,
+)
 
 SPACE = re.compile(r"[ \t\r\n]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][-+]?[0-9]+)?")
@@ -74,7 +85,7 @@ class _Reader:
                 raise self.broken("`:` expected after the key")
             self.at += 1
             pairs.append((key, self.value(depth + 1)))
-        return Fields(tuple(pairs), start, self.at)
+        return Fields.of(pairs, start, self.at)
 
     def _array(self, depth: int) -> Items:
         start, nodes = self.at, list[Node]()
@@ -102,7 +113,7 @@ class _Reader:
             value, end = cast(tuple[str, int], scanstring(self.characters, start + 1, True))
         except JSONDecodeError as error:
             raise self.text.unreadable("syntax", f"not JSON: {error.msg}", error.pos) from None
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if has_surrogate(value):
             raise self.text.unreadable("syntax", "half of a surrogate pair is no character", start)
         self.at = end
         return Scalar(value, start, end, "json")

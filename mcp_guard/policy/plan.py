@@ -9,10 +9,15 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from mcp_guard import cel
+from mcp_guard.policy.rules import terms
 from mcp_guard.policy.standing import Standing, Step, answer
 from mcp_guard.policy.values import Decision, Json, Outcome, RuleTrace, VisibilityLevel
 
-NO_RULE_FOR_THESE = "No policy rule allows this call with these arguments; with other arguments {} could."
+NO_RULE_FOR_THESE = "No policy rule allows this call with these arguments. {}."
+WOULD: dict[Outcome, str] = {
+    "allow": 'Rule "{}" allows calls where `{}`',
+    "require_approval": 'Rule "{}" lets calls through with a person\'s approval where `{}`',
+}
 NAMED_IN_REASON = 3
 
 
@@ -54,11 +59,12 @@ def _level(reachable: set[Outcome]) -> VisibilityLevel:
 
 
 def _undecided(steps: Iterable[Step], no_rule: Decision) -> Decision:
-    """The denial where no rule matches; it names the first rules that other arguments could match."""
-    names = [f'rule "{step.rule}"' for step in steps if step.effect != "deny"][:NAMED_IN_REASON]
-    if not names:
+    """The denial where no rule matches; it says what would pass: the first rules that other arguments could match."""
+    able = [step for step in steps if step.matched.outcome in WOULD][:NAMED_IN_REASON]
+    if not able:
         return no_rule
-    return Decision("deny", "default", None, NO_RULE_FOR_THESE.format(" or ".join(names)))
+    would = "; ".join(WOULD[step.matched.outcome].format(step.rule, terms(step.condition)) for step in able)
+    return Decision("deny", "default", None, NO_RULE_FOR_THESE.format(would))
 
 
 Heard = dict[int, RuleTrace]

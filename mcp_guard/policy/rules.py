@@ -26,16 +26,18 @@ ALWAYS: dict[Outcome, str] = {
 }
 MATCHED: dict[Outcome, str] = {
     "allow": 'Policy rule "{}" allows this call with these arguments.',
-    "deny": 'Policy rule "{}" denies this call because of its arguments.',
+    "deny": 'Policy rule "{}" denies calls where `{}`.',
     "require_approval": 'Policy rule "{}" lets a call with these arguments through only with a person\'s approval.',
 }
 UNJUDGED = (
     'Policy rule "{}" denies this call because its condition could not be evaluated: an argument that it reads is '
-    "missing or of another type than it expects, or the arguments are too large to judge."
+    "missing or of another type than it expects, or the arguments are too large to judge. It denies calls where `{}`."
 )
 UNJUDGEABLE = (
     'Policy rule "{}" denies this tool because its condition cannot be evaluated here, whatever the arguments.'
 )
+
+LONGEST_TERMS = 300  # characters of a condition in a sentence
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -81,12 +83,19 @@ class Rule(msgspec.Struct, frozen=True):
     reads: Reads = Reads()
 
 
-def verdicts(rule: str, effect: Effect, message: str | None) -> Verdicts:
+def terms(condition: cel.Program | None) -> str:
+    """A condition as part of a sentence, for people and models: on one line, bounded."""
+    source = " ".join(condition.source.split()) if condition else "true"
+    return source if len(source) <= LONGEST_TERMS else source[:LONGEST_TERMS] + "…"
+
+
+def verdicts(rule: str, effect: Effect, message: str | None, condition: cel.Program | None) -> Verdicts:
     """The decisions of a rule. A deny rule decides also where its condition cannot be evaluated; no other does."""
     outcome = OUTCOMES[effect]
+    where = terms(condition)
 
     def decision(text: str) -> Decision:
-        return Decision(outcome, "policy", rule, text.format(rule), message)
+        return Decision(outcome, "policy", rule, text.format(rule, where), message)
 
     denies = outcome == "deny"
     return Verdicts(

@@ -6,6 +6,7 @@ may recurse. Nothing here knows what a policy looks like.
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -40,15 +41,23 @@ class Items(msgspec.Struct, frozen=True):
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """A mapping: each key with its value, in the order of the file."""
+    """A mapping: each key with its value, in the order of the file; and `at`, the position of each key in it."""
 
     pairs: "tuple[tuple[Scalar, Node], ...]"
     start: int
     end: int
+    at: dict[str, int]
 
-    def get(self, name: str) -> "Node | None":
-        """The value of a key, or None."""
-        return next((node for key, node in self.pairs if key.value == name), None)
+    @classmethod
+    def of(cls, pairs: "Iterable[tuple[Scalar, Node]]", start: int, end: int) -> "Fields":
+        """The mapping of these pairs. Keys are text, and each is there once."""
+        kept = tuple(pairs)
+        return cls(kept, start, end, {str(key.value): position for position, (key, _) in enumerate(kept)})
+
+    def pair(self, name: str) -> "tuple[Scalar, Node] | None":
+        """A key and its value, or None."""
+        position = self.at.get(name)
+        return None if position is None else self.pairs[position]
 
 
 Node: TypeAlias = "Scalar | Items | Fields"
@@ -100,8 +109,8 @@ class Tree(msgspec.Struct, frozen=True):
         node: Node = self.root
         for step in path:
             match node, step:
-                case Fields(), str() if (child := node.get(step)) is not None:
-                    node = child
+                case Fields(), str() if (pair := node.pair(step)) is not None:
+                    node = pair[1]
                 case Items(), int() if step < len(node.nodes):
                     node = node.nodes[step]
                 case _:
@@ -110,9 +119,9 @@ class Tree(msgspec.Struct, frozen=True):
 
     def key(self, path: Path) -> Node:
         """The key that a path ends in, where it ends in one; else the node at the path."""
-        parent = self.find(path[:-1])
-        if isinstance(parent, Fields):
-            return next((key for key, _ in parent.pairs if key.value == path[-1]), parent)
+        parent, name = self.find(path[:-1]), path[-1]
+        if isinstance(parent, Fields) and isinstance(name, str) and (pair := parent.pair(name)) is not None:
+            return pair[0]
         return self.find(path)
 
     def place(self, node: Node) -> Place:
@@ -129,3 +138,8 @@ def plain(node: Node) -> Json:
             return [plain(child) for child in node.nodes]
         case Fields():
             return {str(key.value): plain(child) for key, child in node.pairs}
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether half a surrogate pair is in a text; that is no character, and nothing can write it down."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcp_guard.policy.tree import MAX_DEPTH, MAX_NODES, Fields, Items, Node, Scalar, Style, Text, Tree
+from mcp_guard.policy.tree import MAX_DEPTH, MAX_NODES, Fields, Items, Node, Scalar, Style, Text, Tree, has_surrogate
 
 if TYPE_CHECKING:
     from yaml.error import MarkedYAMLError
@@ -134,7 +134,7 @@ class _Composer:
         children = done.children
         if done.is_mapping:
             keys = (child for child in children[::2] if isinstance(child, Scalar))
-            node = Fields(tuple(zip(keys, children[1::2], strict=True)), done.start, end)
+            node = Fields.of(zip(keys, children[1::2], strict=True), done.start, end)
         else:
             node = Items(tuple(children), done.start, end)
         self._place(node, done.anchor, done.size, done.height + 1)
@@ -193,7 +193,7 @@ def _scalar(text: Text, event: "ScalarEvent") -> Scalar:
     _refuse_tag(text, event)
     start, end = _at(event), _index(event.end_mark)
     style = STYLES.get(event.style or "", "plain")
-    if any("\ud800" <= char <= "\udfff" for char in event.value):
+    if has_surrogate(event.value):
         raise text.unreadable("syntax", "half of a surrogate pair is no character", start)
     value = _plain_value(text, event.value, start) if style == "plain" else event.value
     return Scalar(value, start, end, style)
