@@ -17,7 +17,6 @@ from mcp_guard.cel.syntax import Node
 from mcp_guard.cel.types import Type
 from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal
 
-
 UNFORESEEN = "the condition cannot be evaluated on these values ({})"
 """What the evaluator did not expect: values that are no plain data, or no more memory or stack."""
 

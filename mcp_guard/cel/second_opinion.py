@@ -140,11 +140,11 @@ BASE = frozenset(["contains", "double", "dyn", "endsWith", "int", "matches", "si
 
 def _comparable(source: str, activation: Mapping[str, Value]) -> bool:
     """Whether nothing in an expression or in the values that it works on is known to go another way in cel-python."""
-    tree = parse(source)
-    if any(_is_extension(node) for node, _ in walk(tree)):
-        return False
     watch = _Watch()
     try:
+        tree = parse(source)
+        if any(_is_extension(node) for node, _ in walk(tree)):
+            return False
         run, size = watch.evaluator(source, tree)
         run(activation, [Budget(), *[None] * size])
     except EvaluationError:

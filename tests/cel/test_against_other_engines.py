@@ -1,4 +1,4 @@
-"""The language as other implementations have it: Google's C++ engine evaluates, cel-python parses, on random expressions.
+"""The language as others have it: Google's C++ engine evaluates, cel-python parses, both on random expressions.
 
 Where they are known to differ on purpose the expressions are not made, or the answer is not compared; each such place
 says why.
@@ -69,7 +69,7 @@ def _for_the_cpp_engine(value):
     if isinstance(value, list):
         return all(map(_for_the_cpp_engine, value))
     if isinstance(value, str):
-        return value.isprintable() or value.isascii() and "\x00" not in value
+        return value.isprintable() or (value.isascii() and "\x00" not in value)
     return not isinstance(value, int) or abs(value) < 2**63
 
 
