@@ -63,7 +63,7 @@ def _undecided(steps: Iterable[Step], no_rule: Decision) -> Decision:
     able = [step for step in steps if step.matched.outcome in WOULD][:NAMED_IN_REASON]
     if not able:
         return no_rule
-    would = "; ".join(WOULD[step.matched.outcome].format(step.rule, terms(step.condition)) for step in able)
+    would = ". ".join(WOULD[step.matched.outcome].format(step.rule, terms(step.condition)) for step in able)
     return Decision("deny", "default", None, NO_RULE_FOR_THESE.format(would))
 
 

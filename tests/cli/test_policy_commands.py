@@ -227,7 +227,8 @@ def test_an_explanation_as_data(shell: Shell) -> None:
         "decided_by": "policy",
         "rule": "protect",
         "reason": 'Policy rule "protect" denies this call because its condition could not be evaluated: an argument '
-        "that it reads is missing or of another type than it expects, or the arguments are too large to judge.",
+        "that it reads is missing or of another type than it expects, or the arguments are too large to judge. "
+        'It denies calls where `request.args.branch == "main"`.',
         "visibility": "conditional",
         "trace": [
             {"rule": "draft", "effect": "deny", "outcome": "inactive", "error": None},

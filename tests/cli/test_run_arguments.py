@@ -31,7 +31,7 @@ def test_both_know_the_same_options():
 
 
 VALUES = st.sampled_from(
-    ["a", "x.yaml", "-x", "--", "--db", "5", "0", "-1", "007", "٣", "enforce", "observe", "full"] + ["", "a b"]
+    ["a", "x.yaml", "-x", "--", "--db", "5", "0", "-1", "007", "٣", "enforce", "observe", "full", "", "a b"]
 )
 WORDS = st.lists(st.tuples(st.sampled_from([*sorted(OPTIONS), "--bogus", "stray", "-h"]), VALUES), max_size=4).map(
     lambda pairs: [word for pair in pairs for word in pair]

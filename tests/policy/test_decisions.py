@@ -74,14 +74,15 @@ def test_all_conditions_of_a_decision_share_one_budget() -> None:
 REASONS: list[tuple[str, list[str], dict[str, Json], str]] = [
     ("default, nothing could allow", [DENY_X1], {"x": 2}, "No policy rule allows this tool."),
     ("default, others could", [GATED_X1], {"x": 2},
-     'No policy rule allows this call with these arguments; with other arguments rule "gate" could.'),
+     'No policy rule allows this call with these arguments. Rule "gate" allows calls where `request.args.x == 1`.'),
     ("a rule that denies whatever the arguments", [DENY], {},
      'Policy rule "no" denies this tool, whatever its arguments.'),
     ("a rule that denies these arguments", [DENY_X1], {"x": 1},
-     'Policy rule "stop" denies this call because of its arguments.'),
+     'Policy rule "stop" denies calls where `request.args.x == 1`.'),
     ("a rule that cannot tell", [DENY_X1], {},
      'Policy rule "stop" denies this call because its condition could not be evaluated: an argument that it reads is '
-     "missing or of another type than it expects, or the arguments are too large to judge."),
+     "missing or of another type than it expects, or the arguments are too large to judge. It denies calls where "
+     "`request.args.x == 1`."),
     ("a rule that can never tell", ["{id: odd, effect: deny, when: 'mcp.tags[0] == \"a\"'}"], {},
      'Policy rule "odd" denies this tool because its condition cannot be evaluated here, whatever the arguments.'),
     ("a rule that allows", [ALLOW], {}, 'Policy rule "yes" allows this tool.'),
@@ -100,7 +101,8 @@ def test_a_reason_is_a_sentence_to_act_on(given: list[str], args: dict[str, Json
 def test_a_reason_names_a_few_rules_that_could_allow_not_all() -> None:
     given = [f"{{id: r{number}, effect: gated, when: request.args.x == {number}}}" for number in range(9)]
     reason = policy_of(rules(*given)).decide(call(args={"x": 99})).reason
-    assert 'rule "r0" or rule "r1" or rule "r2" could' in reason
+    for number in range(3):
+        assert f'Rule "r{number}" allows calls where `request.args.x == {number}`.' in reason
     assert "r3" not in reason
 
 

@@ -23,8 +23,8 @@ CALLS: list[tuple[str, list[str]]] = [
     ("call: {server: s, tool: send_mail}, expect: require_approval, visibility: conditional", []),
     ("call: {server: s, tool: put, args: {x: 1}}, expect: allow, visibility: conditional", []),
     ("call: {server: s, tool: put, args: {x: 2}}, expect: allow", [
-        "expected allow, got deny: No policy rule allows this call with these arguments; with other arguments rule "
-        '"gate" could.',
+        "expected allow, got deny: No policy rule allows this call with these arguments. "
+        'Rule "gate" allows calls where `request.args.x == 1`.',
     ]),
     ("call: {server: s, tool: put, args: {x: 1}}, expect: allow, rule: ask", [
         'expected rule "ask" to decide, but rule "gate" did: Policy rule "gate" allows this call with these arguments.',
@@ -33,8 +33,8 @@ CALLS: list[tuple[str, list[str]]] = [
         'expected rule "gate" to decide, but no rule did: No policy rule allows this tool.',
     ]),
     ("call: {server: s, tool: put}, expect: allow, visibility: denied", [
-        "expected allow, got deny: No policy rule allows this call with these arguments; with other arguments rule "
-        '"gate" could.',
+        "expected allow, got deny: No policy rule allows this call with these arguments. "
+        'Rule "gate" allows calls where `request.args.x == 1`.',
         "expected the tool to be denied at discovery, but it is conditional",
     ]),
 ]  # fmt: skip
