@@ -113,7 +113,7 @@ def contains(container: Value, wanted: Value, budget: Budget) -> bool:
     kind = kind_of(container)
     if kind is dict:
         return entry(container, wanted, budget) is not MISSING
-    if kind is not list:
+    if kind is not list or wanted is UNKNOWN:
         raise refusal("in", wanted, container)
     budget.spend(len(container))
     return any(equal(wanted, item, budget) for item in container)

@@ -67,7 +67,7 @@ def make_map(node: MapOf, scope: Scope) -> Run:
     def run(names: Names, frame: Frame) -> Value:
         found: dict[Value, Value] = {}
         for key, value, optional in entries:
-            one, other = key(names, frame), value(names, frame)
+            one, other = known(key(names, frame)), value(names, frame)
             if not optional:
                 put(found, one, other)
             elif content(other):

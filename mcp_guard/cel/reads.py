@@ -82,7 +82,7 @@ def _position(container: list[Value], key: Value) -> int:
 def optional_member(container: Value, key: Value, frame: Frame) -> OptionalValue:
     """`container[?key]`, and `container.?key`: an optional, empty where there is no such key."""
     kind = kind_of(container)
-    if kind is OptionalValue:
+    if kind is OptionalValue and key is not UNKNOWN:
         return optional_member(container.value, key, frame) if container.present else NONE
     if kind is dict:
         found = entry(container, key, frame[BUDGET])

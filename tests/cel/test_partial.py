@@ -1,10 +1,16 @@
 """Conditions judged while the arguments are unknown: what can be told, and that it never turns out otherwise."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard import cel
+from mcp_guard.cel.errors import UnknownValueError
+from mcp_guard.cel.functions import FAMILIES, overloads
+from mcp_guard.cel.functions.networks import to_cidr, to_ip
+from mcp_guard.cel.values import OptionalValue
 from tests.cel.expressions import ARGUMENTS, bools
 from tests.cel.situations import FACTS, call
 
@@ -45,6 +51,12 @@ WITHOUT_ARGUMENTS = [
     ("timestamp(request.args.x) > timestamp(0)", UNKNOWN),
     ('cidr("10.0.0.0/8").containsIP(request.args.x)', UNKNOWN),
     ("request.args.x < request.args.y", UNKNOWN),
+    # what would not look at the value either would still fail where it is missing
+    ("request.args.x in []", UNKNOWN),
+    ("optional.none()[?request.args.x].hasValue()", UNKNOWN),
+    ("{?request.args.x: optional.none()}.size() == 0", UNKNOWN),
+    ("[].join(request.args.x) == ''", UNKNOWN),
+    ("''.split('a', request.args.x).size() == 0", UNKNOWN),
     # what settles it whatever the arguments are
     ('agent.slug == "cursor" && request.args.x == 1', False),
     ('request.args.x == 1 && agent.slug == "cursor"', False),
@@ -118,6 +130,45 @@ SOME_KNOWN = [
 @pytest.mark.parametrize(("source", "arguments", "expected"), SOME_KNOWN)
 def test_a_condition_with_some_of_its_arguments(source, arguments, expected):
     assert partly(source, call(**arguments)) is expected
+
+
+SAMPLES = {
+    "A": "a",
+    "B": 1,
+    "bool": True,
+    "int": 0,
+    "uint": cel.UInt(1),
+    "double": 1.5,
+    "string": "+01:00",
+    "bytes": b"a",
+    "list": ["a"],
+    "map": {"a": 1},
+    "dyn": "a",
+    "timestamp": datetime(2026, 1, 1, tzinfo=UTC),
+    "duration": timedelta(seconds=1),
+    "net.IP": to_ip(cel.Budget(), "10.0.0.1"),
+    "net.CIDR": to_cidr(cel.Budget(), "10.0.0.0/8"),
+    "optional_type": OptionalValue("a"),
+}
+OVERLOADS = [
+    (row, position)
+    for name in FAMILIES
+    for is_method in (False, True)
+    for row in overloads(name, is_method)
+    for position in range(len(row.parameters))
+    if row.name not in ("or", "orValue")  # these look at their argument only where they need it
+]
+
+
+@pytest.mark.parametrize(("row", "position"), OVERLOADS, ids=[f"{row.name}-{position}" for row, position in OVERLOADS])
+def test_no_function_passes_over_an_unknown_argument(row, position):
+    arguments = [SAMPLES[parameter.name] for parameter in row.parameters]
+    arguments[position] = UNKNOWN
+    try:
+        found = row.run(cel.Budget(), *arguments)
+    except UnknownValueError:
+        return
+    assert found is UNKNOWN
 
 
 def test_an_unknown_is_neither_true_nor_false():
