@@ -1,8 +1,8 @@
 """A second opinion on conditions, from engines that share no code with ours: what `--cross-check` asks.
 
 Never on the way of a call: these engines can be made to hang or crash by arguments, so they see only what a policy's
-author wrote. cel-python is the parser to compare with. The evaluator is Google's C++ engine (cel-expr-python) where it
-is installed, else cel-python, which follows the language less closely.
+author wrote. Parses are compared with cel-python's. Values are compared with Google's C++ engine (cel-expr-python)
+where it is installed, else with cel-python, where that follows the language.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,34 +12,36 @@ from typing import Literal, Protocol, cast
 import msgspec
 
 from mcp_guard import cel
+from mcp_guard.cel import second_opinion
 from mcp_guard.policy.diagnostics import Diagnostic
 from mcp_guard.policy.inline_tests import TestResult
 from mcp_guard.policy.policy import Policy
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Call, Json
 
-Answer = Literal["true", "false", "error", "unsupported"]
+Opinion = Literal["true", "false", "an error", "nothing"]
 Facts = Mapping[str, Json]
+
+OPTIONAL_SYNTAX = (".?", "[?", "{?")
+"""What cel-python's parser does not know."""
 
 
 class Engine(Protocol):
     """Another implementation of CEL."""
 
     name: str
-    is_exact_on_errors: bool
 
-    def answer(self, source: str, facts: Facts) -> Answer:
-        """What a condition comes to; `unsupported` where the engine does not know a function or macro in it."""
+    def opinion(self, source: str, facts: Facts) -> Opinion:
+        """What a condition comes to; `nothing` where the engine has no answer to compare."""
         ...
 
 
 def cross_check_syntax(policy: Policy) -> tuple[Diagnostic, ...]:
-    """A warning for each condition that cel-python's parser refuses, though ours took it."""
-    parses = CelPython().parses
+    """A warning for each condition that cel-python reads in another way than we do."""
     return tuple(
-        Diagnostic("warning", "cross-check", f"`{rule.id}`: cel-python cannot parse this condition", rule.place)
+        Diagnostic("warning", "cross-check", f"`{rule.id}`: {difference}", rule.place)
         for rule in policy.rules
-        if rule.condition is not None and not parses(rule.condition.source)
+        if rule.condition is not None and (difference := _syntax_difference(rule.condition.source))
     )
 
 
@@ -57,36 +59,54 @@ def second_engine() -> Engine:
         return CelPython()
 
 
-def _cross_checked(result: TestResult, policy: Policy, engine: Engine) -> TestResult:
-    found = (*result.failures, *disagreements(result.test.call, policy, engine))
-    return msgspec.structs.replace(result, failures=found)
-
-
 def disagreements(call: Call, policy: Policy, engine: Engine) -> Iterator[str]:
     """A sentence for each condition in scope of a call that comes to something else in the other engine."""
     in_scope, facts = policy.in_scope(call)
     for rule in in_scope:
         if rule.condition is None:
             continue
-        ours, theirs = _our_answer(rule, facts), engine.answer(rule.condition.source, facts)
-        if "error" in (ours, theirs) and not engine.is_exact_on_errors:
-            continue
-        if theirs not in (ours, "unsupported"):
+        ours, theirs = _our_opinion(rule, facts), engine.opinion(rule.condition.source, facts)
+        if theirs not in (ours, "nothing"):
             yield f'rule "{rule.id}": the condition comes to {ours} here, and to {theirs} in {engine.name}'
 
 
-def _our_answer(rule: Rule, facts: Facts) -> Answer:
+def _syntax_difference(source: str) -> str | None:
+    if any(mark in source for mark in OPTIONAL_SYNTAX):
+        return None
+    return second_opinion.difference(source)
+
+
+def _cross_checked(result: TestResult, policy: Policy, engine: Engine) -> TestResult:
+    found = (*result.failures, *disagreements(result.test.call, policy, engine))
+    return msgspec.structs.replace(result, failures=found)
+
+
+def _our_opinion(rule: Rule, facts: Facts) -> Opinion:
     assert rule.condition is not None
     try:
-        return _answer(rule.condition.evaluate(facts))
+        return _opinion(rule.condition.evaluate(facts))
     except cel.EvaluationError:
-        return "error"
+        return "an error"
 
 
-def _answer(value: object) -> Answer:
+def _opinion(value: object) -> Opinion:
+    """A value in a word. What is no boolean is an error of a condition."""
     if value is True:
         return "true"
-    return "false" if value is False else "error"
+    return "false" if value is False else "an error"
+
+
+class CelPython:
+    """cel-python, all Python."""
+
+    name = "cel-python"
+
+    def opinion(self, source: str, facts: Facts) -> Opinion:
+        """What a condition comes to."""
+        answer = second_opinion.answer(source, facts)
+        if not answer.comparable:
+            return "nothing"
+        return "an error" if answer.failed else _opinion(answer.value)
 
 
 class _Compiled(Protocol):
@@ -101,7 +121,6 @@ class CelExpr:
     """Google's C++ engine. Raises ImportError where it is not installed."""
 
     name = "cel-expr-python"
-    is_exact_on_errors = True
 
     def __init__(self) -> None:
         module = import_module("cel_expr_python.cel")
@@ -110,49 +129,15 @@ class CelExpr:
             for part in ("strings", "optional", "bindings")
         ]
         variables = dict.fromkeys(("agent", "user", "mcp", "request"), module.Type.DYN)
-        self._compile = cast(
-            Callable[[str], _Compiled], module.NewEnv(variables=variables, extensions=extensions).compile
-        )
+        environment = module.NewEnv(variables=variables, extensions=extensions)
+        self._compile = cast(Callable[[str], _Compiled], environment.compile)
 
-    def answer(self, source: str, facts: Facts) -> Answer:
-        """What a condition comes to."""
+    def opinion(self, source: str, facts: Facts) -> Opinion:
+        """What a condition comes to. It cuts texts at U+0000, and so has no opinion on them."""
+        if "\\u0000" in msgspec.json.encode(facts).decode():
+            return "nothing"
         try:
             compiled = self._compile(source)
         except RuntimeError:
-            return "unsupported"
-        return _answer(compiled.eval(data=facts).value())
-
-
-class CelPython:
-    """cel-python, all Python. It gives values where the language has errors (`in` and macros over texts) and errors
-    where the language has values (comparisons of unlike types), so only its true and false are compared.
-    """
-
-    name = "cel-python"
-    is_exact_on_errors = False
-
-    def __init__(self) -> None:
-        self._celpy = import_module("celpy")
-        self._to_cel = cast(Callable[[object], object], import_module("celpy.adapter").json_to_cel)
-        self._environment = self._celpy.Environment()
-
-    def parses(self, source: str) -> bool:
-        """Whether it takes the condition for CEL."""
-        try:
-            self._environment.compile(source)
-        except self._celpy.CELParseError:
-            return False
-        return True
-
-    def answer(self, source: str, facts: Facts) -> Answer:
-        """What a condition comes to. What fails for want of a function is not held against the condition."""
-        if not self.parses(source):
-            return "unsupported"
-        program = self._environment.program(self._environment.compile(source))
-        try:
-            value = cast(object, program.evaluate({name: self._to_cel(value) for name, value in facts.items()}))
-        except self._celpy.CELEvalError as error:
-            return "unsupported" if "undeclared reference" in str(error) else "error"
-        except Exception:  # it breaks on values that the language has errors for: no opinion then
-            return "unsupported"
-        return _answer(bool(value)) if type(value).__name__ in ("BoolType", "bool") else "error"
+            return "nothing"
+        return _opinion(compiled.eval(data=facts).value())

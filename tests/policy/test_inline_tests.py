@@ -1,8 +1,11 @@
 """The tests inside a policy: what passes, and what a failed one says."""
 
+import sys
+
 import pytest
 
-from mcp_guard.policy.cross_check import CelExpr, CelPython, Engine, cross_check_syntax, cross_checked
+from mcp_guard.cel import second_opinion
+from mcp_guard.policy.cross_check import CelExpr, CelPython, Engine, cross_check_syntax, cross_checked, second_engine
 from mcp_guard.policy.inline_tests import run_tests
 from tests.policy.making import policy_of
 
@@ -59,27 +62,38 @@ tests: [{name: t, call: {server: s, tool: t, args: {a: 1, b: 2}}, expect: allow}
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 def test_other_engines_answer_in_our_words(engine: Engine) -> None:
     facts = {"request": {"args": {"x": 1, "list": [1, "a", None, 2.5, True]}}}
-    cases = [("request.args.x == 1", "true"), ("request.args.x == 2", "false"), ("request.args.y == 1", "error"),
-             ("request.args.list[4]", "true"), ("nothing_like_this(1)", "unsupported")]  # fmt: skip
-    assert [engine.answer(source, facts) for source, _ in cases] == [answer for _, answer in cases]
+    cases = [("request.args.x == 1", "true"), ("request.args.x == 2", "false"), ("request.args.y == 1", "an error"),
+             ("request.args.list[4]", "true"), ("nothing_like_this(1)", "nothing")]  # fmt: skip
+    assert [engine.opinion(source, facts) for source, _ in cases] == [opinion for _, opinion in cases]
+
+
+def test_an_engine_that_cuts_texts_is_not_asked_about_them() -> None:
+    assert CelExpr().opinion("request.args.x == 'a'", {"request": {"args": {"x": "a\0b"}}}) == "nothing"
 
 
 def test_a_disagreement_fails_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    def contrary(engine: CelExpr, source: str, facts: object) -> str:
-        return "false"
-
     policy = policy_of(DISAGREEABLE)
     results = run_tests(policy.tests, policy)
     assert cross_checked(results, policy)[0].passed
-    monkeypatch.setattr(CelExpr, "answer", contrary)
+    monkeypatch.setattr(CelExpr, "opinion", lambda engine, source, facts: "false")
     (checked,) = cross_checked(results, policy)
     expected = 'rule "r": the condition comes to true here, and to false in cel-expr-python'
     assert checked.failures == (expected,)
 
 
-def test_a_condition_that_another_parser_refuses_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_better_engine_the_other_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cel_expr_python.cel", None)
+    assert second_engine().name == "cel-python"
+
+
+def test_a_condition_that_another_parser_reads_otherwise_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = policy_of(DISAGREEABLE)
     assert cross_check_syntax(policy) == ()
-    monkeypatch.setattr(CelPython, "parses", lambda engine, source: False)
+    monkeypatch.setattr(second_opinion, "difference", lambda source: "cel-python does not parse this")
     (found,) = cross_check_syntax(policy)
-    assert (found.code, found.place.line) == ("cross-check", 3)
+    assert (found.code, found.message, found.place.line) == ("cross-check", "`r`: cel-python does not parse this", 3)
+
+
+def test_syntax_that_another_parser_lacks_is_not_held_against_a_condition() -> None:
+    optional = policy_of("version: 1\nrules: [{id: r, effect: gated, when: 'request.args.?x.orValue(1) == 1'}]")
+    assert cross_check_syntax(optional) == ()
