@@ -5,6 +5,7 @@ on the database file is ever opened and closed here while SQLite has it open in 
 locks that SQLite holds (POSIX: fcntl).
 """
 
+import errno
 import os
 import stat
 import time
@@ -16,6 +17,8 @@ from mcp_guard.store.errors import StoreError, store_error
 KEY_BYTES = 32
 _WAIT = 2.0  # seconds for another guard to finish creating or migrating
 _PAUSE = 0.01
+
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOLCK})  # file systems without such locks
 
 Identity = tuple[int, int]
 
@@ -117,6 +120,9 @@ def _try_lock(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     return True
 
 

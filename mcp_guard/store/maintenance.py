@@ -24,7 +24,6 @@ _DAY = 24 * _HOUR
 _DAY_US = 86_400_000_000  # microseconds
 _JOIN = 2.0  # seconds that `stop` waits for a checkpoint under way
 _BATCH = 20  # events deleted under one lock: well under a millisecond
-_BATCHES = 100  # batches between two checkpoints
 _REST = 0.01  # seconds between two batches, so that nobody waits for the lock twice
 
 _EXPIRED = """
@@ -115,12 +114,9 @@ class Maintenance:
         expired = _expired(connection, 0, before)
         if expired:
             connection.execute("INSERT INTO retention (ran_at, before) VALUES (?, ?)", (timestamp(now), before))
-        batches = 0
         while expired and not self._ending:
             connection.execute(_DELETE, (expired[0], expired[-1], before))
-            batches += 1
-            if not batches % _BATCHES:
-                self._checkpoint(connection)
+            self._checkpoint(connection)
             time.sleep(_REST)
             expired = _expired(connection, expired[-1], before)
         self._retained = time.monotonic()

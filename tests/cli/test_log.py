@@ -15,6 +15,8 @@ import pytest
 import typer
 
 from mcp_guard.cli.app import main
+from mcp_guard.cli.columns import Columns
+from mcp_guard.cli.log_lines import HEADINGS, LEAST
 from mcp_guard.cli.moments import moment
 from mcp_guard.store import Store
 from tests.cli.recorded import Session, a_session, record
@@ -253,3 +255,15 @@ def test_on_a_terminal_outcomes_are_coloured_unless_nobody_wants_that(log: Path)
 
     assert "\x1b[31mdeny" in seen()
     assert "\x1b[31m" not in seen(NO_COLOR="1")
+
+
+def test_a_followed_log_leaves_room_for_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"COLUMNS": "150", "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    columns = Columns(HEADINGS, [], LEAST)
+    columns.print(
+        [("2026-11-21 12:00:00", "claude-code", "github", "create_pull_request", "deny", "protect-main", "x")]
+    )
+    assert "claude-code   github      create_pull_request   deny" in capsys.readouterr().out
