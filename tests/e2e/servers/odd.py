@@ -17,7 +17,8 @@ def say(line: bytes) -> None:
 
 def answer(message: dict, text: str = "ok") -> None:
     result = {"content": [{"type": "text", "text": text}]}
-    say(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode() + b"\n")
+    response = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+    say(json.dumps(response, ensure_ascii=False).encode() + b"\n")
 
 
 def garbage(message: dict) -> None:
@@ -38,6 +39,20 @@ def flood(message: dict) -> None:
     for _ in range(message["params"]["arguments"]["mebibytes"]):
         say(b"x" * (1 << 20))
     say(b"\n")
+    answer(message)
+
+
+def large(message: dict) -> None:
+    """A result of that many bytes of text, with characters that some readers take for line ends."""
+    size = message["params"]["arguments"]["bytes"]
+    answer(message, ("naïve \u2028\u0085 text " * (size // 14 + 1))[:size])
+
+
+def torrent(message: dict) -> None:
+    """Notices of a mebibyte each, and the answer after the last."""
+    data = json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": [[]] * 400_000}})
+    for _ in range(message["params"]["arguments"]["messages"]):
+        say(data.encode() + b"\n")
     answer(message)
 
 
@@ -68,7 +83,8 @@ def block(message: dict) -> None:
 
 
 TOOLS = {
-    function.__name__: function for function in (answer, garbage, twice, flood, chatter, leave, crash, hang, block)
+    function.__name__: function
+    for function in (answer, garbage, twice, flood, large, torrent, chatter, leave, crash, hang, block)
 }
 
 
