@@ -70,12 +70,18 @@ def member(container: Value, key: Value, frame: Frame) -> Value:
 
 
 def _position(container: list[Value], key: Value) -> int:
-    """The index that a key stands for: an int, or a uint or double of the same value. Never one from the end."""
-    kind = kind_of(key)
-    if kind not in NUMBERS or key != key or (kind is float and not key.is_integer()):
-        raise refusal("[]", container, key)
-    if not 0 <= key < len(container):
+    """The index that a key stands for. Never one from the end."""
+    position = _whole(container, key)
+    if not 0 <= position < len(container):
         raise EvaluationError("the index is outside the list")
+    return position
+
+
+def _whole(container: list[Value], key: Value) -> int:
+    """An int, or a uint or double of the same value."""
+    kind = kind_of(key)
+    if kind not in NUMBERS or (kind is float and not key.is_integer()):
+        raise refusal("[]", container, key)
     return int(key)
 
 
@@ -87,9 +93,9 @@ def optional_member(container: Value, key: Value, frame: Frame) -> OptionalValue
     if kind is dict:
         found = entry(container, key, frame[BUDGET])
         return NONE if found is MISSING else OptionalValue(found)
-    if kind is list and type(key) in NUMBERS:
-        inside = 0 <= key < len(container) and key == int(key)
-        return OptionalValue(container[int(key)]) if inside else NONE
+    if kind is list:
+        position = _whole(container, key)
+        return OptionalValue(container[position]) if 0 <= position < len(container) else NONE
     raise refusal("[?]", container, key)
 
 

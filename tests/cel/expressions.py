@@ -198,8 +198,37 @@ def bools(depth: int, variables: tuple[str, ...] = ()) -> st.SearchStrategy[str]
                     ['p.mail.endsWith("@acme.com")', "p.age > 18", "has(p.age) && p.age > 18", 'p.mail == "b@evil.org"']
                 ),
             ),
+            st.builds("cel.bind({}, {}, {})".format, st.just(name), st.one_of(text, ANY_ARGUMENT), in_loop),
+            st.builds("({}.orValue({}) {} {})".format, optionals(depth - 1, variables), text, equality, text),
+            st.builds("{}.hasValue()".format, optionals(depth - 1, variables)),
+            st.builds(
+                "{}.optMap({}, {}).orValue({})".format, optionals(depth - 1, variables), st.just(name), in_loop, inner
+            ),
+            st.builds("{{{}: {}}}[{}]".format, text, inner, text),
             st.builds(
                 "(type({}) == {})".format, ANY_ARGUMENT, st.sampled_from(["string", "int", "bool", "list", "map"])
             ),
         )
+    )
+
+
+def optionals(depth: int, variables: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.sampled_from(
+            [
+                "request.args.?text",
+                "request.args.?missing",
+                "request.args.?nested.?deep.?missing",
+                "request.args.?nested.?text",
+                "request.args.?text.?deep",
+                'request.args[?"other"]',
+                "request.args.names[?1]",
+                "request.args.names[?7]",
+                "optional.none()",
+            ]
+        ),
+        st.builds("optional.of({})".format, texts(depth - 1, variables)),
+        st.builds("optional.ofNonZeroValue({})".format, texts(depth - 1, variables)),
+        st.builds("optional.of({}).or({})".format, texts(depth - 1, variables), st.just("request.args.?missing")),
+        st.builds("request.args[?{}]".format, st.sampled_from(TEXTS).map(quoted)),
     )
