@@ -20,7 +20,7 @@ from mcp_guard.store.rows import Row, insertion, row, storable
 from mcp_guard.store.schema import prepare
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
-_PAUSES = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005)  # seconds between attempts; the last one repeats
+_PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the lock for 10 µs, so ask again at once
 _LOOK_AGAIN = 0.005  # seconds for which the file at the path is taken to be the same
 _COMMIT = 5000  # bytes that a commit adds to the write-ahead log, beside its data
 _WAKE_AFTER = 4 << 20  # bytes written between two looks of the maintenance thread
