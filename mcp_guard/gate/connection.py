@@ -11,12 +11,13 @@ import msgspec
 
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json, Principal
-from mcp_guard.redaction import ArgumentsMode
+from mcp_guard.redaction import ArgumentsMode, safe_text
 
 PROTOCOL_META = "io.modelcontextprotocol/protocolVersion"
 CLIENT_META = "io.modelcontextprotocol/clientInfo"
 CAPABILITIES_META = "io.modelcontextprotocol/clientCapabilities"
 
+_LONGEST_LABEL = 256
 BATCH_PROTOCOL = "2025-03-26"  # the only revision in which an array is a message
 
 Mode = Literal["enforce", "observe"]
@@ -49,6 +50,7 @@ class Client:
         self.info: dict[str, Json] | None = None
         self.protocol: str | None = None
         self.envelope: dict[str, Json] | None = None  # modern `_meta`, for the guard's own requests
+        self.label = ""  # what the client calls itself, as the log shows it
         self.principal = self._principal(policy)
 
     def introduce(self, info: Json, protocol: Json, policy: Policy) -> bool:
@@ -61,6 +63,7 @@ class Client:
             self.protocol = protocol
         if known:
             self.info = info
+            self.label = safe_text(self.name, _LONGEST_LABEL)
         self.identify(policy)
         return True
 

@@ -5,6 +5,7 @@ Texts that come from a client or an upstream are bounded and masked before they 
 """
 
 from collections.abc import Mapping
+from itertools import islice
 
 from mcp_guard.events import Event, EventType
 from mcp_guard.gate.connection import Client, Connection
@@ -14,6 +15,7 @@ from mcp_guard.policy.values import Decision
 from mcp_guard.redaction import recorded_arguments, safe_text
 
 _LONGEST_TEXT = 1024
+_MOST_TOOLS = 2_000  # names in one event: an upstream may list as many as it likes, a row is bounded
 
 
 class Recorder:
@@ -58,6 +60,8 @@ class Recorder:
         data["forwarded"] = forwarded
         if principal.groups:
             data["groups"] = principal.groups
+        if not principal.verified:
+            data["client"] = self._client.label  # another policy may take it for another agent
         return Event(
             id=f"{connection.id}-{self._count}",
             ts=now,
@@ -80,6 +84,11 @@ class Recorder:
         data = {"decision": decision_id, "duration_us": max(0, now - started), "is_error": is_error, "bytes": size}
         return self.event("tool.completed", now, data, label)
 
+    def listed(self, now: int, hashes: Mapping[str, str]) -> Event:
+        """The upstream's tools, as the guard learned them: how many, and the hash of each definition by name."""
+        tools = dict(islice(hashes.items(), _MOST_TOOLS))
+        return self.event("tools.listed", now, {"count": len(hashes), "tools": tools})
+
     def connected(self, now: int, visible: Mapping[str, list[str]]) -> Event:
         """A client introduced itself and the upstream's tools are known: what this agent may see of them."""
         info = self._client.info or {}
@@ -90,9 +99,9 @@ class Recorder:
             "transport": self._connection.transport,
             "mode": self._connection.mode,
             "groups": self._connection.groups,
-            "allowed_tools": visible["allowed"],
-            "conditionally_allowed_tools": visible["conditional"],
-            "denied_tools": visible["denied"],
+            "allowed_tools": visible["allowed"][:_MOST_TOOLS],
+            "conditionally_allowed_tools": visible["conditional"][:_MOST_TOOLS],
+            "denied_tools": visible["denied"][:_MOST_TOOLS],
         }
         return self.event("agent.connected", now, data)
 

@@ -5,8 +5,14 @@ import threading
 
 import pytest
 
+from mcp_guard.cli import policy_files
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.errors import GuardError
+
+
+@pytest.fixture(autouse=True)
+def _each_look_counts(monkeypatch):
+    monkeypatch.setattr(policy_files, "_FRESH", 0)
 
 
 @pytest.fixture
@@ -61,6 +67,16 @@ def test_a_file_that_is_being_written_is_read_only_when_its_writer_is_done(file)
     assert files.changed()
     assert files.read() == [(str(file), text.encode())]
     writer.join()
+
+
+def test_calls_that_come_at_once_share_a_look(file, monkeypatch):
+    monkeypatch.setattr(policy_files, "_FRESH", 10**15)
+    files = PolicyFiles([str(file)])
+    assert not files.changed()
+    replaced(file)
+    assert not files.changed()
+    monkeypatch.setattr(policy_files, "_FRESH", 0)
+    assert files.changed()
 
 
 def test_a_missing_file_and_a_directory_are_errors_that_name_the_path(tmp_path):

@@ -210,3 +210,16 @@ def test_a_definition_that_goes_back_and_forth_is_recorded_each_time():
     for number, page in enumerate([one, other, one, other], start=1):
         book.client(request(number, "tools/list"))
         assert book.upstream(result(number, tools=page)).types == ([] if number == 1 else ["tool.changed"])
+
+
+def test_an_upstream_that_lists_very_many_tools_makes_no_row_without_bounds():
+    book = Playbook(ALLOW_ALL)
+    listing = book.client(notification("notifications/initialized")).upstream[1]
+    turn = book.upstream(result(listing["id"], tools=[{"name": f"tool{number}"} for number in range(5_000)]))
+    listed, introduced = turn.events
+    assert (listed.data["count"], len(listed.data["tools"]), len(introduced.data["allowed_tools"])) == (
+        5_000,
+        2_000,
+        2_000,
+    )
+    assert book.client(call(1, "tool4999")).upstream
