@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp_guard.cel.calls import call
-from mcp_guard.cel.containers import make_list, make_map
+from mcp_guard.cel.closures.calls import call
+from mcp_guard.cel.closures.containers import make_list, make_map
+from mcp_guard.cel.closures.logic import logic, ternary
+from mcp_guard.cel.closures.loops import bind, loop, optional_map
+from mcp_guard.cel.closures.operators import binary, unary
+from mcp_guard.cel.closures.reads import has, index, name, select
+from mcp_guard.cel.closures.scope import Run, Scope
 from mcp_guard.cel.errors import compile_error
-from mcp_guard.cel.logic import logic, ternary
-from mcp_guard.cel.loops import bind, loop, optional_map
-from mcp_guard.cel.operators import binary, unary
-from mcp_guard.cel.reads import has, index, name, select
-from mcp_guard.cel.scope import Run, Scope
 from mcp_guard.cel.syntax import (
     Binary,
     Bind,

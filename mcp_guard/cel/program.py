@@ -7,12 +7,12 @@ the source and the values are; and neither holds on to the values.
 from collections.abc import Mapping
 
 from mcp_guard.cel.budget import Budget
+from mcp_guard.cel.closures.reads import PartialNames
+from mcp_guard.cel.closures.scope import Frame, Run
 from mcp_guard.cel.errors import CompileError, EvaluationError, UnknownValueError, compile_error
 from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.parser import parse
 from mcp_guard.cel.paths import Path, paths
-from mcp_guard.cel.reads import PartialNames
-from mcp_guard.cel.scope import Frame, Run
 from mcp_guard.cel.syntax import Node
 from mcp_guard.cel.types import Type
 from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal

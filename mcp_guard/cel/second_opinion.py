@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import Any
 
 from mcp_guard.cel.budget import Budget
+from mcp_guard.cel.closures.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.errors import CompileError, EvaluationError
 from mcp_guard.cel.evaluator import BUILDERS
 from mcp_guard.cel.foreign_tree import ForeignSyntaxError, foreign_tree
 from mcp_guard.cel.parser import parse
-from mcp_guard.cel.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import (
     Binary,
     Bind,
@@ -34,7 +34,7 @@ from mcp_guard.cel.syntax import (
     parts,
     walk,
 )
-from mcp_guard.cel.values import INT_MAX, INT_MIN, UInt, Value, kind_of
+from mcp_guard.cel.values import INT_MAX, INT_MIN, UNKNOWN, UInt, Value, kind_of
 
 
 class Answer:
@@ -165,61 +165,76 @@ def _is_extension(node: Node) -> bool:
 
 
 class _Watch:
-    """Runs an expression with our own evaluator, and notes whether any operation met values that divide the two."""
+    """Runs an expression with our own evaluator, and notes whether any operation met values that divide the two.
+
+    It keeps the last value of each node. Once a node has run, those of its operands are looked at. A failure within a
+    loop is a doubt, since cel-python does not absorb it as the language does.
+    """
 
     def __init__(self) -> None:
         self.doubtful = False
         self.loops = 0
+        self.values: dict[Node, Value] = {}
 
     def evaluator(self, source: str, tree: Node) -> tuple[Run, int]:
-        watched: dict[type[Node], Callable[[Any, Scope], Run]] = {
-            Binary: self.binary,
-            Call: self.call,
-            Has: self.has,
-            Index: self.index,
-            Loop: self.loop,
-        }
-        scope = Scope(source, {**BUILDERS, **watched})
+        watched = {kind: self.watching(builder) for kind, builder in BUILDERS.items()}
+        scope = Scope(source, watched)
         return scope.build(tree), scope.size
 
-    def binary(self, node: Binary, scope: Scope) -> Run:
-        return self.observing(node, scope, contained if node.operator == "in" else alike, node.left, node.right)
+    def watching(self, builder: Callable[[Any, Scope], Run]) -> Callable[[Any, Scope], Run]:
+        def build(node: Node, scope: Scope) -> Run:
+            run, is_loop = builder(node, scope), isinstance(node, Loop)
 
-    def call(self, node: Call, scope: Scope) -> Run:
-        return self.observing(node, scope, ARGUMENTS.get(node.function, anything), *parts(node))
+            def watched(names: Names, frame: Frame) -> Value:
+                self.loops += is_loop
+                try:
+                    value = self.values[node] = run(names, frame)
+                except EvaluationError:
+                    self.doubtful = self.doubtful or self.loops > 0
+                    self.values.pop(node, None)
+                    raise
+                finally:
+                    self.loops -= is_loop
+                    self.look_at(node)
+                return value
 
-    def has(self, node: Has, scope: Scope) -> Run:
-        return self.observing(node, scope, is_map, node.operand)
+            return watched
 
-    def index(self, node: Index, scope: Scope) -> Run:
-        return self.observing(node, scope, indexed, node.operand, node.key)
+        return build
 
-    def loop(self, node: Loop, scope: Scope) -> Run:
-        run = self.observing(node, scope, is_list, node.over)
+    def look_at(self, node: Node) -> None:
+        """Whether the two agree on what a node does with the values that its operands had."""
+        operands, agree = _question(node)
+        values = [self.value_of(operand) for operand in operands]
+        if any(value is UNKNOWN for value in values):
+            self.doubtful = self.doubtful or isinstance(node, Has)
+        elif not agree(*values):
+            self.doubtful = True
 
-        def counted(names: Names, frame: Frame) -> Value:
-            self.loops += 1
-            try:
-                return run(names, frame)
-            finally:
-                self.loops -= 1
+    def value_of(self, node: Node) -> Value:
+        """The last value of a node, or `UNKNOWN` where it failed. What is written in the source may not have run."""
+        if isinstance(node, Literal):
+            return node.value
+        if isinstance(node, ListOf) and node not in self.values:
+            return [self.value_of(item) for item in node.items]
+        return self.values.get(node, UNKNOWN)
 
-        return counted
 
-    def observing(self, node: Node, scope: Scope, agree: Callable[..., bool], *operands: Node) -> Run:
-        """The closure of a node that first looks at the values of its operands. Within a loop a failure is a doubt."""
-        run, looks = BUILDERS[type(node)](node, scope), [scope.build(operand) for operand in operands]
-
-        def observed(names: Names, frame: Frame) -> Value:
-            try:
-                values = [look(names, frame) for look in looks]
-            except EvaluationError:
-                self.doubtful = self.doubtful or self.loops > 0 or isinstance(node, Has)
-            else:
-                self.doubtful = self.doubtful or not agree(*values)
-            return run(names, frame)
-
-        return observed
+def _question(node: Node) -> tuple[tuple[Node, ...], Callable[..., bool]]:
+    """The operands of a node whose values decide whether the two agree, and how that is asked of them."""
+    if isinstance(node, Binary):
+        return (node.left, node.right), contained if node.operator == "in" else alike
+    if isinstance(node, Call):
+        return parts(node), ARGUMENTS.get(node.function, anything)
+    if isinstance(node, Has):
+        return (node.operand,), is_map
+    if isinstance(node, Loop):
+        return (node.over,), is_list
+    if isinstance(node, Index) and not isinstance(node.key, Literal):
+        return (node.operand, node.key), indexed
+    if isinstance(node, Index) and isinstance(node.key, Literal) and not isinstance(node.key.value, str):
+        return (node.operand, node.key), indexed
+    return (), anything
 
 
 def alike(left: Value, right: Value) -> bool:

@@ -1,7 +1,7 @@
 """The functions on optional values. `or` and `orValue` look at their argument only where they need it: see `logic`."""
 
 from mcp_guard.cel.budget import Budget
-from mcp_guard.cel.containers import known
+from mcp_guard.cel.closures.containers import known
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.functions import Function, function, method
 from mcp_guard.cel.types import ANY_A, BOOL, DYN, list_of, optional_of

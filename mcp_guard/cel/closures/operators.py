@@ -5,9 +5,9 @@ What is compared with a literal is tested for the literal's type first; whatever
 """
 
 from mcp_guard.cel.arithmetic import compute, negative
+from mcp_guard.cel.closures.logic import negation
+from mcp_guard.cel.closures.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.comparison import ORDERINGS, contains, equal, ordered
-from mcp_guard.cel.logic import negation
-from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Binary, ListOf, Literal, Node, Unary
 from mcp_guard.cel.values import UNKNOWN, Value, kind_of, refusal
 

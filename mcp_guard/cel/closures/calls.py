@@ -7,12 +7,12 @@ source is compiled: only the checker knows what a declared expression may call.
 from collections.abc import Callable
 
 from mcp_guard.cel.budget import Budget
+from mcp_guard.cel.closures.logic import fallback
+from mcp_guard.cel.closures.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.errors import EvaluationError, compile_error
 from mcp_guard.cel.functions import FAMILIES, Implementation, overloads
 from mcp_guard.cel.functions.regex import BadPatternError, compile_pattern
 from mcp_guard.cel.limits import STRING_UNIT
-from mcp_guard.cel.logic import fallback
-from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Call, Literal, Name, Node, Select
 from mcp_guard.cel.values import UNKNOWN, Value, refusal
 
@@ -24,7 +24,7 @@ def call(node: Call, scope: Scope) -> Run:
     special = _with_literal(node, scope)
     if special:
         return special
-    name, arguments, is_method = resolve(node, scope.slot)
+    name, arguments, is_method = resolve(node, lambda root: scope.slot(root) is not None)
     if is_method and name in ("or", "orValue") and len(arguments) == 2:
         return fallback(scope.build(arguments[0]), scope.build(arguments[1]), name == "orValue")
     found = implementation(name, is_method, len(arguments))
@@ -52,7 +52,7 @@ def _constant(name: str, function: Implementation, arguments: tuple[Node, ...]) 
     return lambda names, frame: value
 
 
-def resolve(node: Call, slot: Callable[[str], int | None]) -> tuple[str, tuple[Node, ...], bool]:
+def resolve(node: Call, is_local: Callable[[str], bool]) -> tuple[str, tuple[Node, ...], bool]:
     """The function that a call names, its arguments with the target of a method first, and whether it is a method.
 
     `math.abs(x)` is a function with a namespace, unless `math` is the variable of a loop.
@@ -62,7 +62,7 @@ def resolve(node: Call, slot: Callable[[str], int | None]) -> tuple[str, tuple[N
         return node.function, node.arguments, False
     spaced = f"{namespace(target)}.{node.function}"
     root = spaced.partition(".")[0]
-    if slot(root) is None and overloads(spaced, False):
+    if not is_local(root) and overloads(spaced, False):
         return spaced, node.arguments, False
     return node.function, (target, *node.arguments), True
 

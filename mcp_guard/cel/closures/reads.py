@@ -4,9 +4,9 @@ A path such as `request.args.path` is one closure: it tries the plain subscripts
 is wrong. Every field that a caller may leave out fails here, with the path as the source has it and no value.
 """
 
+from mcp_guard.cel.closures.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.comparison import MISSING, entry
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Has, Index, Literal, Name, Node, Select
 from mcp_guard.cel.values import NONE, NUMBERS, TYPES, UNKNOWN, OptionalValue, Unknown, Value, kind_of, refusal
 

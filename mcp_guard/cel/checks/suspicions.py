@@ -6,7 +6,7 @@ Each question gives what to say about a node, or nothing. Only what is certain i
 from collections.abc import Sequence
 
 from mcp_guard.cel.budget import Budget
-from mcp_guard.cel.calls import CONSTRUCTORS, implementation
+from mcp_guard.cel.closures.calls import CONSTRUCTORS, implementation
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.paths import Segments, path_of
 from mcp_guard.cel.syntax import Binary, Call, Literal, Logic, Node, Scalar

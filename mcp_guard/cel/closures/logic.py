@@ -4,8 +4,8 @@
 not settled is unknown if any operand is, else the first failure. Nothing but a bool is true or false.
 """
 
+from mcp_guard.cel.closures.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.errors import EvaluationError, UnknownValueError
-from mcp_guard.cel.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Logic, Ternary
 from mcp_guard.cel.values import UNKNOWN, OptionalValue, Unknown, Value, refusal
 

@@ -3,8 +3,8 @@
 A list or map never holds an unknown: making one of it fails at once, so that nothing has to look for it inside.
 """
 
+from mcp_guard.cel.closures.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.scope import Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import ListOf, MapOf
 from mcp_guard.cel.values import UNKNOWN, OptionalValue, UInt, Value, refusal
 

@@ -6,11 +6,11 @@ a failure does. So the time of a condition is bounded whatever the arguments are
 
 from collections.abc import Callable, Iterable
 
-from mcp_guard.cel.containers import known, put
+from mcp_guard.cel.closures.containers import known, put
+from mcp_guard.cel.closures.logic import Doubt, graver, no_bool, outcome
+from mcp_guard.cel.closures.reads import Failed
+from mcp_guard.cel.closures.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.errors import EvaluationError
-from mcp_guard.cel.logic import Doubt, graver, no_bool, outcome
-from mcp_guard.cel.reads import Failed
-from mcp_guard.cel.scope import BUDGET, Frame, Names, Run, Scope
 from mcp_guard.cel.syntax import Bind, Loop, LoopKind, Node, OptionalMap, walk
 from mcp_guard.cel.values import NONE, OptionalValue, Value, kind_of, refusal
 
