@@ -125,7 +125,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
     "tool.completed": _completion,
     "agent.connected": _connection,
     "agent.disconnected": lambda data: str(data.get("why", "")),
-    "tools.listed": lambda data: f"{data['count']} tools",
+    "tools.listed": lambda data: f"{data.get('count', '?')} tools",
     "tool.changed": lambda data: "differs in " + ", ".join(cast("list[str]", data["members"])),
     "message.rejected": _rejection,
     "upstream.exited": lambda data: str(data.get("how", "")),

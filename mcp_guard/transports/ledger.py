@@ -10,7 +10,8 @@ from mcp_guard.events import Event
 from mcp_guard.store import Store
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
-_TOGETHER = 32  # completions that are written as one
+_TOGETHER = 32  # completions that ride with the next call's commit
+_MOST_COMPLETED = 256  # completions that are written without waiting for one
 
 
 class Ledger:
@@ -33,6 +34,8 @@ class Ledger:
 
         On failure nothing is written and `events` are the caller's to deal with; what waited goes on waiting.
         """
+        if len(self._completed) >= _TOGETHER:
+            self._gather()
         try:
             self._store.record(self._waiting + events if self._waiting else events)
         except GuardError as error:
@@ -43,23 +46,31 @@ class Ledger:
         return None
 
     def later(self, event: Event) -> None:
-        """Write this event before the next commit's, or when the line is idle."""
+        """Write this event before the next commit's, or when the line is idle. A completion may take its time."""
         if event.type == "tool.completed":
             self._completed.append(event)
-            if len(self._completed) >= _TOGETHER:
+            if len(self._completed) >= _MOST_COMPLETED:
                 self.flush()
         else:
             self._waiting.append(event)
-        if len(self._waiting) > _MOST_WAITING:
-            del self._waiting[0]
-            self._lost += 1
+            self._forget_oldest()
 
     def flush(self) -> None:
         """Write all that waits. A failure leaves it waiting."""
-        self._waiting += self._completed
-        self._completed.clear()
+        self._gather()
         if self._waiting:
             self.commit([])
+
+    def _gather(self) -> None:
+        self._waiting += self._completed
+        self._completed.clear()
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        over = len(self._waiting) - _MOST_WAITING
+        if over > 0:
+            del self._waiting[:over]
+            self._lost += over
 
     def close(self) -> str | None:
         """Write what waits for the last time. Gives what a person has to know of events that were lost."""

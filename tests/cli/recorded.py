@@ -57,7 +57,7 @@ def a_session() -> list[Event]:
     listed = {"allowed_tools": ["a"] * 12, "conditionally_allowed_tools": ["b"], "denied_tools": ["c"] * 3}
     client = {"client": {"name": "claude-code", "version": "2.1.0"}, "protocol": "2025-11-25"}
     session.add("agent.connected", {**client, **listed})
-    session.add("tools.listed", {"tools": {"get_issue": "x"}})
+    session.add("tools.listed", {"count": 1, "tools": {"get_issue": "x"}})
     session.call("create_pull_request", {"base": "main", "head": "fix", "title": "Fix it"}, "deny", "protect-main")
     session.call("create_pull_request", {"base": "dev", "labels": ["a", "b"], "draft": True}, "allow", "pull-requests")
     answer = {"decision": "01JD-5", "duration_us": 12345, "is_error": False, "bytes": 2222}

@@ -48,11 +48,16 @@ def test_completions_wait_until_the_line_is_idle(log):
     assert not ledger.urgent
 
 
-def test_many_completions_are_written_together_without_waiting(log):
+def test_many_completions_are_written_together(log):
     ledger = Ledger(log)
-    for number in range(100):
+    for number in range(40):
         ledger.later(event(str(number), "tool.completed"))
-    assert [len(transaction) for transaction in log.transactions] == [32, 32, 32]
+    assert log.transactions == []
+    ledger.commit([event("call")])
+    assert [len(transaction) for transaction in log.transactions] == [41]
+    for number in range(1000):
+        ledger.later(event(str(number), "tool.completed"))
+    assert [len(transaction) for transaction in log.transactions] == [41, 256, 256, 256]
 
 
 def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_again(log):
