@@ -199,3 +199,76 @@ def test_whatever_the_bytes_only_a_policy_error_comes_out(text: str | bytes, pat
     given_text = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     with suppress(PolicyError):
         load([source(given_text, path)])
+
+
+SECTIONS = ["name", "agents", "servers", "users", "rules", "settings", "tests"]
+FIELDS = [
+    *SECTIONS,
+    "id",
+    "effect",
+    "status",
+    "when",
+    "tools",
+    "tags",
+    "clients",
+    "call",
+    "args",
+    "expect",
+    "rule",
+    "x",
+]
+WORDS = [
+    1,
+    2,
+    1.5,
+    True,
+    None,
+    "",
+    " ",
+    "a",
+    "tag:a",
+    "*",
+    "deny",
+    "allow",
+    "active",
+    "request.args.x == 1",
+    "A b",
+    "same",
+]
+almost_policies = st.recursive(
+    st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"version": st.just(1)},
+        optional=dict.fromkeys(SECTIONS, almost_policies),
+    )
+)
+def test_whatever_the_fields_hold_only_a_policy_error_comes_out(document: object) -> None:
+    with suppress(PolicyError):
+        load([source(json.dumps(document), "a.json"), source(json.dumps(document), "b.yaml")])
+
+
+def entry(*fields: str) -> st.SearchStrategy[object]:
+    return st.dictionaries(st.sampled_from(fields), almost_policies, max_size=5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(entry("id", "name", "effect", "tools", "agents", "when", "status", "x"), max_size=4),
+    st.lists(entry("name", "call", "expect", "visibility", "rule", "x"), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["a", "B", " ", ""]), entry("tags", "clients", "tools", "groups", "name", "x"), max_size=3
+    ),
+)
+def test_whatever_rules_and_tests_hold_only_a_policy_error_comes_out(
+    rules: object, tests: object, named: object
+) -> None:
+    document = {"version": 1, "rules": rules, "tests": tests, "agents": named, "servers": named, "users": named}
+    with suppress(PolicyError):
+        load([source(json.dumps(document))])

@@ -32,6 +32,8 @@ CONDITIONS = [
     "[request.args].exists(all, all.x == 1)",
     "(size(user.groups) > 0 ? request.args : {'x': 1}).x == 1",
     "request.args == {}",
+    "request.args.?x.orValue(1) == 1",
+    "request.args.?x.hasValue() || user.groups.exists(g, g in request.args)",
 ]
 
 
