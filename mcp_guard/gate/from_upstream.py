@@ -45,7 +45,7 @@ class _NotAMessageError(Exception):
 def receive(session: Session, line: bytes, now: int) -> list[Output]:
     """Take in one line of the upstream's."""
     try:
-        if line.lstrip()[:1] == b"[" and session.client.protocol == BATCH_PROTOCOL:
+        if session.client.protocol == BATCH_PROTOCOL and line.lstrip()[:1] == b"[":
             return _receive_batch(session, line, now)
         head = _read_head(line)
     except _NotAMessageError as error:

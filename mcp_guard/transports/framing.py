@@ -5,8 +5,13 @@ A line ends with LF and nothing else (MCP, "stdio": messages are delimited by ne
 
 import os
 from collections import deque
+from typing import cast
 
 import msgspec
+
+# Bytes of a line that came in pieces up to which it is copied. A longer one is given as the bytearray that it was
+# gathered in: nobody changes it any more, and whoever reads it reads it like bytes.
+_COPIED = 64 * 1024
 
 
 class Oversized(msgspec.Struct, frozen=True):
@@ -18,11 +23,11 @@ class Oversized(msgspec.Struct, frozen=True):
 class Lines:
     """Cuts chunks into lines. A line longer than `limit` bytes is counted and thrown away as it comes."""
 
-    __slots__ = ("_limit", "_parts", "_size")
+    __slots__ = ("_limit", "_size", "_start")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
+        self._start = bytearray()
         self._size = 0
 
     @property
@@ -32,10 +37,13 @@ class Lines:
 
     def start(self) -> bytes:
         """The start of the unfinished line, as far as it is here; empty where it is over the limit."""
-        return b"".join(self._parts)
+        return bytes(self._start)
 
     def feed(self, chunk: bytes) -> list[bytes | Oversized]:
         """Take in a chunk; gives the lines that it completes, without their line ends and without blank ones."""
+        if self._size and b"\n" not in chunk:
+            self._keep(chunk)
+            return []
         pieces = chunk.split(b"\n")
         rest = pieces.pop()
         lines = [self._ended(piece) for piece in pieces]
@@ -45,24 +53,26 @@ class Lines:
 
     def end(self) -> list[bytes | Oversized]:
         """The stream has ended: what is left of it as a last line, if there is anything."""
-        return [self._ended(b"")] if self._size else []
+        return [line for line in (self._ended(b""),) if line]
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size <= self._limit:
-            self._parts.append(piece)
+            self._start += piece
         else:
-            self._parts.clear()
+            self._start = bytearray()
 
     def _ended(self, piece: bytes) -> bytes | Oversized:
-        if self._size or len(piece) > self._limit:
-            self._keep(piece)
-            size, self._size = self._size, 0
-            piece = b"".join(self._parts)
-            self._parts.clear()
-            if size > self._limit:
-                return Oversized(size)
-        return b"" if piece.isspace() else piece
+        if not self._size and len(piece) <= self._limit:
+            return b"" if piece.isspace() else piece
+        self._keep(piece)
+        size, self._size = self._size, 0
+        line, self._start = self._start, bytearray()
+        if size > self._limit:
+            return Oversized(size)
+        if line.isspace():
+            return b""
+        return cast(bytes, line) if size > _COPIED else bytes(line)
 
 
 class Outbox:

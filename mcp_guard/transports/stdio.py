@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record, Reply
 from mcp_guard.transports.cut_through import LONG, CutThrough
-from mcp_guard.transports.framing import Lines, Outbox
+from mcp_guard.transports.framing import Lines, Outbox, Oversized
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.process import PIPE_BYTES, Upstream, enlarge
 from mcp_guard.transports.signals import Signals
@@ -153,10 +153,10 @@ class Pump:
         outputs = self._reload(now)
         gate = self._gate
         for line in self._client_lines.feed(chunk) if chunk else self._client_lines.end():
-            if isinstance(line, bytes):
-                outputs += gate.from_client(line, now)
-            else:
+            if isinstance(line, Oversized):
                 outputs += gate.client_oversized(line.size, self._limit, now)
+            else:
+                outputs += gate.from_client(line, now)
         self._carry_out(outputs)
         if not chunk:
             self._client_gone("the client closed its end")
@@ -170,12 +170,12 @@ class Pump:
         now = _now()
         outputs: list[Output] = []
         for line in self._upstream_lines.feed(chunk) if chunk else self._upstream_lines.end():
-            if isinstance(line, bytes):
-                found = self._gate.from_upstream(line, now)
-                outputs += self._completed(line, found) if self._cut_through.active else found
-            else:
+            if isinstance(line, Oversized):
                 outputs += self._gate.upstream_oversized(line.size, self._limit, now)
                 self._complete(b"", None)
+            else:
+                found = self._gate.from_upstream(line, now)
+                outputs += self._completed(line, found) if self._cut_through.active else found
         self._carry_out(outputs)
         if self._upstream_lines.unfinished >= LONG:
             self._pass_on(chunk)
