@@ -35,9 +35,9 @@ class Lines:
         """Bytes of a line whose start is here and whose end is not."""
         return self._size
 
-    def start(self) -> bytes:
-        """The start of the unfinished line, as far as it is here; empty where it is over the limit."""
-        return bytes(self._start)
+    def start(self, most: int | None = None) -> bytes:
+        """The start of the unfinished line, as far as it is here or as many bytes; empty where it is over the limit."""
+        return bytes(self._start[:most])
 
     def feed(self, chunk: bytes) -> list[bytes | Oversized]:
         """Take in a chunk; gives the lines that it completes, without their line ends and without blank ones."""

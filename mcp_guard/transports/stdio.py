@@ -22,6 +22,7 @@ DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 _HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
 _CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
 _LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
+_HEAD = 64  # bytes of a long line by which the gate tells whether it looks like a message
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
 _LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
@@ -188,9 +189,9 @@ class Pump:
         """Let the start of a long line go ahead, if the gate will pass it as it comes."""
         if self._cut_through.active:
             self._write_client(self._cut_through.offer(chunk))
-        elif self._gate.may_go_ahead(start := self._upstream_lines.start()):
+        elif self._gate.may_go_ahead(self._upstream_lines.start(_HEAD)):
             self._cut_through.start()
-            self._write_client(self._cut_through.offer(start))
+            self._write_client(self._cut_through.offer(self._upstream_lines.start()))
 
     def _completed(self, line: bytes, found: list[Output]) -> list[Output]:
         """Complete a line whose start went ahead, with what the gate makes of it; gives what else there is to do."""
