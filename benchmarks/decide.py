@@ -6,7 +6,6 @@ others before it, `cold` the very first of an agent, `new tool` a preview of a t
 yet, `preview` one that it has, `traced` a call that is explained.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from itertools import count
@@ -54,19 +53,19 @@ def policy(rules: int) -> Policy:
 
 
 def microseconds(work: Callable[[], object], calls: int = CALLS) -> float:
-    """The median over some rounds of what one call of `work` takes."""
+    """What one call of `work` takes in the best of some rounds: the least disturbed by whatever else runs."""
     rounds: list[float] = []
     for _ in range(ROUNDS):
         before = time.perf_counter_ns()
         for _ in range(calls):
             work()
         rounds.append((time.perf_counter_ns() - before) / calls / 1000)
-    return statistics.median(rounds)
+    return min(rounds)
 
 
 def main() -> None:
     agent = Principal("claude-code", "alice@acme.com", ("developers",))
-    print(f"µs a call, median of {ROUNDS} rounds")
+    print(f"µs a call, best of {ROUNDS} rounds")
     print(f"{'rules':>6} {'warm':>9} {'cold':>9} {'new tool':>9} {'preview':>9} {'traced':>9}")
     for rules in (20, 1_000):
         judge = policy(rules)
