@@ -272,3 +272,20 @@ def test_whatever_rules_and_tests_hold_only_a_policy_error_comes_out(
     document = {"version": 1, "rules": rules, "tests": tests, "agents": named, "servers": named, "users": named}
     with suppress(PolicyError):
         load([source(json.dumps(document))])
+
+
+READABLE = [layout[1] for layout in LAYOUTS if layout[0] != "JSON with tabs"]  # tabs between tokens: libyaml alone
+
+
+@pytest.mark.parametrize("text", READABLE)
+def test_without_the_c_library_the_same_is_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = policy_of(text).rules
+    monkeypatch.delattr("yaml.CSafeLoader")
+    assert policy_of(text).rules[0].place == with_it[0].place
+
+
+@pytest.mark.parametrize("text", [trap[1] for trap in TRAPS] + [bomb[1] for bomb in BOMBS])
+def test_without_the_c_library_the_same_is_refused(text: str | bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it = {found.code for found in findings(text)}
+    monkeypatch.delattr("yaml.CSafeLoader")
+    assert {found.code for found in findings(text)} == with_it
