@@ -5,6 +5,7 @@ side, since `false` absorbs an error), beside a `!has` in `||`, in the branch of
 """
 
 from collections.abc import Mapping
+from itertools import chain
 
 from mcp_guard.cel.syntax import (
     Binary,
@@ -114,10 +115,13 @@ class _Reader:
             node = node.operand
 
     def visit_logic(self, node: Logic, known: Known, aliases: Aliases) -> None:
-        holds = node.operator == "&&"
-        for operand in node.operands:
-            beside = [facts(other, holds, aliases) for other in node.operands if other is not operand]
-            self.visit(operand, known.union(*beside), aliases)
+        each = [facts(operand, node.operator == "&&", aliases) for operand in node.operands]
+        times: dict[Segments, int] = {}
+        for segments in chain.from_iterable(each):
+            times[segments] = times.get(segments, 0) + 1
+        for operand, own in zip(node.operands, each, strict=True):
+            beside = {segments for segments, count in times.items() if count > (segments in own)}
+            self.visit(operand, known | beside, aliases)
 
     def visit_has(self, node: Has, known: Known, aliases: Aliases) -> None:
         parent = path_of(node.operand, aliases)

@@ -1,8 +1,7 @@
 """What an independent implementation of the language, cel-python, makes of the same source. For cross-checks and tests.
 
-Never on the way of a call: arguments can make it hang. It follows the language less closely than we do, on purpose in
-part; where one of its known deviations may decide the answer, there is no answer to compare. Whether one does is found
-by running our own evaluator with builders that look at the values of each operation.
+Never on the way of a call: arguments can make it hang. Where one of its known deviations may decide the answer, there
+is no answer to compare: see `deviations`.
 """
 
 import sys
@@ -10,31 +9,12 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from mcp_guard.cel.budget import Budget
-from mcp_guard.cel.closures.scope import Frame, Names, Run, Scope
-from mcp_guard.cel.errors import CompileError, EvaluationError
-from mcp_guard.cel.evaluator import BUILDERS
+from mcp_guard.cel.deviations import fails
+from mcp_guard.cel.errors import CompileError
 from mcp_guard.cel.foreign_tree import ForeignSyntaxError, foreign_tree
 from mcp_guard.cel.parser import parse
-from mcp_guard.cel.syntax import (
-    Binary,
-    Bind,
-    Call,
-    Has,
-    Index,
-    ListOf,
-    Literal,
-    Loop,
-    MapOf,
-    Node,
-    OptionalMap,
-    Record,
-    Select,
-    Unary,
-    parts,
-    walk,
-)
-from mcp_guard.cel.values import INT_MAX, INT_MIN, UNKNOWN, UInt, Value, kind_of
+from mcp_guard.cel.syntax import Literal, Node, Record, Unary, parts
+from mcp_guard.cel.values import UInt, Value
 
 
 class Answer:
@@ -95,9 +75,19 @@ def shape(node: Node) -> Shape:
 
 
 def answer(source: str, activation: Mapping[str, Value]) -> Answer:
-    """What cel-python makes of an expression on these variables, or `NOT_COMPARABLE`. Never raises."""
-    if difference(source) is not None or not _comparable(source, activation):
+    """What cel-python makes of an expression on these variables, or `NOT_COMPARABLE`. Never raises.
+
+    Its error counts only where ours is one too: it evaluates, and fails on, what a settled `&&` or `||` passes over.
+    """
+    ours_fails = None if difference(source) else fails(source, activation)
+    if ours_fails is None:
         return NOT_COMPARABLE
+    theirs = _evaluated(source, activation)
+    return NOT_COMPARABLE if theirs.failed and not ours_fails else theirs
+
+
+def _evaluated(source: str, activation: Mapping[str, Value]) -> Answer:
+    """What cel-python makes of an expression, comparable or not."""
     celpy: Any = import_module("celpy")
     to_cel: Any = import_module("celpy.adapter").json_to_cel
     recursion_limit = sys.getrecursionlimit()
@@ -133,172 +123,3 @@ SCALARS: dict[str, Callable[[Any], Value]] = {
     "StringType": str,
     "BytesType": bytes,
 }
-
-BASE = frozenset(["contains", "double", "dyn", "endsWith", "int", "matches", "size", "startsWith", "string"])
-"""The functions that it has, and that mean the same there for the values of `ARGUMENTS`."""
-
-
-def _comparable(source: str, activation: Mapping[str, Value]) -> bool:
-    """Whether nothing in an expression or in the values that it works on is known to go another way in cel-python."""
-    watch = _Watch()
-    try:
-        tree = parse(source)
-        if any(_is_extension(node) for node, _ in walk(tree)):
-            return False
-        run, size = watch.evaluator(source, tree)
-        run(activation, [Budget(), *[None] * size])
-    except EvaluationError:
-        pass
-    except Exception:
-        return False
-    return not watch.doubtful
-
-
-def _is_extension(node: Node) -> bool:
-    if isinstance(node, Bind | OptionalMap):
-        return True
-    if isinstance(node, Select | Index | Has | ListOf | MapOf) and node.optional:
-        return True
-    if isinstance(node, Loop) and (len(node.variables) > 1 or node.kind.startswith("transform")):
-        return True
-    return isinstance(node, Call) and node.function not in BASE
-
-
-class _Watch:
-    """Runs an expression with our own evaluator, and notes whether any operation met values that divide the two.
-
-    It keeps the last value of each node. Once a node has run, those of its operands are looked at. A failure within a
-    loop is a doubt, since cel-python does not absorb it as the language does.
-    """
-
-    def __init__(self) -> None:
-        self.doubtful = False
-        self.loops = 0
-        self.values: dict[Node, Value] = {}
-
-    def evaluator(self, source: str, tree: Node) -> tuple[Run, int]:
-        watched = {kind: self.watching(builder) for kind, builder in BUILDERS.items()}
-        scope = Scope(source, watched)
-        return scope.build(tree), scope.size
-
-    def watching(self, builder: Callable[[Any, Scope], Run]) -> Callable[[Any, Scope], Run]:
-        def build(node: Node, scope: Scope) -> Run:
-            run, is_loop = builder(node, scope), isinstance(node, Loop)
-
-            def watched(names: Names, frame: Frame) -> Value:
-                self.loops += is_loop
-                try:
-                    value = self.values[node] = run(names, frame)
-                except EvaluationError:
-                    self.doubtful = self.doubtful or self.loops > 0
-                    self.values.pop(node, None)
-                    raise
-                finally:
-                    self.loops -= is_loop
-                    self.look_at(node)
-                return value
-
-            return watched
-
-        return build
-
-    def look_at(self, node: Node) -> None:
-        """Whether the two agree on what a node does with the values that its operands had."""
-        operands, agree = _question(node)
-        values = [self.value_of(operand) for operand in operands]
-        if any(value is UNKNOWN for value in values):
-            self.doubtful = self.doubtful or isinstance(node, Has)
-        elif not agree(*values):
-            self.doubtful = True
-
-    def value_of(self, node: Node) -> Value:
-        """The last value of a node, or `UNKNOWN` where it failed. What is written in the source may not have run."""
-        if isinstance(node, Literal):
-            return node.value
-        if isinstance(node, ListOf) and node not in self.values:
-            return [self.value_of(item) for item in node.items]
-        return self.values.get(node, UNKNOWN)
-
-
-def _question(node: Node) -> tuple[tuple[Node, ...], Callable[..., bool]]:
-    """The operands of a node whose values decide whether the two agree, and how that is asked of them."""
-    if isinstance(node, Binary):
-        return (node.left, node.right), contained if node.operator == "in" else alike
-    if isinstance(node, Call):
-        return parts(node), ARGUMENTS.get(node.function, anything)
-    if isinstance(node, Has):
-        return (node.operand,), is_map
-    if isinstance(node, Loop):
-        return (node.over,), is_list
-    if isinstance(node, Index) and not isinstance(node.key, Literal):
-        return (node.operand, node.key), indexed
-    if isinstance(node, Index) and isinstance(node.key, Literal) and not isinstance(node.key.value, str):
-        return (node.operand, node.key), indexed
-    return (), anything
-
-
-def alike(left: Value, right: Value) -> bool:
-    """Whether two values are of one type throughout, and ordinary ones of it."""
-    kind = kind_of(left)
-    if kind is not kind_of(right) or left != left or right != right:
-        return False
-    if kind is list:
-        return all(alike(one, other) for one, other in zip(left, right, strict=False))
-    if kind is dict:
-        common = [(value, right[key]) for key, value in left.items() if key in right]
-        return has_texts_for_keys(left) and has_texts_for_keys(right) and all(alike(*pair) for pair in common)
-    return kind is not int or (INT_MIN <= left <= INT_MAX and INT_MIN <= right <= INT_MAX)
-
-
-def has_texts_for_keys(value: Mapping[Value, Value]) -> bool:
-    """Whether all keys of a map are strings."""
-    return all(type(key) is str for key in value)
-
-
-def contained(wanted: Value, container: Value) -> bool:
-    """Whether `in` means the same to both: a list of values of the one type, or a map with keys of it."""
-    return kind_of(container) in (list, dict) and all(alike(wanted, item) for item in container)
-
-
-def indexed(container: Value, key: Value) -> bool:
-    """Whether an index means the same to both."""
-    kind = kind_of(container)
-    return (kind is list and type(key) is int and key >= 0) or (kind is dict and type(key) is str)
-
-
-def is_map(value: Value) -> bool:
-    """Whether this is a map."""
-    return kind_of(value) is dict
-
-
-def is_list(value: Value) -> bool:
-    """Whether this is a list."""
-    return kind_of(value) is list
-
-
-def has_size(value: Value) -> bool:
-    """Whether both know the size of this."""
-    return kind_of(value) in (str, list, dict)
-
-
-def are_texts(*values: Value) -> bool:
-    """Whether all of these are strings."""
-    return all(type(value) is str for value in values)
-
-
-def is_whole(value: Value) -> bool:
-    """Whether this is an int, which both convert alike."""
-    return type(value) is int
-
-
-def anything(*values: Value) -> bool:
-    """No doubt."""
-    return True
-
-
-ARGUMENTS: dict[str, Callable[..., bool]] = {
-    "size": has_size,
-    **dict.fromkeys(("contains", "endsWith", "matches", "startsWith"), are_texts),
-    **dict.fromkeys(("double", "int", "string"), is_whole),
-}
-"""The values for which a function means the same to both."""

@@ -102,9 +102,9 @@ def _with_literal(node: Call, scope: Scope) -> Run | None:
         return SHORT_WAYS[node.function](scope.build(node.target), text)
     if node.function == "matches":
         return _matches(scope.build(node.target), text, scope.source, at)
-    return (
-        _in_zone(node.function, scope.build(node.target), text, scope.source, at) if _is_zoned(node.function) else None
-    )
+    if _takes_zone(node.function):
+        return _in_zone(node.function, scope.build(node.target), text, scope.source, at)
+    return None
 
 
 def _starts_with(operand: Run, start: str) -> Run:
@@ -162,9 +162,9 @@ def _matches(operand: Run, pattern: str, source: str, at: int) -> Run:
     return run
 
 
-def _is_zoned(function: str) -> bool:
-    """Whether a method with one argument takes the name of a time zone."""
-    return FAMILIES.get(function) == "timestamps"
+def _takes_zone(function: str) -> bool:
+    """Whether the one argument of a method is a time zone."""
+    return FAMILIES.get(function) == "timestamps" and implementation(function, True, 2) is not None
 
 
 def _in_zone(function: str, operand: Run, name: str, source: str, at: int) -> Run:

@@ -40,32 +40,31 @@ def _always(names: Names, frame: Frame) -> bool:
 
 
 def _rounds(node: Loop, over: Run, slots: list[int], cost: int) -> Rounds:
-    first, last = slots[0], slots[-1]
-    macro = node.kind
+    first, last, macro = slots[0], slots[-1], node.kind
 
     def items(names: Names, frame: Frame) -> Iterable[None]:
         budget = frame[BUDGET]
-        found = over(names, frame)
-        kind = kind_of(found)
-        if kind is not list and kind is not dict:
-            raise refusal(macro, found)
-        for item in found:
+        for item in _walkable(macro, over(names, frame)):
             budget.spend(cost)
             frame[first] = item
             yield
 
     def pairs(names: Names, frame: Frame) -> Iterable[None]:
         budget = frame[BUDGET]
-        found = over(names, frame)
-        kind = kind_of(found)
-        if kind is not list and kind is not dict:
-            raise refusal(macro, found)
-        for key, item in found.items() if kind is dict else enumerate(found):
+        found = _walkable(macro, over(names, frame))
+        for key, item in found.items() if kind_of(found) is dict else enumerate(found):
             budget.spend(cost)
             frame[first], frame[last] = key, item
             yield
 
     return items if len(slots) == 1 else pairs
+
+
+def _walkable(macro: str, value: Value) -> Value:
+    kind = kind_of(value)
+    if kind is not list and kind is not dict:
+        raise refusal(macro, value)
+    return value
 
 
 def _quantifier(settles: bool) -> Callable[[Rounds, Run, Run, Run], Run]:
