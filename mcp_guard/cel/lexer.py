@@ -22,6 +22,29 @@ OPERATORS = frozenset("()[]{}.,?:+-*/%!<>")
 IN_BACKTICKS = WORD | frozenset("./- ")
 WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 
+RESERVED = frozenset(
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
+)
+"""Words that cannot be names of variables, but of fields."""
+
 INSTEAD = {
     "=": "compare with `==`",
     "&": "write `&&`",

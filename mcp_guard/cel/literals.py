@@ -71,12 +71,12 @@ def _exponent(source: str, at: int) -> int:
 
 
 def _whole(source: str, at: int, end: int, base: int) -> tuple[int, int]:
-    digits = source[at:end]
+    digits = source[at:end].lstrip("0xX") or "0"
     unsigned = source[end : end + 1] in ("u", "U")
     after = end + 1 if unsigned else end
     _ends_here(source, at, after)
     # 2^64 has 20 digits; a longer text is out of range before it is worth converting.
-    value = int(digits, base) if len(digits.lstrip("0xX")) <= 20 else UINT_MAX + 1
+    value = int(digits, base) if len(digits) <= 20 else UINT_MAX + 1
     if value > (UINT_MAX if unsigned else INT_MAX + 1):
         raise compile_error(source, at, f"the number is too large for {'a uint' if unsigned else 'an int'}")
     return (UInt(value) if unsigned else value), after

@@ -7,7 +7,7 @@ Binary operators are read by precedence from one table. What a call means (a mac
 from collections.abc import Callable
 
 from mcp_guard.cel.errors import CompileError, compile_error
-from mcp_guard.cel.lexer import Token, tokens
+from mcp_guard.cel.lexer import RESERVED, Token, tokens
 from mcp_guard.cel.limits import DEPTH, NESTING, NODES
 from mcp_guard.cel.macros import expand
 from mcp_guard.cel.syntax import (
@@ -43,28 +43,6 @@ PRECEDENCE = {
     "/": PRODUCT,
     "%": PRODUCT,
 }
-
-RESERVED = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
 
 WORDS_OF_OTHER_LANGUAGES = {"and": "write `&&`", "or": "write `||`", "not": "write `!`", "is": "write `==`"}
 
