@@ -24,7 +24,7 @@ STEPS: tuple[tuple[str, str, dict[str, str]], ...] = (  # what the agent is up t
     (
         "and answers a colleague.",
         "send_mail",
-        {"to": "dana@acme.com", "subject": "Q3", "body": "Revenue is up 12 percent."},
+        {"to": "finance@acme.com", "subject": "Q3", "body": "Revenue is up 12 percent."},
     ),
     ("The next mail was written for agents.", "read_mail", {"id": "2"}),
     ("Misled, it reaches for the payroll,", "read_file", {"path": "secrets/payroll.csv"}),
