@@ -54,7 +54,7 @@ def our_answer(source, variables):
     return value if isinstance(value, bool) else ERROR
 
 
-@settings(max_examples=1200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1200, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bools(3))
 def test_the_cpp_engine_gives_the_same_answer(source):
     theirs = their_answer(source, call(**ARGUMENTS))
@@ -98,7 +98,7 @@ def test_the_cpp_engine_agrees_on_the_policy_cases(source, arguments, expected):
 SYNTAX = st.one_of(bools(4), ints(4), texts(4), text_lists(4))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SYNTAX)
 @example("a - 1 - -1 - - 1")
 @example("--1 + ---a")
@@ -119,7 +119,7 @@ def test_cel_python_reads_the_same_tree(source):
     assert differs is None or ("?" in source and differs == "cel-python does not parse this")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bools(2))
 def test_cel_python_gives_the_same_answer_where_it_can_be_compared(source):
     theirs = second_opinion.answer(source, call(**ARGUMENTS))

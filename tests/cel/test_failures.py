@@ -33,7 +33,7 @@ def failure_of(action, *arguments, **named):
     return None
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500, derandomize=True, deadline=None)
 @given(SOURCES, st.sampled_from([None, POLICY_VARIABLES]))
 def test_any_text_compiles_or_is_refused(source, variables):
     refused = failure_of(cel.compile, source, variables=variables)
@@ -91,7 +91,7 @@ STRANGE_VALUES = (
 STRANGE = st.integers(0, len(STRANGE_VALUES) - 1).map(STRANGE_VALUES.__getitem__)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600, derandomize=True, deadline=None)
 @given(
     st.one_of(bools(3), ints(3), texts(3), text_lists(3)),
     st.dictionaries(st.sampled_from(sorted(ARGUMENTS)), STRANGE, max_size=6),

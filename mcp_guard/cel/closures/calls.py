@@ -76,7 +76,7 @@ def namespace(node: Node) -> str:
 
 def _missing(name: str) -> Run:
     def run(names: Names, frame: Frame) -> Value:
-        raise EvaluationError(f"no function `{name}` takes so many arguments")
+        raise EvaluationError(f"there is no function `{name}` for so many arguments")
 
     return run
 
