@@ -21,7 +21,9 @@ from machinery import HERE, PEERS, Workshop, machine, say
 from tests.e2e.npm import node_server
 
 ROUNDS = 5
-ONE, BOTH = "0", "0,1"  # processors: latencies on one, where no idle processor has to be woken; throughput on two
+# Processors. What a call takes is measured on one: on two, most of it is waking an idle one. All else on two, as in life:
+# the log's checkpoints, for one, are made on a thread beside the calls.
+ONE, BOTH = "0", "0,1"
 BLOB, TOOLS, FLIGHT, CALLS = 10_000_000, 1_000, 32, 100_000
 
 Figures = dict[str, float]
@@ -61,6 +63,7 @@ def calls(bench: Bench) -> None:
     rows, echo = bench.rows, [bench.workshop.echo]
     every = [rows.direct, rows.relay, rows.guard, rows.firewall, rows.fastmcp]
     alone = bench.in_rounds(every, lambda row: bench.load("latency", row.calls, command=row.wrap(echo), cpus=ONE))
+    tails = bench.in_rounds(every, lambda row: bench.load("latency", row.calls, command=row.wrap(echo), cpus=BOTH))
     say(f"{FLIGHT} calls under way at a time")
     many = bench.in_rounds(
         every,
@@ -87,8 +90,8 @@ def calls(bench: Bench) -> None:
                 f"{run['p50']:.1f}",
                 f"{run['p50'] - direct['p50']:.1f}" if run is not direct else "–",
                 f"{(run['p50'] - direct['p50']) / added:.2f}" if run is not direct else "–",
-                f"{run['p99']:.0f}",
-                f"{run['p999']:.0f}",
+                f"{tails[name]['p99']:.0f}",
+                f"{tails[name]['p999']:.0f}",
                 f"{many[name]['calls_per_second']:,.0f}",
                 f"{many[name]['calls_per_second'] / many['nothing']['calls_per_second']:.3f}",
             ]
@@ -96,10 +99,10 @@ def calls(bench: Bench) -> None:
         ],
     )
     peer = fastmcp["p50"] - direct["p50"]
-    rate = many["mcp-guard"]["calls_per_second"]
+    rate, tail = many["mcp-guard"]["calls_per_second"], tails["mcp-guard"]["p999"]
     bench.bar("added p50 of a gated, logged call", "≤ 50 µs", f"{added:.1f} µs", added <= 50)
     bench.bar("the same, of what fastmcp's proxy adds", "≤ 1/10", f"1/{peer / added:.0f}", added <= peer / 10)
-    bench.bar("its p99.9", "≤ 1 ms", f"{guard['p999'] / 1000:.2f} ms", guard["p999"] <= 1000)
+    bench.bar("its p99.9", "≤ 1 ms", f"{tail / 1000:.2f} ms", tail <= 1000)
     bench.bar(f"calls a second, {FLIGHT} in flight", "≥ 30,000", f"{rate:,.0f}", rate >= 30_000)
 
 
