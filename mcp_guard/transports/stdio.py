@@ -10,6 +10,7 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record, Reply
 from mcp_guard.transports.cut_through import LONG, CutThrough
@@ -25,8 +26,11 @@ _LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _HEAD = 64  # bytes of a long line by which the gate tells whether it looks like a message
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
-_LAST_CHANCE = 1.0  # seconds for what is on its way when the client is gone, or to the client when the upstream is
+_LAST_CHANCE = 1.0  # seconds without progress after which what is on its way to or from one who left is given up
+_HANG_UP = getattr(select, "POLLRDHUP", 0)  # with it or without, poll tells when all writers of a pipe are gone
 
+
+Flow: TypeAlias = tuple[bool, bool, bool, bool, bool]
 
 _UPSTREAM = (Admitted, Forward)
 _JUDGED = (Admitted, Denied)
@@ -65,13 +69,14 @@ class Pump:
         self._limit = limit
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
-        self._watched: tuple[bool, ...] = ()
+        self._watched: Flow | None = None
         self._signals = Signals()
         self._signal = 0  # the first signal that asked the guard to end
         self._client_open = True
+        self._hung_up = False  # the client has closed its end, and what it sent before is not all read yet
         self._client_end = ""  # why the client is gone
         self._upstream_open = True
-        self._end_by = 0.0  # monotonic time at which a client that is gone is waited for no longer
+        self._end_by = 0.0  # monotonic time at which what a client sent before it left is given up
         self._end_asked = False
         self._status: int | None = None
 
@@ -97,32 +102,36 @@ class Pump:
         flow = self._flow()
         if flow != self._watched:
             self._watch(flow)
-        ready = self._poll.poll(_IDLE if self._ledger.urgent or not self._client_open else _TICK)
+        leaving = self._hung_up or not self._client_open
+        ready = self._poll.poll(_IDLE if self._ledger.urgent or leaving else _TICK)
         if not ready:
             self._idle()
         for descriptor, _ in ready:
             self._handlers[descriptor]()
             if self._status is not None:
                 return
-        if not self._client_open and (time.monotonic() >= self._end_by or not self._on_its_way()):
-            self._end_upstream()
+        if self._hung_up or not self._client_open:
+            self._see_off()
 
-    def _flow(self) -> tuple[bool, bool, bool, bool]:
+    def _flow(self) -> Flow:
         """What may be read and what has to be written now: a source is read only while its readers keep up."""
         client, upstream = self._to_client.size, self._to_upstream.size
         keeps_up = client <= _HIGH_WATER
+        read_client = self._client_open and keeps_up and upstream <= _HIGH_WATER
         return (
-            self._client_open and keeps_up and upstream <= _HIGH_WATER,
+            read_client,
+            self._client_open and not read_client and not self._hung_up,
             self._upstream_open and keeps_up,
             client > 0,
             upstream > 0,
         )
 
-    def _watch(self, flow: tuple[bool, bool, bool, bool]) -> None:
+    def _watch(self, flow: Flow) -> None:
         """Tell the poll what to wait for from now on."""
-        read_client, read_upstream, write_client, write_upstream = flow
+        read_client, notice_client, read_upstream, write_client, write_upstream = flow
         sources = (
             (self._client_in, read_client, select.POLLIN, self._read_client),
+            (self._client_in, notice_client, _HANG_UP, self._note_hang_up),
             (self._upstream.stdout, read_upstream, select.POLLIN, self._read_upstream),
             (self._to_client.descriptor, write_client, select.POLLOUT, self._flush_client),
             (self._to_upstream.descriptor, write_upstream, select.POLLOUT, self._flush_upstream),
@@ -135,8 +144,16 @@ class Pump:
                 self._poll.register(descriptor, mask)
                 self._handlers[descriptor] = handler
 
-    def _on_its_way(self) -> bool:
-        return self._to_upstream.size > 0 or self._gate.holding
+    def _see_off(self) -> None:
+        """The client has left: let what it sent arrive as long as the upstream takes it, then end the upstream."""
+        late = time.monotonic() >= self._end_by
+        on_its_way = self._to_upstream.size > 0 or self._gate.holding
+        if self._client_open:
+            reading, *_ = self._flow()
+            if late and not reading:
+                self._client_gone("the client closed its end")
+        elif late or not on_its_way:
+            self._end_upstream()
 
     def _idle(self) -> None:
         self._ledger.flush()
@@ -267,10 +284,18 @@ class Pump:
             self._to_upstream.send(b"\n".join((*lines, b"")))
 
     def _flush_upstream(self) -> None:
+        before = self._to_upstream.size
         try:
             self._to_upstream.flush()
         except OSError:
             self._to_upstream.clear()
+        if self._to_upstream.size < before:
+            self._end_by = time.monotonic() + _LAST_CHANCE  # it goes on, so it is worth waiting for
+
+    def _note_hang_up(self) -> None:
+        """The client has closed its end while nothing is read from it, because its readers are slow."""
+        self._hung_up = True
+        self._end_by = time.monotonic() + _LAST_CHANCE
 
     # The end
 
