@@ -29,7 +29,6 @@ _TICK = 1_000  # milliseconds between two looks at clocks and policy files
 _LAST_CHANCE = 1.0  # seconds without progress after which what is on its way to or from one who left is given up
 _HANG_UP = getattr(select, "POLLRDHUP", 0)  # with it or without, poll tells when all writers of a pipe are gone
 
-
 Flow: TypeAlias = tuple[bool, bool, bool, bool, bool]
 
 _UPSTREAM = (Admitted, Forward)
@@ -320,6 +319,7 @@ class Pump:
             return
         while self._upstream_open and (chunk := _read(self._upstream.stdout, self._upstream_lines)) is not None:
             self._take_from_upstream(chunk)
+        self._complete(b"", None)  # of a line that will not end, where something still holds the pipe open
         self._carry_out(self._gate.upstream_exited(exit.describe(), _now()))
         if self._client_open:
             say(f"the server {exit.describe()}")

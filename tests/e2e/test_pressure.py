@@ -1,8 +1,10 @@
 """Large messages arrive whole, and whoever reads slowly slows the others down instead of filling the guard's memory."""
 
+import json
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,3 +75,27 @@ def peak_memory(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
+
+
+def test_a_server_that_dies_in_the_middle_of_a_large_answer_leaves_a_broken_line_and_no_open_request(
+    guard: Guard,
+) -> None:
+    messages = [
+        {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "hang"}},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "half"}},
+    ]
+    command = guard.command(server("odd"))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+        process.stdin.flush()
+        lines = process.stdout.read().splitlines()
+        assert process.wait() == 3
+    broken, *answers = [line for line in lines if b'"id":0' not in line]
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(broken)
+    assert [json.loads(answer)["id"] for answer in answers] == [1, 2]
+    assert all(b"exited with status 3" in answer for answer in answers)

@@ -74,6 +74,14 @@ def hang(message: dict) -> None:
     """No answer: the next request is answered again."""
 
 
+def half(message: dict) -> None:
+    """The beginning of a large answer; then the end, and a child that holds the output open a little longer."""
+    say(b'{"jsonrpc": "2.0", "result": {"content": [{"type": "text", "text": "' + b"x" * 600_000)
+    if os.fork() == 0:
+        time.sleep(30)
+    os._exit(3)
+
+
 def block(message: dict) -> None:
     """Deaf to everything: SIGTERM, the end of its input."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -84,7 +92,7 @@ def block(message: dict) -> None:
 
 TOOLS = {
     function.__name__: function
-    for function in (answer, garbage, twice, flood, large, torrent, chatter, leave, crash, hang, block)
+    for function in (answer, garbage, twice, flood, large, torrent, chatter, leave, crash, hang, half, block)
 }
 
 
