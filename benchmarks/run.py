@@ -21,8 +21,8 @@ from machinery import HERE, PEERS, Workshop, machine, say
 from tests.e2e.npm import node_server
 
 ROUNDS = 5
-# Processors. What a call takes is measured on one: on two, most of it is waking an idle one. All else on two, as in life:
-# the log's checkpoints, for one, are made on a thread beside the calls.
+# Processors. What a call takes is measured on one: on two, most of it is waking an idle one. All else on two, as in
+# life: the log's checkpoints, for one, are made on a thread beside the calls.
 ONE, BOTH = "0", "0,1"
 BLOB, TOOLS, FLIGHT, CALLS = 10_000_000, 1_000, 32, 100_000
 
