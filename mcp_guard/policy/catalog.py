@@ -128,8 +128,7 @@ def as_json(catalog: Catalog) -> dict[str, object]:
     """The catalog in the shape that `decode` reads."""
     return {
         "servers": {
-            slug: {"tools": [_tool_as_json(tool) for tool in tools.values()]}
-            for slug, tools in catalog.servers.items()
+            slug: {"tools": [_tool_as_json(tool) for tool in tools.values()]} for slug, tools in catalog.servers.items()
         }
     }
 
