@@ -1,0 +1,153 @@
+"""What a switch carries lines for: one gate, or a hub of many, behind one surface in which outputs have an address.
+
+No I/O here; time comes in as microseconds since the epoch. The address of an output is the slug of the upstream that a
+`Forward` or `Admitted` goes to; with a `Reply`, `Denied` or `Record` it names whose it is, and everything that has a
+line goes to the one client.
+"""
+
+from typing import Protocol, TypeAlias
+
+from mcp_guard.gate import Admitted, Denied, Output
+from mcp_guard.policy import Policy
+
+Addressed: TypeAlias = tuple[str, Output]
+
+
+class Conversation(Protocol):
+    """One client and its upstreams, as a machine without I/O. The gate's own surface (`gate.Gate`), with addresses."""
+
+    @property
+    def holding(self) -> bool:
+        """Whether anything of the client's waits for something of the guard's own (a listing, a handshake)."""
+        ...
+
+    def start(self, now: int) -> list[Addressed]:
+        """The connection opens."""
+        ...
+
+    def from_client(self, line: bytes, now: int) -> list[Addressed]:
+        """One line of the client's."""
+        ...
+
+    def from_upstream(self, slug: str, line: bytes, now: int) -> list[Addressed]:
+        """One line of an upstream's."""
+        ...
+
+    def client_oversized(self, size: int, limit: int, now: int) -> list[Addressed]:
+        """A line of the client's was longer than the limit (bytes) and has been thrown away."""
+        ...
+
+    def upstream_oversized(self, slug: str, size: int, limit: int, now: int) -> list[Addressed]:
+        """A line of an upstream's was longer than the limit (bytes) and has been thrown away."""
+        ...
+
+    def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
+        """The row of an admitted call could not be written (`reason` says why): it is denied."""
+        ...
+
+    def upstream_started(self, slug: str, now: int) -> list[Addressed]:
+        """An upstream runs: for the first time, or again after `upstream_exited`."""
+        ...
+
+    def upstream_exited(self, slug: str, how: str, now: int) -> list[Addressed]:
+        """An upstream is gone (`how` follows "the server …"), or could not be started: what it owed is answered."""
+        ...
+
+    def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
+        """Another policy is in force from the next call on."""
+        ...
+
+    def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Addressed]:
+        """A new policy could not be taken; the old one stays in force."""
+        ...
+
+    def client_closed(self, why: str, now: int) -> list[Addressed]:
+        """The client is gone; nothing more will be answered."""
+        ...
+
+    def tick(self, now: int) -> list[Addressed]:
+        """About a second has passed."""
+        ...
+
+
+class Guarding(Protocol):
+    """A gate, bridged or not: what guards one client against one upstream. See `gate.Gate` for what each does."""
+
+    @property
+    def holding(self) -> bool: ...  # noqa: D102
+    def start(self, now: int) -> list[Output]: ...  # noqa: D102
+    def from_client(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102
+    def from_upstream(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102
+    def client_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
+    def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
+    def refuse(self, admitted: Admitted, reason: str) -> Denied: ...  # noqa: D102
+    def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
+    def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
+    def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]: ...  # noqa: D102
+    def client_closed(self, why: str, now: int) -> list[Output]: ...  # noqa: D102
+    def tick(self, now: int) -> list[Output]: ...  # noqa: D102
+
+
+class Single:
+    """A conversation with one upstream: a gate whose outputs all have the same address."""
+
+    def __init__(self, slug: str, gate: Guarding) -> None:
+        self.slug = slug
+        self._gate = gate
+
+    def _addressed(self, outputs: list[Output]) -> list[Addressed]:
+        slug = self.slug
+        return [(slug, output) for output in outputs]
+
+    @property
+    def holding(self) -> bool:
+        """As `Conversation.holding`; so are all the others."""
+        return self._gate.holding
+
+    def start(self, now: int) -> list[Addressed]:
+        """The connection opens."""
+        return self._addressed(self._gate.start(now))
+
+    def from_client(self, line: bytes, now: int) -> list[Addressed]:
+        """One line of the client's."""
+        return self._addressed(self._gate.from_client(line, now))
+
+    def from_upstream(self, slug: str, line: bytes, now: int) -> list[Addressed]:
+        """One line of the upstream's."""
+        return self._addressed(self._gate.from_upstream(line, now))
+
+    def client_oversized(self, size: int, limit: int, now: int) -> list[Addressed]:
+        """A line of the client's was too long."""
+        return self._addressed(self._gate.client_oversized(size, limit, now))
+
+    def upstream_oversized(self, slug: str, size: int, limit: int, now: int) -> list[Addressed]:
+        """A line of the upstream's was too long."""
+        return self._addressed(self._gate.upstream_oversized(size, limit, now))
+
+    def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
+        """The row of an admitted call could not be written."""
+        return self._gate.refuse(admitted, reason)
+
+    def upstream_started(self, slug: str, now: int) -> list[Addressed]:
+        """Nothing to do: the client itself opens the conversation."""
+        return []
+
+    def upstream_exited(self, slug: str, how: str, now: int) -> list[Addressed]:
+        """The upstream is gone."""
+        return self._addressed(self._gate.upstream_exited(how, now))
+
+    def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
+        """Another policy is in force."""
+        return self._addressed(self._gate.replace_policy(policy, now))
+
+    def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Addressed]:
+        """A new policy could not be taken."""
+        return self._addressed(self._gate.policy_rejected(files, errors, now))
+
+    def client_closed(self, why: str, now: int) -> list[Addressed]:
+        """The client is gone."""
+        return self._addressed(self._gate.client_closed(why, now))
+
+    def tick(self, now: int) -> list[Addressed]:
+        """About a second has passed."""
+        return self._addressed(self._gate.tick(now))
