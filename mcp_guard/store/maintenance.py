@@ -1,13 +1,15 @@
 """What the log needs besides rows: checkpoints and retention, on a daemon thread with a connection of its own.
 
 The hot path only ever sets a flag. A checkpoint is PASSIVE and waits for nobody, so a slow disk slows this thread and
-no call; only where the write-ahead log has outgrown `WAL_LIMIT` (calls without a pause) are writers held for the last
-few pages, so that it can start over.
+no call, and it runs when nothing else wants the processor; only where the write-ahead log has outgrown `WAL_LIMIT`
+(calls without a pause) are writers held for the last few pages, so that it can start over.
 """
 
 import os
 import sqlite3
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
@@ -93,7 +95,8 @@ class Maintenance:
         if size < _SMALL_WAL:
             return
         connection.execute("SELECT max(seq) FROM events").fetchone()  # a fresh look at the file, from its header down
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with _in_the_background():
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         if size > WAL_LIMIT:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -120,6 +123,25 @@ class Maintenance:
             time.sleep(_REST)
             expired = _expired(connection, expired[-1], before)
         self._retained = time.monotonic()
+
+
+@contextmanager
+def _in_the_background() -> Generator[None]:
+    """Give way to everything else on this processor (Linux: SCHED_IDLE), for as long as one statement runs.
+
+    Not longer: whoever holds the interpreter's lock, or the database's, must not be kept waiting for a processor.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    usual = os.sched_getscheduler(0), os.sched_getparam(0)
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setscheduler(0, *usual)
 
 
 def _expired(connection: sqlite3.Connection, after: int, before: str) -> list[int]:
