@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mcp_guard.events import Event
+from mcp_guard.events import Event, ToolsListed
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
@@ -34,7 +34,7 @@ class Store:
     def __init__(self, path: str, retain_days: int | None) -> None:
         self.path = path
         self._retain_days = retain_days
-        self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None  # one for all rows: making one costs as much as binding a row
         self._identity: tuple[files.Identity | None, ...] = ()
         self._looked = 0.0
         self._written = 0
@@ -62,18 +62,28 @@ class Store:
         """
         if not events:
             return
-        connection = self._sound_connection()
+        cursor = self._sound_cursor()
         rows = [row(event) for event in events]
         try:
-            _commit(connection, rows)
+            _commit(cursor, rows)
         except UnicodeEncodeError:
-            self._commit_later(connection, [storable(one) for one in rows])
+            self._commit_later(cursor, [storable(one) for one in rows])
         except sqlite3.Error as error:
-            self._commit_later(connection, rows, error)
+            self._commit_later(cursor, rows, error)
         self._written += _COMMIT + len(rows[-1][-1]) * len(rows)
         if self._written > _WAKE_AFTER:
             self._written = 0
             self._maintenance.wake()
+
+    def learn(self, listing: ToolsListed) -> None:
+        """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
+        from mcp_guard.store import catalog
+
+        connection = self._sound_cursor().connection
+        try:
+            catalog.learn(connection, listing)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
 
     def redaction_key(self) -> bytes:
         """The 32 secret bytes, kept beside the database, that key the hashes standing for secrets in the log."""
@@ -81,7 +91,7 @@ class Store:
 
     def knows_policy(self, policy_hash: str, version: str) -> bool:
         """Whether a guard of this version has ever recorded that it loaded the policy with this hash."""
-        connection = self._sound_connection()
+        connection = self._sound_cursor().connection
         try:
             return is_known(connection, policy_hash, version)
         except sqlite3.Error as error:
@@ -99,15 +109,16 @@ class Store:
             self._key = self._key or key
             files.create_missing(self.path, self._identity[1:])
             try:
-                self._connection = _connect(self.path)
+                self._cursor = _connect(self.path).cursor()
             except sqlite3.Error as error:
                 raise store_error(self.path, error) from error
         self._identity = self._files()
         self._looked = time.monotonic()
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            connection = cursor.connection
             with suppress(sqlite3.Error):  # then the rows stay in the write-ahead log, for whoever opens it next
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             connection.close()
@@ -116,21 +127,21 @@ class Store:
         """Which files are at the path now: the database and its write-ahead log."""
         return files.identity(self.path), files.identity(self.path + "-wal")
 
-    def _sound_connection(self) -> sqlite3.Connection:
-        """The connection, if there is no reason to doubt it; else a new one. Raises StoreError."""
-        connection = self._connection
+    def _sound_cursor(self) -> sqlite3.Cursor:
+        """The cursor, if there is no reason to doubt its connection; else a new one's. Raises StoreError."""
+        cursor = self._cursor
         now = time.monotonic()
-        if connection is not None and self._suspect is None and now - self._looked < _LOOK_AGAIN:
-            return connection
+        if cursor is not None and self._suspect is None and now - self._looked < _LOOK_AGAIN:
+            return cursor
         return self._looked_over(now)
 
-    def _looked_over(self, now: float) -> sqlite3.Connection:
+    def _looked_over(self, now: float) -> sqlite3.Cursor:
         """Look whether the file is still the one that is open. Rows written to a deleted file would be lost.
 
         The call that meets another file is refused, so that somebody hears of it; its denial is the first row there.
         """
-        moved = self._connection is not None and self._files() != self._identity
-        if moved or self._connection is None or self._suspect or self._maintenance.trouble:
+        moved = self._cursor is not None and self._files() != self._identity
+        if moved or self._cursor is None or self._suspect or self._maintenance.trouble:
             self._disconnect()  # which puts what is still in the write-ahead log into the old file, wherever it is
             self._connect()
             self._suspect = self._maintenance.trouble = None
@@ -140,24 +151,22 @@ class Store:
                 "from the next call on, the file that is there now is used",
             )
         self._looked = now
-        assert self._connection is not None
-        return self._connection
+        assert self._cursor is not None
+        return self._cursor
 
-    def _commit_later(
-        self, connection: sqlite3.Connection, rows: list[Row], error: sqlite3.Error | None = None
-    ) -> None:
+    def _commit_later(self, cursor: sqlite3.Cursor, rows: list[Row], error: sqlite3.Error | None = None) -> None:
         """Try again while other writers are in the way, but not for long. Raises StoreError."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         pauses = iter(_PAUSES)
         while error is None or (result_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline):
             if error is not None:
                 time.sleep(next(pauses, _PAUSES[-1]))
-            self._undo(connection)
+            self._undo(cursor.connection)
             try:
-                return _commit(connection, rows)
+                return _commit(cursor, rows)
             except sqlite3.Error as again:
                 error = again
-        raise self._failed(connection, error) from error
+        raise self._failed(cursor.connection, error) from error
 
     def _failed(self, connection: sqlite3.Connection, error: sqlite3.Error) -> StoreError:
         """What a failed statement means. Where it may mean damage, the next call begins with a new connection."""
@@ -176,16 +185,16 @@ class Store:
                 self._suspect = store_error(self.path, error)
 
 
-def _commit(connection: sqlite3.Connection, rows: list[Row]) -> None:
+def _commit(cursor: sqlite3.Cursor, rows: list[Row]) -> None:
     """One autocommitted statement where the rows fit in one, which is cheaper than BEGIN and COMMIT."""
     if len(rows) == 1:
-        connection.execute(_INSERT[0], rows[0])
+        cursor.execute(_INSERT[0], rows[0])
     elif len(rows) <= _PREPARED_ROWS:
-        connection.execute(_INSERT[len(rows) - 1], [value for one in rows for value in one])
+        cursor.execute(_INSERT[len(rows) - 1], [value for one in rows for value in one])
     else:  # many events waited while the log could not be written
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(_INSERT[0], rows)
-        connection.execute("COMMIT")
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.executemany(_INSERT[0], rows)
+        cursor.execute("COMMIT")
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -79,10 +79,11 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: 
 def test_a_log_of_a_newer_guard_is_refused(path: Path) -> None:
     Store.open(str(path)).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 700")
     connection.close()
     error = refused(path)
-    assert error.message == f"the audit log {path} was made by a newer mcp-guard (its version is 7, this one knows 1)"
+    versions = f"(its version is 700, this one knows {schema.VERSION})"
+    assert error.message == f"the audit log {path} was made by a newer mcp-guard {versions}"
     assert error.hint == "update mcp-guard, or name another file with --db"
 
 
@@ -95,13 +96,13 @@ def test_an_older_log_is_brought_up_to_date_with_all_its_rows(path: Path, monkey
         ("CREATE TABLE agents (id TEXT)", "INSERT INTO agents SELECT DISTINCT agent FROM events"),
     )
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     store = Store.open(str(path))
     store.record([decided(5)])
     store.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT * FROM agents").fetchall() == [("claude-code",)]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
     connection.close()
     assert len(ids(path)) == 6
 
@@ -112,7 +113,7 @@ def test_a_migration_that_fails_leaves_the_older_log_as_it_was(path: Path, monke
     store.close()
     with monkeypatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("CREATE TABLE agents (id TEXT)", "NONSENSE")))
-        patch.setattr(schema, "VERSION", 2)
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
         refused(path)
     store = Store.open(str(path))
     store.record([decided(2)])
@@ -220,7 +221,7 @@ other.execute("COMMIT")
 
 
 def test_a_full_disk_is_said_to_be_and_used_again_once_there_is_room(store: Store, path: Path) -> None:
-    connection = store._connection
+    connection = store._cursor.connection
     assert connection is not None
     store.record([decided(0)])
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
