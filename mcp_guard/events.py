@@ -45,3 +45,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule: str | None = None
     policy_hash: str | None = None
     data: Mapping[str, object] = {}
+
+
+class ToolsListed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The row of one complete listing. Beside the row, for the catalog of tools: the hash of each definition and the
+    definition itself, as the upstream wrote it. They are no part of the row.
+    """
+
+    definitions: tuple[tuple[str, bytes], ...] = ()

@@ -31,8 +31,7 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
     session.tools.finish()
     if not session.tools.standing:
         return outputs + begin(session, now)  # they changed again while they were being listed
-    hashes = {tool.label: tool.hash for tool in session.tools.catalog}
-    outputs.append(Record(session.recorder.listed(now, hashes)))
+    outputs.append(Record(session.recorder.listed(now, list(session.tools.catalog))))
     return outputs + connected(session, now)
 
 

@@ -4,10 +4,12 @@ Texts that come from a client or an upstream are bounded and masked before they 
 `redaction` as the policy asks. Ids count up from the connection's own id: the hot path spends no randomness.
 """
 
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 
-from mcp_guard.events import Event, EventType
+from msgspec import structs
+
+from mcp_guard.events import Event, EventType, ToolsListed
+from mcp_guard.gate.catalog import Tool
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.policy import Policy
@@ -84,10 +86,13 @@ class Recorder:
         data = {"decision": decision_id, "duration_us": max(0, now - started), "is_error": is_error, "bytes": size}
         return self.event("tool.completed", now, data, label)
 
-    def listed(self, now: int, hashes: Mapping[str, str]) -> Event:
+    def listed(self, now: int, tools: Sequence[Tool]) -> ToolsListed:
         """The upstream's tools, as the guard learned them: how many, and the hash of each definition by name."""
-        tools = dict(islice(hashes.items(), _MOST_TOOLS))
-        return self.event("tools.listed", now, {"count": len(hashes), "tools": tools})
+        hashes = [(tool, tool.hash) for tool in tools]
+        shown = {tool.label: digest for tool, digest in hashes[:_MOST_TOOLS]}
+        event = self.event("tools.listed", now, {"count": len(tools), "tools": shown})
+        definitions = tuple((digest, tool.definition) for tool, digest in hashes)
+        return ToolsListed(**structs.asdict(event), definitions=definitions)
 
     def connected(self, now: int, visible: Mapping[str, list[str]]) -> Event:
         """A client introduced itself and the upstream's tools are known: what this agent may see of them."""

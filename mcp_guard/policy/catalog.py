@@ -21,8 +21,8 @@ class ToolDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """One tool as its server listed it. `input_schema` is the JSON Schema of its arguments, `{}` where there is none
     that can be read; `hash` is the SHA-256 of the definition's JSON text, in hex.
 
-    `first_seen` and `last_seen` are UTC times as the log writes them, or empty where nobody knows. `listed` is False for
-    a tool that the server's last listing left out.
+    `first_seen` and `last_seen` are UTC times as the log writes them, or empty where nobody knows. `listed` is False
+    for a tool that the server's last listing left out.
     """
 
     name: str

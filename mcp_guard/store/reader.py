@@ -146,7 +146,7 @@ def _read(path: str, sql: str, values: tuple[str | int, ...]) -> list[_Row]:
 def _ask(path: str, sql: str, values: tuple[str | int, ...]) -> list[_Row]:
     connection = read_only(path, _TIMEOUT)
     try:
-        if schema.version(connection, path) < schema.VERSION:
+        if schema.version(connection, path) < schema.SINCE_EVENTS:
             hint = "start a guard on it once, or name another file with --db"
             raise StoreError(f"{path} holds no audit log of this version", hint)
         return connection.execute(sql, values).fetchall()

@@ -89,9 +89,37 @@ _VIEWS = (
     """,
 )
 
+# What upstreams ever listed: one row for each definition that a tool ever had, and when each server last listed.
+_CATALOG = (
+    """
+    CREATE TABLE catalog (
+      server     TEXT NOT NULL,
+      tool       TEXT NOT NULL,
+      hash       TEXT NOT NULL,  -- SHA-256 of the definition as the server wrote it
+      definition TEXT NOT NULL,  -- JSON, with what looks like a secret masked
+      first_seen TEXT NOT NULL,
+      last_seen  TEXT NOT NULL,
+      PRIMARY KEY (server, tool, hash)
+    )
+    """,
+    "CREATE TABLE catalog_listings (server TEXT PRIMARY KEY, listed_at TEXT NOT NULL)",
+    """
+    CREATE VIEW tools AS
+    SELECT latest.server, latest.tool, latest.last_seen = catalog_listings.listed_at AS listed,
+           json_extract(latest.definition, '$.description') AS description,
+           (SELECT min(first_seen) FROM catalog AS any_version
+            WHERE any_version.server = latest.server AND any_version.tool = latest.tool) AS first_seen,
+           latest.last_seen, latest.versions, latest.hash, latest.definition
+    FROM (SELECT server, tool, hash, definition, max(last_seen) AS last_seen, count(*) AS versions
+          FROM catalog GROUP BY server, tool) AS latest
+    JOIN catalog_listings USING (server)
+    """,
+)
+
 # What leads from each version to the next. A version that was ever released is never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS),)
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS), _CATALOG)
 VERSION = len(MIGRATIONS)
+SINCE_EVENTS, SINCE_CATALOG = 1, 2  # the versions that brought the audit log, and the catalog of tools
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:

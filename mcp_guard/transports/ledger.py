@@ -6,12 +6,13 @@ be written.
 """
 
 from mcp_guard.errors import GuardError
-from mcp_guard.events import Event
+from mcp_guard.events import Event, ToolsListed
 from mcp_guard.store import Store
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
+_ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
 
 
 class Ledger:
@@ -21,13 +22,15 @@ class Ledger:
         self._store = store
         self._waiting: list[Event] = []
         self._completed: list[Event] = []
+        self._listed: dict[str | None, ToolsListed] = {}  # the last listing of each server, for the catalog
+        self._attempts = 0
         self._lost = 0
         self.failure: str | None = None  # why the last write failed; None once one succeeds
 
     @property
     def urgent(self) -> bool:
         """Whether there is something to write as soon as the line is idle."""
-        return self.failure is None and bool(self._completed or self._waiting)
+        return self.failure is None and bool(self._completed or self._waiting or self._listed)
 
     def commit(self, events: list[Event]) -> str | None:
         """Write these events, and what came before them, and commit. Gives why that failed, or None.
@@ -52,6 +55,8 @@ class Ledger:
             if len(self._completed) >= _MOST_COMPLETED:
                 self.flush()
         else:
+            if isinstance(event, ToolsListed):
+                self._listed[event.server] = event
             self._waiting.append(event)
             self._forget_oldest()
 
@@ -60,6 +65,20 @@ class Ledger:
         self._gather()
         if self._waiting:
             self.commit([])
+        if self._listed:
+            self._learn()
+
+    def _learn(self) -> None:
+        """Put what was listed into the catalog. It is no record: what cannot be written in a few attempts is let go."""
+        try:
+            for listing in self._listed.values():
+                self._store.learn(listing)
+        except GuardError:
+            self._attempts += 1
+            if self._attempts < _ATTEMPTS:
+                return
+        self._attempts = 0
+        self._listed.clear()
 
     def _gather(self) -> None:
         self._waiting += self._completed

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mcp_guard.events import ToolsListed
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -127,6 +128,17 @@ def test_the_guard_lists_as_soon_as_the_connection_stands_and_records_what_the_a
     assert data["denied_tools"] == ["delete_file"]
     assert data["client"] == client
     assert data["protocol"] == "2025-11-25"
+
+
+def test_a_complete_listing_carries_the_definitions_as_the_upstream_wrote_them():
+    book = connected(FILES_POLICY)
+    (listing,) = book.upstream(notification("notifications/tools/list_changed")).upstream
+    changed = tool("read_file", "path", title="Read")
+    event = book.upstream(result(listing["id"], tools=[changed])).events[1]
+    assert isinstance(event, ToolsListed)
+    ((digest, definition),) = event.definitions
+    assert json.loads(definition) == changed
+    assert event.data == {"count": 1, "tools": {"read_file": digest}}
 
 
 def test_an_upstream_without_tools_is_not_asked_for_them():

@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_guard.errors import GuardError
-from mcp_guard.events import Event
+from mcp_guard.events import Event, ToolsListed
 from mcp_guard.transports.ledger import Ledger
 
 
@@ -12,12 +12,18 @@ class Log:
 
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
+        self.catalog: list[str] = []
         self.trouble = ""
 
     def record(self, events: list[Event]) -> None:
         if self.trouble:
             raise GuardError(self.trouble)
         self.transactions.append([event.id for event in events])
+
+    def learn(self, listing: ToolsListed) -> None:
+        if self.trouble:
+            raise GuardError(self.trouble)
+        self.catalog.append(listing.id)
 
 
 @pytest.fixture
@@ -82,3 +88,38 @@ def test_memory_is_bounded_while_the_log_cannot_be_written_and_the_loss_is_told(
     assert ledger.close() == "10050 events could not be written to the audit log: the disk is full"
     log.trouble = ""
     assert ledger.close() == "50 events could not be written to the audit log: None"
+
+
+def listing(name: str, server: str = "files") -> ToolsListed:
+    return ToolsListed(id=name, ts=0, type="tools.listed", connection_id="C", server=server)
+
+
+def test_a_listing_goes_into_the_catalog_when_the_line_is_idle_and_no_call_waits_for_it(log):
+    ledger = Ledger(log)
+    for one in (listing("first"), listing("again"), listing("other", "mail")):
+        ledger.later(one)
+    ledger.commit([event("call")])
+    assert log.transactions == [["first", "again", "other", "call"]]
+    assert log.catalog == []
+    assert ledger.urgent
+    ledger.flush()
+    assert log.catalog == ["again", "other"]
+    assert not ledger.urgent
+
+
+def test_a_listing_that_cannot_be_kept_is_tried_again_and_then_let_go(log):
+    ledger = Ledger(log)
+    ledger.later(listing("listed"))
+    ledger.commit([])
+    log.trouble = "the disk is full"
+    ledger.flush()
+    log.trouble = ""
+    ledger.flush()
+    assert log.catalog == ["listed"]
+    ledger.later(listing("listed again"))
+    ledger.commit([])
+    log.trouble = "the disk is full"
+    for _ in range(100):
+        ledger.flush()
+    assert not ledger.urgent
+    assert ledger.close() is None
