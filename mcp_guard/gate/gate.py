@@ -5,6 +5,8 @@ A transport frames lines and gives them to `from_client` and `from_upstream`; wh
 and only `calls.judge` makes one.
 """
 
+from typing import Literal
+
 from mcp_guard import __version__
 from mcp_guard.gate import answers, calls, from_client, from_upstream, listing
 from mcp_guard.gate.connection import Connection
@@ -57,6 +59,12 @@ class Gate:
         """A line of the upstream's was longer than the limit (bytes) and has been thrown away."""
         reason = f"the message is larger than the limit of {limit} bytes"
         return self._session.rejected("upstream", reason, size, now)
+
+    def reject(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int) -> list[Output]:
+        """A message of `size` bytes goes no further, because of something that the gate itself does not see: a bridge
+        before or behind it could not carry it. `reason` quotes none of it.
+        """
+        return self._session.rejected(sender, reason, size, now)
 
     def tick(self, now: int) -> list[Output]:
         """Time has passed: give up a listing that is overdue. To be called about once a second."""
