@@ -1,26 +1,24 @@
-"""How a replay looks: a summary by rule and tool with the latest changed calls, or one JSON document.
+"""How a replay looks: what changes by rule and tool with an example of each, or one JSON document.
 
-Both take the results one at a time; what they keep of them is bounded, whatever the log holds.
+Both take the replay part by part; what they keep of it is bounded, whatever the log holds.
 """
 
 import json
 import shutil
 import sys
 import tempfile
-from collections import Counter, deque
 from collections.abc import Iterable
 from typing import IO
-
-from rich.text import Text
 
 from mcp_guard.cli.columns import Columns
 from mcp_guard.cli.log_lines import local_time
 from mcp_guard.cli.output import console
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result
+from mcp_guard.insight.tally import Tally
 from mcp_guard.redaction import safe_text
 
-LATEST_SHOWN = 50  # changed calls
-_MOST_GROUPS = 1000  # kinds of change, or of reasons, that are counted one by one
+KINDS_SHOWN = 30  # kinds of change, or of reasons
+EXAMPLES_SHOWN = 20  # calls
 _SPOOLED = 1 << 20  # bytes of the second list of the JSON document that stay in memory
 _WIDEST = 40  # characters of a name
 _SENTENCE = 300  # characters of a reason
@@ -28,83 +26,96 @@ _SENTENCE = 300  # characters of a reason
 Cells = tuple[str, ...]
 
 
-class Summary:
-    """What a person wants to know of a replay, collected call by call."""
+def print_tally(tally: Tally, policy: str, against: str | None) -> None:
+    """What a person wants to know of a replay: `policy` against what was recorded, or against another policy."""
+    from rich.text import Text
 
-    def __init__(self) -> None:
-        self.replayed = 0
-        self.changed = 0
-        self.groups: Counter[Cells] = Counter()
-        self.reasons: Counter[Cells] = Counter()
-        self.latest: deque[Cells] = deque(maxlen=LATEST_SHOWN)
-
-    def add(self, result: Result) -> None:
-        """Count one result."""
-        if isinstance(result, NotReplayable):
-            _count(self.reasons, (safe_text(result.why, _SENTENCE),))
-            return
-        self.replayed += 1
-        if result.changed:
-            self.changed += 1
-            _count(self.groups, _change(result))
-            self.latest.append(_call(result))
-
-
-def print_summary(results: Iterable[Result], policy: str) -> int:
-    """Print the summary of a replay under `policy`; gives the number of calls whose outcome would change."""
-    summary = Summary()
-    for result in results:
-        summary.add(result)
     out = console()
-    style = "yellow" if summary.changed else "green"
-    unchanged = summary.replayed - summary.changed
-    headline = f"{_calls(summary.replayed)} replayed under {policy}: {unchanged} unchanged, {summary.changed} changed"
-    out.print(Text(headline, style=style))
-    if summary.changed:
+    compared = f", compared with {against}" if against else ""
+    headline = f"{_calls(tally.replayed)} replayed under {policy}{compared}: {tally.unchanged} unchanged, "
+    out.print(Text(f"{headline}{tally.changed} changed", style="yellow" if tally.changed else "green"))
+    if tally.replayed or tally.reasons:
+        out.print(Text(f"made from {local_time(tally.first)} to {local_time(tally.last)}", style="dim"))
+    if tally.changed:
+        print_changes(tally)
+    if tally.reasons:
         out.print()
-        Columns(("CALLS", "WAS", "NOW", "TOOL", "RULE BEFORE", "RULE NOW"), _counted(summary.groups))
-        out.print()
-        out.print(Text(f"The latest changes ({len(summary.latest)} of {summary.changed}):"))
-        Columns(("TIME", "AGENT", "TOOL", "WAS", "NOW", "EVENT"), list(summary.latest))
-    if summary.reasons:
-        out.print()
-        out.print(Text(f"{_calls(summary.reasons.total())} cannot be replayed:"))
-        Columns(("CALLS", "WHY"), _counted(summary.reasons))
-    return summary.changed
+        out.print(Text(f"{_calls(tally.reasons.total())} cannot be replayed:"))
+        reasons = [(str(count), safe_text(why, _SENTENCE)) for why, count in tally.reasons.most_common()]
+        _shortened(("CALLS", "WHY"), reasons, KINDS_SHOWN)
 
 
-def _change(result: Replayed) -> Cells:
-    event, now = result.event, result.now
-    return (
-        event.decision or "",
-        now.outcome,
-        safe_text(f"{event.server}/{event.tool}", _WIDEST),
-        safe_text(event.rule or f"({event.decided_by})", _WIDEST),
-        safe_text(now.rule or f"({now.decided_by})", _WIDEST),
-    )
+def print_changes(tally: Tally) -> None:
+    """The changes by rule and tool, then the latest call of each kind, then more of them where there is room."""
+    out = console()
+    kinds = [kind for kind, _ in tally.kinds.most_common()]
+    rows = [
+        (
+            str(tally.kinds[kind]),
+            kind.was,
+            kind.now,
+            *map(_name, (_tool(kind.server, kind.tool), kind.rule_was, kind.rule_now)),
+        )
+        for kind in kinds
+    ]
+    out.print()
+    _shortened(("CALLS", "WAS", "NOW", "TOOL", "RULE BEFORE", "RULE NOW"), rows, KINDS_SHOWN)
+    each = max(1, EXAMPLES_SHOWN // max(1, len(kinds)))
+    examples = [
+        (
+            local_time(one.ts),
+            _name(one.agent),
+            _name(_tool(kind.server, kind.tool)),
+            kind.was,
+            kind.now,
+            one.id,
+            one.arguments,
+        )
+        for kind in kinds[:EXAMPLES_SHOWN]
+        for one in list(tally.examples[kind])[-each:]
+    ]
+    out.print()
+    out.print("Examples:")
+    Columns(("TIME", "AGENT", "TOOL", "WAS", "NOW", "EVENT", "ARGUMENTS"), examples)
 
 
-def _call(result: Replayed) -> Cells:
-    was, now, tool, *_ = _change(result)
-    event = result.event
-    return local_time(event.ts), safe_text(event.agent or "", _WIDEST), tool, was, now, safe_text(event.id, _WIDEST)
+def _shortened(headings: Cells, rows: list[Cells], most: int) -> None:
+    Columns(headings, rows[:most])
+    if len(rows) > most:
+        sys.stdout.write(f"… and {len(rows) - most} more kinds (all calls: --json)\n")
 
 
-def _count(counter: Counter[Cells], cells: Cells) -> None:
-    """Count, under a name for all others where there are too many kinds."""
-    known = cells in counter or len(counter) < _MOST_GROUPS
-    counter[cells if known else ("others",) * len(cells)] += 1
+def _tool(server: str, tool: str) -> str:
+    return f"{server}/{tool}"
 
 
-def _counted(counter: Counter[Cells]) -> list[Cells]:
-    return [(str(count), *cells) for cells, count in counter.most_common()]
+def _name(text: str) -> str:
+    return safe_text(text, _WIDEST)
 
 
 def _calls(count: int) -> str:
-    return f"{count} call" if count == 1 else f"{count} calls"
+    return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
-def print_json(results: Iterable[Result]) -> int:
+class Documents:
+    """The items of the JSON document for one part of a log, as text."""
+
+    def __init__(self) -> None:
+        self.replayed = 0
+        self.changed: list[str] = []
+        self.lost: list[str] = []
+
+    def add(self, result: Result) -> None:
+        """Take in one result."""
+        if isinstance(result, NotReplayable):
+            self.lost.append(_item({"event": result.event.id, "why": result.why}))
+            return
+        self.replayed += 1
+        if result.changed:
+            self.changed.append(_item(_changed(result)))
+
+
+def print_json(parts: Iterable[Documents]) -> int:
     """Print a replay as one JSON document, as it comes; gives the number of calls whose outcome would change.
 
     `{"changed": […], "not_replayable": […], "replayed": N, "unchanged": N}`; the second list waits in a file.
@@ -113,13 +124,10 @@ def print_json(results: Iterable[Result]) -> int:
     with tempfile.SpooledTemporaryFile(_SPOOLED, "w+", encoding="ascii") as waiting:
         changed, lost = _Items(sys.stdout, "changed"), _Items(waiting, "not_replayable")
         sys.stdout.write("{")
-        for result in results:
-            if isinstance(result, NotReplayable):
-                lost.add({"event": result.event.id, "why": result.why})
-                continue
-            replayed += 1
-            if result.changed:
-                changed.add(_changed(result))
+        for part in parts:
+            replayed += part.replayed
+            changed.add(part.changed)
+            lost.add(part.lost)
         changed.end()
         lost.end()
         waiting.seek(0)
@@ -136,10 +144,11 @@ class _Items:
         self._name = name
         self.count = 0
 
-    def add(self, item: dict[str, str | None]) -> None:
-        self._begin() if not self.count else self._file.write(",")
-        self._file.write("\n  " + json.dumps(item).replace("\x7f", "\\u007f"))
-        self.count += 1
+    def add(self, items: list[str]) -> None:
+        for item in items:
+            self._begin() if not self.count else self._file.write(",")
+            self._file.write("\n  " + item)
+            self.count += 1
 
     def end(self) -> None:
         if not self.count:
@@ -150,6 +159,10 @@ class _Items:
         self._file.write(f'\n "{self._name}": [')
 
 
+def _item(members: dict[str, str | None]) -> str:
+    return json.dumps(members).replace("\x7f", "\\u007f")
+
+
 def _changed(result: Replayed) -> dict[str, str | None]:
     event, now = result.event, result.now
     return {
@@ -158,8 +171,8 @@ def _changed(result: Replayed) -> dict[str, str | None]:
         "agent": event.agent,
         "server": event.server,
         "tool": event.tool,
-        "was": event.decision,
+        "was": result.was,
         "now": now.outcome,
-        "rule_was": event.rule,
+        "rule_was": result.rule_was,
         "rule_now": now.rule,
     }

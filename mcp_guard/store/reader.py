@@ -91,6 +91,11 @@ def newest_seq(path: str) -> int:
     return _read(path, "SELECT coalesce(max(seq), 0) FROM events", ())[0][0]
 
 
+def oldest_seq(path: str) -> int:
+    """Where the log begins: what came before has expired. 0 for an empty log."""
+    return _read(path, "SELECT coalesce(min(seq), 0) FROM events", ())[0][0]
+
+
 def _start_of_newest(path: str, where: str, values: tuple[str, ...], newest: int) -> int:
     select = f"SELECT min(seq) FROM (SELECT seq FROM events WHERE {where} ORDER BY seq DESC LIMIT ?)"
     first: int | None = _read(path, select, (*values, newest))[0][0]

@@ -12,10 +12,6 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.cli.app import main
-from mcp_guard.cli.replay_report import LATEST_SHOWN, Summary
-from mcp_guard.insight.replay import Replayed
-from mcp_guard.policy import Decision
-from mcp_guard.store.reader import Filters, read_events
 from tests.cli.recorded import Session, a_session, record
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -138,18 +134,6 @@ def test_a_policy_with_an_error_is_refused_with_its_place(run: Run, tmp_path: Pa
     status, out, err = run("--policy", "bad.yaml")
     assert (status, out) == (2, "")
     assert err.startswith("bad.yaml:3:15: error[")
-
-
-def test_what_is_kept_of_a_replay_does_not_grow_with_the_log(tmp_path: Path) -> None:
-    session = Session()
-    session.call("t", {}, "deny", "old")
-    path = record(tmp_path / "audit.db", session.events)
-    (event,) = read_events(path, Filters())
-    summary = Summary()
-    for number in range(3000):
-        summary.add(Replayed(event, Decision("allow", "policy", f"rule-{number}", "")))
-    assert (summary.changed, len(summary.latest), len(summary.groups)) == (3000, LATEST_SHOWN, 1001)
-    assert summary.groups.total() == 3000
 
 
 def test_an_interrupt_ends_it_without_a_word(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,150 @@
+"""A recorded call decided by a policy, as far as the log knows the call.
+
+The invariant: a decision comes out only where every value that was not kept would lead to the same outcome. What
+depends on such a value, on a lost name or on the guard's own knowledge is no decision but a sentence that says why.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias, cast
+
+from mcp_guard import cel
+from mcp_guard.cel.values import Value
+from mcp_guard.insight.interest import Interest, touches
+from mcp_guard.insight.recorded import ALTERED, Hole, Recorded, holes, lost_identity, principal_of
+from mcp_guard.policy import Call, Decision, Policy, Principal
+from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.values import Json
+
+_REMEMBERED = 2048  # principals with their tools
+_LARGE = 100_000  # bytes not kept: the work of judging them could have used up a decision's budget
+_NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
+_SEVERAL = "One of the rules {} decides, or none: the arguments that would tell were not kept. The outcome is the same."
+_NO_RULE = Decision("deny", "default", None, "No policy rule allows this call.")
+
+Answer: TypeAlias = "Decision | str"
+"""A decision, or why there is none: one sentence, without values."""
+
+
+class Judge:
+    """Decides recorded calls under one policy. The memory of scopes is bounded, and changes speed only."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.interest = Interest(policy)
+        self._scopes: dict[tuple[Principal, str, str], tuple[list[Rule], Mapping[str, Json]]] = {}
+
+    def decide(self, event: Recorded) -> Answer:
+        """What the policy decides about a recorded call."""
+        if any(sign in (event.tool or "") for sign in ALTERED):
+            return "its tool's name was not recorded as it was"
+        if event.decided_by == "guard" and event.policy_hash and not self._judges_unlisted(event):
+            return f"the guard itself decided it, whatever the policy: {event.data.get('reason', '')}"
+        if self.interest.agents and (lost := lost_identity(event, self.policy)):
+            return lost
+        missing, arguments = holes(event.data), event.data.get("arguments")
+        if missing is None or not (isinstance(arguments, dict) or any(not hole.pointer for hole in missing)):
+            return "its row cannot be read"
+        values = cast("dict[str, Json]", arguments or {})
+        call = Call(principal_of(event, self.policy), event.server or "", event.tool or "", values)
+        return self._with_holes(call, missing) if missing else self.policy.decide(call)
+
+    def _judges_unlisted(self, event: Recorded) -> bool:
+        """Whether this policy judges what the guard denied, because the upstream never listed the tool."""
+        reason = event.data.get("reason")
+        unlisted = isinstance(reason, str) and reason.startswith(_NEVER_LISTED)
+        return unlisted and self.policy.settings.unlisted_tools == "policy"
+
+    def _with_holes(self, call: Call, missing: list[Hole]) -> Answer:
+        rules, facts = self._scope(call)
+        activation = {**facts, "request": {"args": _with_unknowns(call.arguments, missing)}}
+        possible: list[Decision] = []
+        doubt: str | None = None
+        for rule, holds in self._course(rules, activation, missing):
+            if holds is cel.UNKNOWN:
+                doubt = doubt or self._doubt(rule, missing)
+            elif holds is None and rule.verdicts.unjudged is None:
+                continue
+            decision = rule.verdicts.unjudged if holds is None else rule.verdicts.matched
+            assert decision is not None
+            possible.append(rule.verdicts.always if rule.condition is None else decision)
+            if holds is not cel.UNKNOWN:
+                return _agreed(possible, doubt)
+        return _agreed([*possible, _NO_RULE], doubt)
+
+    def _course(
+        self, rules: list[Rule], activation: Mapping[str, Value], missing: list[Hole]
+    ) -> Iterator[tuple[Rule, Value]]:
+        """The rules that have a say, with what their conditions come to: True, None for a failure, or `UNKNOWN`.
+
+        Once a condition hangs on something large that was not kept, so do all later ones: they share its budget.
+        """
+        large = sum(hole.bytes for hole in missing) > _LARGE
+        drained = False
+        budget = cel.Budget()
+        for rule in rules:
+            holds = True if rule.condition is None else self._holds(rule, activation, missing, budget)
+            if drained and self.interest.readings[rule.id]:
+                holds = cel.UNKNOWN
+            drained = drained or (large and holds is cel.UNKNOWN)
+            if holds is not False:
+                yield rule, holds
+
+    def _holds(self, rule: Rule, activation: Mapping[str, Value], missing: list[Hole], budget: cel.Budget) -> Value:
+        assert rule.condition is not None
+        try:
+            return rule.condition.partial(activation, budget)
+        except cel.EvaluationError:
+            return cel.UNKNOWN if self._touched(rule, missing) else None
+
+    def _touched(self, rule: Rule, missing: list[Hole]) -> Hole | None:
+        """The first hole that a rule's condition looks at."""
+        reads = self.interest.readings[rule.id]
+        return next((hole for hole in missing if any(touches(reading, hole.pointer) for reading in reads)), None)
+
+    def _doubt(self, rule: Rule, missing: list[Hole]) -> str:
+        hole = self._touched(rule, missing)
+        if hole is None:
+            return f'rule "{rule.id}" may not have been judged for want of budget: the arguments were too large to keep'
+        where = "/" + "/".join(hole.pointer) if hole.pointer else "none of them was"
+        return f'rule "{rule.id}" reads arguments that were not kept: {where}'
+
+    def _scope(self, call: Call) -> tuple[list[Rule], Mapping[str, Json]]:
+        key = (call.principal, call.server, call.tool)
+        found = self._scopes.get(key)
+        if found is None:
+            if len(self._scopes) >= _REMEMBERED:
+                self._scopes.clear()
+            found = self._scopes[key] = self.policy.in_scope(Call(*key))
+        return found
+
+
+def _agreed(possible: list[Decision], doubt: str | None) -> Answer:
+    """The decision where all possible ones have the same outcome."""
+    if doubt is None or len(possible) == 1:
+        return possible[0]
+    if len({decision.outcome for decision in possible}) > 1:
+        return doubt
+    deciders = list(dict.fromkeys(decision.rule for decision in possible if decision.rule))
+    if len(deciders) == 1 and all(decision.rule for decision in possible):
+        return possible[0]
+    return Decision(possible[0].outcome, "policy", None, _SEVERAL.format(", ".join(deciders)))
+
+
+def _with_unknowns(arguments: Mapping[str, Json], missing: list[Hole]) -> Value:
+    """The arguments with `UNKNOWN` in the place of what was not kept.
+
+    A list with a hole is unknown as a whole, and so is an object of which the name of a member was not kept.
+    """
+    if any(not hole.pointer for hole in missing):
+        return cel.UNKNOWN
+    made: Value = dict(arguments)
+    for hole in missing:
+        made = _holed(made, hole.pointer[:-1] if hole.of_name else hole.pointer)
+    return made
+
+
+def _holed(value: Value, pointer: tuple[str, ...]) -> Value:
+    if not pointer or type(value) is not dict:
+        return cel.UNKNOWN
+    members, (name, *below) = cast("dict[str, Value]", value), pointer
+    return {**members, name: _holed(members.get(name), tuple(below))}

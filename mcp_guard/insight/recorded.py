@@ -1,0 +1,103 @@
+# ruff: noqa: D102  (the properties of `Recorded` are the columns of the log)
+"""A recorded decision, read back as what it was made from: who called, and which values of the call were kept.
+
+Rows may have been edited by anybody who can write the file: whatever cannot be read is said to be so, never guessed.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, TypeAlias, cast
+
+from mcp_guard.policy import Policy, Principal
+
+ALTERED = ("\\", "…", "[redacted]")
+"""What `safe_text` leaves where it changed a text."""
+
+Pointer: TypeAlias = tuple[str, ...]
+
+
+class Recorded(Protocol):
+    """A decision as the log gives it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def ts(self) -> str: ...
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def agent(self) -> str | None: ...
+    @property
+    def agent_verified(self) -> bool: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def server(self) -> str | None: ...
+    @property
+    def tool(self) -> str | None: ...
+    @property
+    def decision(self) -> str | None: ...
+    @property
+    def decided_by(self) -> str | None: ...
+    @property
+    def rule(self) -> str | None: ...
+    @property
+    def policy_hash(self) -> str | None: ...
+    @property
+    def data(self) -> Mapping[str, object]: ...
+
+
+class Hole(NamedTuple):
+    """A place in the arguments whose value was not kept, and its bytes. `of_name`: the name of the key was not."""
+
+    pointer: Pointer
+    of_name: bool
+    bytes: int
+
+
+def holes(data: Mapping[str, object]) -> list[Hole] | None:
+    """Where the arguments were not kept; None where the row does not say it in a way that can be read."""
+    try:
+        return [_hole(entry) for entry in cast("list[dict[str, object]]", data.get("redacted") or [])]
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
+def _hole(entry: dict[str, object]) -> Hole:
+    path, why, size = cast("str", entry["path"]), entry.get("why"), entry.get("bytes")
+    of_name = isinstance(why, str) and why.startswith("key ")
+    return Hole(_tokens(path), of_name, size if isinstance(size, int) else 0)
+
+
+def _tokens(pointer: str) -> Pointer:
+    """A JSON Pointer (RFC 6901) as the tokens that it names."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
+def principal_of(event: Recorded, policy: Policy) -> Principal:
+    """Who called. What a client called itself is given its agent by the policy that is asked."""
+    data = event.data
+    client, groups, instance = data.get("client"), data.get("groups"), data.get("instance")
+    named = policy.agent_for(client) if isinstance(client, str) and not event.agent_verified else None
+    return Principal(
+        agent=named or event.agent or "",
+        user=event.user or "",
+        groups=tuple(map(str, cast("list[object]", groups))) if isinstance(groups, list) else (),
+        instance=instance if isinstance(instance, str) else event.connection_id,
+        verified=event.agent_verified,
+        user_verified=data.get("user_verified") is True,
+    )
+
+
+def lost_identity(event: Recorded, policy: Policy) -> str | None:
+    """Why it cannot be told which agent of this policy called; None where it can. To be asked where it matters."""
+    if event.agent is None:
+        return "its row does not say which agent called"
+    if event.agent_verified:
+        return None
+    client = event.data.get("client")
+    if not isinstance(client, str):
+        named = any(agent.clients for agent in policy.declared.agents.values())
+        return "the name that its client gave itself was not recorded" if named else None
+    if any(sign in client for sign in ALTERED):
+        return "the name that its client gave itself was not recorded as it was"
+    return None
