@@ -16,7 +16,7 @@ from mcp_guard.policy.diagnostics import Place, suggestion
 from mcp_guard.policy.document import ExpectationSection, RuleSection
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.report import Report
-from mcp_guard.policy.rules import Rule, Scope, reads, verdicts
+from mcp_guard.policy.rules import Rule, Scope, kinds, reads, verdicts
 from mcp_guard.policy.scope_checks import Fault, scope_fault, slug_fault
 from mcp_guard.policy.selectors import SCOPE_FIELDS
 from mcp_guard.policy.tree import Node, Tree
@@ -61,17 +61,19 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
     section = entry.section
     _check_scope(entry, report)
     condition = _condition(entry, report)
+    scope, look = _scope(section), reads(condition)
+    about = kinds(section.effect, scope, look)
     return Rule(
         id=rule_id,
         name=section.name or rule_id,
         effect=section.effect,
         status=section.status,
-        scope=_scope(section),
+        scope=scope,
         condition=condition,
         message=section.message,
         place=entry.place(),
-        verdicts=verdicts(rule_id, section.effect, section.message, condition),
-        reads=reads(condition),
+        about={kind: verdicts(rule_id, section.effect, section.message, condition, kind) for kind in about},
+        reads=look,
     )
 
 

@@ -8,15 +8,21 @@ from mcp_guard.policy.tree import Node, Scalar, Tree
 
 _NAMED = {"id": STRING, "name": STRING, "slug": STRING, "tags": list_of(STRING)}
 _USER = {"id": STRING, "name": STRING, "email": STRING, "groups": list_of(STRING), "verified": BOOL}
-_TOOL = {"name": STRING, "tags": list_of(STRING)}
+_OFFERS = {
+    "tool": record("mcp.tool", {"name": STRING, "tags": list_of(STRING)}),
+    "prompt": record("mcp.prompt", {"name": STRING}),
+    "resource": record("mcp.resource", {"uri": STRING}),
+}
 
 VARIABLES = {
     "agent": record("agent", {**_NAMED, "verified": BOOL}),
     "user": record("user", _USER),
-    "mcp": record("mcp", {**_NAMED, "tool": record("mcp.tool", _TOOL)}),
+    "mcp": record("mcp", {**_NAMED, **_OFFERS}),
     "request": record("request", {"args": map_of(STRING, DYN)}),
 }
-"""What a condition may read. `situation` gives the values of all but `request`."""
+"""What a condition may read. `situation` gives the values of all but `request`; of `mcp.tool`, `mcp.prompt` and
+`mcp.resource` only the one that a call is about is there.
+"""
 
 
 def compile_condition(source: str, tree: Tree, node: Node, report: Report) -> cel.Program | None:

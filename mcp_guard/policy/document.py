@@ -85,6 +85,8 @@ class RuleSection(_Section):
     groups: Scoped = Field(default=None, description="Groups of the user; any if left out.")
     servers: Scoped = Field(default=None, description="Server slugs or `tag:x`; any if left out.")
     tools: Scoped = Field(default=None, description="Tool names, patterns with `*`, or `tag:x`; any if left out.")
+    prompts: Scoped = Field(default=None, description="Prompt names, or patterns with `*`; any if left out.")
+    resources: Scoped = Field(default=None, description="URIs of resources, or patterns: `*` also crosses `/`.")
     when: OptionalText = Field(default=None, description="A condition in CEL over agent, user, mcp and request.args.")
     message: OptionalText = Field(default=None, description="Shown to the agent when the rule denies its call.")
 

@@ -10,10 +10,12 @@ import msgspec
 
 from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.selectors import ScopeField, Selector, selector
-from mcp_guard.policy.situation import Caller, Tool
+from mcp_guard.policy.selectors import OFFER_FIELDS, ScopeField, Selector, selector
+from mcp_guard.policy.situation import Caller, Offer
+from mcp_guard.policy.values import OfferKind
 
 RuleSet = int
+ANYTHING = Glob.of("*")
 
 
 class FieldIndex(msgspec.Struct, frozen=True):
@@ -45,18 +47,30 @@ class RuleIndex:
         self._users = _field_index(active, "users")
         self._groups = _field_index(active, "groups")
         self._servers = _field_index(active, "servers")
-        self._tools = _field_index(active, "tools")
+        self._about: dict[OfferKind, RuleSet] = {}
+        self._offers: dict[OfferKind, FieldIndex] = {}
+        for kind, field in OFFER_FIELDS.items():
+            rules_about = [(bit, rule) for bit, rule in active if kind in rule.about]
+            self._about[kind] = sum(bit for bit, _ in rules_about)
+            self._offers[kind] = _field_index(rules_about, field)
+        self.named = frozenset(kind for _, rule in active for kind in rule.scope.named)
 
-    def for_caller(self, caller: Caller) -> RuleSet:
-        """The active rules whose scope fits but for the tool."""
-        found = self._servers.rules_for(caller.servers)
+    def for_caller(self, caller: Caller, kind: OfferKind) -> RuleSet:
+        """The active rules about this kind of offer whose scope fits, but for which offer they name."""
+        found = self._about[kind] & self._servers.rules_for(caller.servers)
         found &= self._agents.rules_for(caller.agents)
         found &= self._users.rules_for(caller.users)
         return found & self._groups.rules_for(caller.groups)
 
-    def for_tool(self, tool: Tool, among: RuleSet) -> RuleSet:
-        """Those among the given rules whose `tools` fit."""
-        return self._tools.rules_for(tool.tools, tool.name, among)
+    def for_offer(self, offer: Offer, among: RuleSet) -> RuleSet:
+        """Those among the given rules that are for this offer."""
+        return self._offers[offer.kind].rules_for(offer.selectors, offer.name, among)
+
+    def discerning(self, kind: OfferKind, among: RuleSet) -> RuleSet:
+        """Those among the given rules that are for some offers of this kind and not for others."""
+        field = self._offers[kind]
+        for_any = field.unscoped | sum(rules for glob, rules in field.patterns if glob == ANYTHING)
+        return among & ~for_any
 
 
 def positions(rules: RuleSet) -> Iterator[int]:

@@ -1,4 +1,5 @@
-"""What the rules come to for one principal and one tool, before any argument is known; and how a call is judged by it.
+"""What the rules come to for one principal and one tool, prompt or resource, before any argument is known; and how a
+call is judged by that.
 
 The plan is the general answer: `preview` reads it, `decide` runs it on the arguments, so the two cannot disagree. What
 is false whatever the arguments are is not in it, and it ends at the first rule that decides whatever they are.
@@ -12,12 +13,8 @@ from mcp_guard import cel
 from mcp_guard.policy.rules import terms
 from mcp_guard.policy.standing import Standing, Step, answer
 from mcp_guard.policy.values import Decision, Json, Outcome, RuleTrace, VisibilityLevel
+from mcp_guard.policy.wording import NO_RULE_FOR_THESE, WOULD, Words
 
-NO_RULE_FOR_THESE = "No policy rule allows this call with these arguments. {}."
-WOULD: dict[Outcome, str] = {
-    "allow": 'Rule "{}" allows calls where `{}`',
-    "require_approval": 'Rule "{}" lets calls through with a person\'s approval where `{}`',
-}
 NAMED_IN_REASON = 3
 
 
@@ -32,15 +29,17 @@ class Course(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The course of a call of one tool, and the variables that its conditions see beside `request`."""
+    """The course of what is asked of one tool, prompt or resource, and the variables that conditions see beside
+    `request`.
+    """
 
     facts: Mapping[str, Json]
     course: Course
 
 
-def make_course(walk: Iterable[Standing], no_rule: Decision) -> Course:
+def make_course(walk: Iterable[Standing], no_rule: Decision, words: Words) -> Course:
     """The course for a walk over the rules in scope, up to the first that decides whatever the arguments are. `no_rule`
-    holds where no rule can decide anything.
+    holds where no rule can decide anything; `words` are for what is asked for.
     """
     steps: list[Step] = []
     final: Decision | None = None
@@ -48,7 +47,7 @@ def make_course(walk: Iterable[Standing], no_rule: Decision) -> Course:
         final = standing.decision
         if standing.step is not None:
             steps.append(standing.step)
-    final = final or _undecided(steps, no_rule)
+    final = final or _undecided(steps, no_rule, words)
     return Course(tuple(steps), final, _level({final.outcome, *(step.matched.outcome for step in steps)}))
 
 
@@ -58,13 +57,17 @@ def _level(reachable: set[Outcome]) -> VisibilityLevel:
     return "allowed" if reachable == {"allow"} else "conditional"
 
 
-def _undecided(steps: Iterable[Step], no_rule: Decision) -> Decision:
+def _undecided(steps: Iterable[Step], no_rule: Decision, words: Words) -> Decision:
     """The denial where no rule matches; it says what would pass: the first rules that other arguments could match."""
+    if no_rule.outcome == "allow":
+        return no_rule
     able = [step for step in steps if step.matched.outcome in WOULD][:NAMED_IN_REASON]
     if not able:
         return no_rule
-    would = ". ".join(WOULD[step.matched.outcome].format(step.rule, terms(step.condition)) for step in able)
-    return Decision("deny", "default", None, NO_RULE_FOR_THESE.format(would))
+    would = ". ".join(
+        WOULD[step.matched.outcome].format(rule=step.rule, where=terms(step.condition), words=words) for step in able
+    )
+    return Decision("deny", "default", None, NO_RULE_FOR_THESE.format(words=words, would=would))
 
 
 Heard = dict[int, RuleTrace]

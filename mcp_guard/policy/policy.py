@@ -1,27 +1,33 @@
 """A policy, loaded: its rules, and the two questions it answers, `decide` and `preview`.
 
-Both read the same plan. Plans are kept for each principal and tool, in a bounded memo; the memo changes speed, never an
-answer. Everything else here is as it was read and never changes.
+Both read the same plan. Plans are kept for each principal and tool, prompt or resource, in a bounded memo; the memo
+changes speed, never an answer. Everything else here is as it was read and never changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Diagnostic
+from mcp_guard.policy.index import RuleIndex
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.plan import Heard, Plan, judge
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.standing import Standing
 from mcp_guard.policy.standpoint import Rules, Standpoint
-from mcp_guard.policy.values import Call, Decision, Json, Principal, RuleTrace, Visibility
+from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Principal, RuleTrace, Visibility
+from mcp_guard.policy.wording import NO_RULE, UNGOVERNED, WORDS
 
-NO_RULE = "No policy rule allows this tool."
 REMEMBERED = 8192  # plans and standpoints; then all is forgotten and begun anew
-LONGEST_REMEMBERED_NAME = 256  # characters of a tool's name
-DENIED_BY_DEFAULT = Decision("deny", "default", None, NO_RULE)
+LONGEST_REMEMBERED_NAME = 256  # characters of a name or URI
+DENIED_BY_DEFAULT: Mapping[OfferKind, Decision] = {
+    kind: Decision("deny", "default", None, NO_RULE.format(words=words)) for kind, words in WORDS.items()
+}
+UNGOVERNED_ALLOWED: Mapping[OfferKind, Decision] = {
+    kind: Decision("allow", "default", None, UNGOVERNED.format(words=words)) for kind, words in WORDS.items()
+}
 DENIED_WITHOUT_POLICY = Decision(
     "deny",
     "guard",
@@ -34,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True):
     """How the guard behaves beyond the rules (policy file: `settings`)."""
 
     unlisted_tools: Literal["deny", "policy"] = "deny"
+    ungoverned_prompts: Literal["allow", "deny"] = "allow"
+    ungoverned_resources: Literal["allow", "deny"] = "allow"
     audit_arguments: Literal["full", "redacted", "hashed", "none"] = "redacted"
 
 
@@ -58,7 +66,7 @@ class Policy:
         hash: str = "",
         tests: Sequence[InlineTest] = (),
         warnings: Sequence[Diagnostic] = (),
-        no_rule: Decision = DENIED_BY_DEFAULT,
+        no_rule: Decision = DENIED_BY_DEFAULT["tool"],
     ) -> None:
         self.rules = tuple(rules)
         self.declared = declared
@@ -67,8 +75,9 @@ class Policy:
         self.hash = hash
         self.tests = tuple(tests)
         self.warnings = tuple(warnings)
-        self._rules = Rules(self.rules, declared, no_rule)
-        self._standpoints: dict[tuple[Principal, str], Standpoint] = {}
+        index = RuleIndex(self.rules)
+        self._rules = Rules(self.rules, index, declared, _otherwise(no_rule, index.named, settings))
+        self._standpoints: dict[tuple[Principal, str, OfferKind], Standpoint] = {}
         self.remembered = 0
 
     @classmethod
@@ -82,22 +91,34 @@ class Policy:
 
     def decide(self, call: Call, *, trace: bool = False) -> Decision:
         """The decision on one call. With `trace`, also each rule's part in it, up to the rule that decided."""
-        plan = self._plan(call.principal, call.server, call.tool)
+        plan = self._plan(call.principal, call.server, call.name, call.kind)
         if not trace:
             return judge(plan, call.arguments)
         heard: Heard = {}
         decision = judge(plan, call.arguments, heard)
-        parts = self._trace(call.principal, call.server, call.tool, heard, decision.rule)
+        parts = self._trace(self._standpoint(call.principal, call.server, call.kind), call.name, heard, decision.rule)
         return msgspec.structs.replace(decision, trace=parts)
 
-    def preview(self, principal: Principal, server: str, tool: str, *, trace: bool = False) -> Visibility:
-        """How a tool is shown to this principal: what any arguments could reach. With `trace`, also each part."""
-        level = self._plan(principal, server, tool).course.level
-        return Visibility(level, self._trace(principal, server, tool, {}, None) if trace else ())
+    def preview(
+        self, principal: Principal, server: str, name: str, *, kind: OfferKind = "tool", trace: bool = False
+    ) -> Visibility:
+        """How a tool, prompt or resource is shown to this principal: what any arguments could reach. With `trace`, also
+        each part.
+        """
+        level = self._plan(principal, server, name, kind).course.level
+        if not trace:
+            return Visibility(level)
+        return Visibility(level, self._trace(self._standpoint(principal, server, kind), name, {}, None))
+
+    def governs(self, principal: Principal, server: str, kind: OfferKind) -> bool:
+        """Whether the policy has a say in what is of this kind, for this principal at this server. Where it has none,
+        all of it is allowed.
+        """
+        return self._standpoint(principal, server, kind).governed
 
     def in_scope(self, call: Call) -> tuple[list[Rule], dict[str, Json]]:
         """The active rules whose scope fits a call, and the variables of their conditions for it."""
-        rules, facts = self._standpoint(call.principal, call.server).in_scope(call.tool)
+        rules, facts = self._standpoint(call.principal, call.server, call.kind).in_scope(call.name)
         return rules, {**facts, "request": {"args": dict(call.arguments)}}
 
     def forget(self) -> None:
@@ -105,23 +126,23 @@ class Policy:
         self._standpoints.clear()
         self.remembered = 0
 
-    def _plan(self, principal: Principal, server: str, tool: str) -> Plan:
-        standpoint = self._standpoints.get((principal, server)) or self._standpoint(principal, server)
-        return standpoint.plans.get(tool) or self._new_plan(standpoint, tool)
+    def _plan(self, principal: Principal, server: str, name: str, kind: OfferKind) -> Plan:
+        standpoint = self._standpoints.get((principal, server, kind)) or self._standpoint(principal, server, kind)
+        return standpoint.plans.get(name) or self._new_plan(standpoint, name)
 
-    def _standpoint(self, principal: Principal, server: str) -> Standpoint:
-        known = self._standpoints.get((principal, server))
+    def _standpoint(self, principal: Principal, server: str, kind: OfferKind) -> Standpoint:
+        known = self._standpoints.get((principal, server, kind))
         if known is not None:
             return known
         self._count_one()
-        made = self._standpoints[principal, server] = Standpoint(self._rules, principal, server)
+        made = self._standpoints[principal, server, kind] = Standpoint(self._rules, principal, server, kind)
         return made
 
-    def _new_plan(self, standpoint: Standpoint, tool: str) -> Plan:
-        plan = standpoint.plan(tool)
-        if len(tool) <= LONGEST_REMEMBERED_NAME:
+    def _new_plan(self, standpoint: Standpoint, name: str) -> Plan:
+        plan = standpoint.plan(name)
+        if len(name) <= LONGEST_REMEMBERED_NAME:
             self._count_one()
-            standpoint.plans[tool] = plan
+            standpoint.plans[name] = plan
         return plan
 
     def _count_one(self) -> None:
@@ -130,11 +151,9 @@ class Policy:
             self.forget()
         self.remembered += 1
 
-    def _trace(
-        self, principal: Principal, server: str, tool: str, heard: Heard, decider: str | None
-    ) -> tuple[RuleTrace, ...]:
+    def _trace(self, standpoint: Standpoint, name: str, heard: Heard, decider: str | None) -> tuple[RuleTrace, ...]:
         """Each rule's part: as heard on a call, else as it stands before any argument is known."""
-        stands = dict(self._standpoint(principal, server).walk(tool))
+        stands = dict(standpoint.walk(name))
         parts: list[RuleTrace] = []
         for position, rule in enumerate(self.rules):
             standing = stands.get(position)
@@ -142,6 +161,19 @@ class Policy:
             if rule.id == decider or (standing and standing.decision):
                 break
         return tuple(parts)
+
+
+def _otherwise(no_rule: Decision, named: frozenset[OfferKind], settings: Settings) -> Mapping[OfferKind, Decision]:
+    """What no rule matches, by kind. Tools are denied; prompts and resources as soon as an active rule names any."""
+
+    def default(kind: OfferKind, ungoverned: str) -> Decision:
+        return (DENIED_BY_DEFAULT if kind in named or ungoverned == "deny" else UNGOVERNED_ALLOWED)[kind]
+
+    return {
+        "tool": no_rule,
+        "prompt": default("prompt", settings.ungoverned_prompts),
+        "resource": default("resource", settings.ungoverned_resources),
+    }
 
 
 def _part(rule: Rule, standing: Standing | None) -> RuleTrace:

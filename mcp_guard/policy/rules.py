@@ -3,13 +3,16 @@
 The decisions are made once, when the policy is read: a decision names its rule and never quotes an argument.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from mcp_guard import cel
 from mcp_guard.policy.diagnostics import Place
-from mcp_guard.policy.values import Decision, Effect, Outcome
+from mcp_guard.policy.selectors import OFFER_FIELDS
+from mcp_guard.policy.values import Decision, Effect, OfferKind, Outcome
+from mcp_guard.policy.wording import ALWAYS, MATCHED, UNJUDGEABLE, UNJUDGED, WORDS
 
 Status = Literal["active", "draft", "disabled"]
 
@@ -19,23 +22,6 @@ OUTCOMES: dict[Effect, Outcome] = {
     "deny": "deny",
     "require_approval": "require_approval",
 }
-ALWAYS: dict[Outcome, str] = {
-    "allow": 'Policy rule "{}" allows this tool.',
-    "deny": 'Policy rule "{}" denies this tool, whatever its arguments.',
-    "require_approval": 'Policy rule "{}" lets this tool be called only with a person\'s approval.',
-}
-MATCHED: dict[Outcome, str] = {
-    "allow": 'Policy rule "{}" allows this call with these arguments.',
-    "deny": 'Policy rule "{}" denies calls where `{}`.',
-    "require_approval": 'Policy rule "{}" lets a call with these arguments through only with a person\'s approval.',
-}
-UNJUDGED = (
-    'Policy rule "{}" denies this call because its condition could not be evaluated: an argument that it reads is '
-    "missing or of another type than it expects, or the arguments are too large to judge. It denies calls where `{}`."
-)
-UNJUDGEABLE = (
-    'Policy rule "{}" denies this tool because its condition cannot be evaluated here, whatever the arguments.'
-)
 
 LONGEST_TERMS = 300  # characters of a condition in a sentence
 
@@ -48,6 +34,13 @@ class Scope(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] | None = None
     servers: tuple[str, ...] | None = None
     tools: tuple[str, ...] | None = None
+    prompts: tuple[str, ...] | None = None
+    resources: tuple[str, ...] | None = None
+
+    @property
+    def named(self) -> tuple[OfferKind, ...]:
+        """The kinds of offers that are named here: those whose field is there."""
+        return tuple(kind for kind, field in OFFER_FIELDS.items() if getattr(self, field) is not None)
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -62,14 +55,18 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 class Reads(msgspec.Struct, frozen=True):
-    """What a condition looks at: the names of the arguments, None where it may look at any; and whether at the tool."""
+    """What a condition looks at: the names of the arguments, None where it may look at any; and of `mcp.tool`,
+    `mcp.prompt` and `mcp.resource` those that it may look at.
+    """
 
     arguments: frozenset[str] | None = frozenset()
-    tool: bool = False
+    offers: frozenset[OfferKind] = frozenset()
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file."""
+    """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file. `about`
+    holds the kinds of offers that it says something about (see `kinds`), and what it decides about each.
+    """
 
     id: str
     name: str
@@ -79,8 +76,23 @@ class Rule(msgspec.Struct, frozen=True):
     condition: cel.Program | None
     message: str | None
     place: Place
-    verdicts: Verdicts
+    about: Mapping[OfferKind, Verdicts]
     reads: Reads = Reads()
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What it decides about tools, of a rule that is about them."""
+        return self.about["tool"]
+
+
+def kinds(effect: Effect, scope: Scope, reads: Reads) -> tuple[OfferKind, ...]:
+    """What a rule is about: the kinds that it names. One that names none is about tools; but a denial that asks neither
+    which of them nor for its arguments is about everything: who writes that an agent is denied means all of it.
+    """
+    if scope.named:
+        return scope.named
+    is_for_all = effect == "deny" and not reads.offers and reads.arguments == frozenset()
+    return tuple(OFFER_FIELDS) if is_for_all else ("tool",)
 
 
 def terms(condition: cel.Program | None) -> str:
@@ -89,13 +101,17 @@ def terms(condition: cel.Program | None) -> str:
     return source if len(source) <= LONGEST_TERMS else source[:LONGEST_TERMS] + "…"
 
 
-def verdicts(rule: str, effect: Effect, message: str | None, condition: cel.Program | None) -> Verdicts:
-    """The decisions of a rule. A deny rule decides also where its condition cannot be evaluated; no other does."""
+def verdicts(
+    rule: str, effect: Effect, message: str | None, condition: cel.Program | None, kind: OfferKind = "tool"
+) -> Verdicts:
+    """The decisions of a rule about what is of a kind. A deny rule decides also where its condition cannot be
+    evaluated; no other does.
+    """
     outcome = OUTCOMES[effect]
-    where = terms(condition)
+    where, words = terms(condition), WORDS[kind]
 
     def decision(text: str) -> Decision:
-        return Decision(outcome, "policy", rule, text.format(rule, where), message)
+        return Decision(outcome, "policy", rule, text.format(rule=rule, where=where, words=words), message)
 
     denies = outcome == "deny"
     return Verdicts(
@@ -107,9 +123,9 @@ def verdicts(rule: str, effect: Effect, message: str | None, condition: cel.Prog
 
 
 def reads(condition: cel.Program | None) -> Reads:
-    """What a condition looks at. Every doubt counts as a look: at all arguments, and at the tool."""
+    """What a condition looks at. Every doubt counts as a look: at all arguments, and at offers of any kind."""
     arguments: set[str] | None = set()
-    tool = False
+    offers: set[OfferKind] = set()
     for path in condition.paths if condition else ():
         match path.segments:
             case ("request", "args", str(name), *_):
@@ -118,8 +134,10 @@ def reads(condition: cel.Program | None) -> Reads:
                 arguments = None
             case ("agent" | "user", *_):
                 pass
-            case ("mcp", str(field), *_) if field != "tool":
+            case ("mcp", "tool" | "prompt" | "resource" as kind, *_):
+                offers.add(kind)
+            case ("mcp", str(), *_):
                 pass
             case _:
-                tool = True
-    return Reads(None if arguments is None else frozenset(arguments), tool)
+                offers.update(OFFER_FIELDS)
+    return Reads(None if arguments is None else frozenset(arguments), frozenset(offers))

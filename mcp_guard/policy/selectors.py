@@ -5,9 +5,11 @@ Kinds are kept apart, so that nothing can be named into a tag: a tool called `ta
 
 from typing import Literal, TypeAlias
 
+from mcp_guard.policy.values import OfferKind
+
 Kind = Literal["name", "pattern", "tag", "instance"]
 Selector: TypeAlias = tuple[Kind, str]
-ScopeField = Literal["agents", "users", "groups", "servers", "tools"]
+ScopeField = Literal["agents", "users", "groups", "servers", "tools", "prompts", "resources"]
 
 PREFIXES: dict[ScopeField, dict[str, Kind]] = {
     "agents": {"tag:": "tag", "instance:": "instance"},
@@ -15,11 +17,16 @@ PREFIXES: dict[ScopeField, dict[str, Kind]] = {
     "groups": {},
     "servers": {"tag:": "tag"},
     "tools": {"tag:": "tag"},
+    "prompts": {},
+    "resources": {},
 }
 """What may stand before the colon in each field."""
 
-TAKES_PATTERNS: frozenset[ScopeField] = frozenset(("tools",))
-SCOPE_FIELDS: tuple[ScopeField, ...] = ("agents", "users", "groups", "servers", "tools")
+SCOPE_FIELDS: tuple[ScopeField, ...] = ("agents", "users", "groups", "servers", "tools", "prompts", "resources")
+OFFER_FIELDS: dict[OfferKind, ScopeField] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
+"""The field in which a rule names what a server offers, for each kind of it."""
+
+TAKES_PATTERNS: frozenset[ScopeField] = frozenset(OFFER_FIELDS.values())
 
 
 def selector(field: ScopeField, entry: str) -> Selector:

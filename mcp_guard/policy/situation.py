@@ -1,18 +1,19 @@
-"""What is known of a call before its arguments are: who calls which tool, and what the policy says of them.
+"""What is known of a call before its arguments are: who asks for what, and what the policy says of them.
 
-For each field of a scope `Caller` and `Tool` give all that may stand for them there, and `facts`: the variables of a
-condition. What depends on the tool is kept apart, since an agent is shown many tools of one server.
+For each field of a scope `Caller` and `Offer` give all that may stand for them there, and `facts`: the variables of a
+condition. What depends on the offer (a tool, a prompt, a resource) is kept apart, since an agent is shown many of one
+server.
 """
 
 import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.selectors import Selector, tags
-from mcp_guard.policy.values import Json, Principal
+from mcp_guard.policy.values import Json, OfferKind, Principal
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A principal before a server: all but the tool. `facts` has `agent`, `user`, and `mcp` without its `tool`."""
+    """A principal before a server: all but the offer. `facts` has `agent`, `user`, and `mcp` without the offer."""
 
     agents: tuple[Selector, ...]
     users: tuple[Selector, ...]
@@ -21,12 +22,16 @@ class Caller(msgspec.Struct, frozen=True):
     facts: dict[str, dict[str, Json]]
 
 
-class Tool(msgspec.Struct, frozen=True):
-    """A tool of the server: what may stand for it in a scope, and its `mcp.tool`."""
+class Offer(msgspec.Struct, frozen=True):
+    """What a server offers: a tool or prompt by name, a resource by URI; what may stand for it in a scope; its member
+    of `mcp`. `doubt` says why a URI could be read as another one.
+    """
 
+    kind: OfferKind
     name: str
-    tools: tuple[Selector, ...]
+    selectors: tuple[Selector, ...]
     facts: dict[str, Json]
+    doubt: str | None = None
 
 
 def caller(declared: Declarations, principal: Principal, server_slug: str) -> Caller:
@@ -64,7 +69,11 @@ def caller(declared: Declarations, principal: Principal, server_slug: str) -> Ca
     )
 
 
-def tool(declared: Declarations, server_slug: str, name: str) -> Tool:
-    """What the policy's declarations say about a tool of this server."""
+def offer(declared: Declarations, server_slug: str, kind: OfferKind, name: str) -> Offer:
+    """What the policy's declarations say about a tool, prompt or resource of this server."""
+    if kind == "resource":
+        return Offer(kind, name, (("name", name),), {"uri": name})
+    if kind == "prompt":
+        return Offer(kind, name, (("name", name),), {"name": name})
     tool_tags = declared.server(server_slug).tool_tags(name)
-    return Tool(name, (("name", name), *tags(tool_tags)), {"name": name, "tags": list(tool_tags)})
+    return Offer(kind, name, (("name", name), *tags(tool_tags)), {"name": name, "tags": list(tool_tags)})

@@ -7,7 +7,7 @@ import msgspec
 from mcp_guard import cel
 from mcp_guard.cel.values import Value
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.values import Decision, Effect, Json, RuleOutcome
+from mcp_guard.policy.values import Decision, Effect, Json, OfferKind, RuleOutcome
 
 NOT_A_BOOLEAN = "the condition gave something else than true or false"
 
@@ -43,9 +43,11 @@ class Standing(msgspec.Struct, frozen=True):
     step: Step | None = None
 
 
-def stand(position: int, rule: Rule, facts: Mapping[str, Json]) -> Standing:
-    """How the rule at this position stands, by its condition as far as that goes without arguments."""
-    condition, verdicts = rule.condition, rule.verdicts
+def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json]) -> Standing:
+    """How the rule at this position stands to an offer of this kind, by its condition as far as that goes without
+    arguments.
+    """
+    condition, verdicts = rule.condition, rule.about[kind]
     if condition is None:
         return Standing("matched", None, verdicts.always)
     try:

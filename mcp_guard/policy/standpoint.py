@@ -1,89 +1,143 @@
-"""One principal before one server, and what has been worked out for it: the policy as this agent meets it here.
+"""One principal before one server's tools, prompts or resources, and what has been worked out for it: the policy as
+this agent meets it here.
 
-What does not depend on the tool is worked out once: which rules are for this principal at all, and how those stand
-whose conditions do not look at the tool. So a plan for the next tool costs little, and a server may have a thousand.
+What does not depend on the single offer is worked out once: which rules are for this principal at all, and how those
+stand whose conditions do not look at what is offered. So a plan for the next tool costs little, and a server may have a
+thousand. The invariant for resources: no URI gets more than each way in which it may be read would get.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
+
+import msgspec
 
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.index import RuleIndex, RuleSet, positions
 from mcp_guard.policy.plan import Course, Plan, make_course
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.situation import Tool, caller, tool
+from mcp_guard.policy.situation import Offer, caller, offer
 from mcp_guard.policy.standing import Standing, stand
-from mcp_guard.policy.values import Decision, Json, Principal
+from mcp_guard.policy.values import Decision, Json, OfferKind, Outcome, Principal
+from mcp_guard.policy.wording import CANNOT_TELL, WORDS
 
 Facts = dict[str, Json]
 REMEMBERED_COURSES = 1024
+STRICTNESS: Mapping[Outcome, int] = {"allow": 0, "require_approval": 1, "deny": 2}
 
 
 class Rules:
-    """The rules of a policy, with their index and what they refer to."""
+    """The rules of a policy, with their index and what they refer to. `otherwise` is the decision where none of them
+    matches, for each kind of offer.
+    """
 
-    __slots__ = ("all", "declared", "index", "looking_at_tools", "no_rule")
+    __slots__ = ("all", "declared", "index", "looking_at_offers", "otherwise")
 
-    def __init__(self, rules: Sequence[Rule], declared: Declarations, no_rule: Decision) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], index: RuleIndex, declared: Declarations, otherwise: Mapping[OfferKind, Decision]
+    ) -> None:
         self.all = rules
         self.declared = declared
-        self.index = RuleIndex(rules)
-        self.no_rule = no_rule
-        self.looking_at_tools: RuleSet = sum(1 << position for position, rule in enumerate(rules) if rule.reads.tool)
+        self.index = index
+        self.otherwise = otherwise
+        self.looking_at_offers: RuleSet = sum(1 << at for at, rule in enumerate(rules) if rule.reads.offers)
 
 
 class Standpoint:
-    """The plans for one principal before one server. The memory of them is the only thing that ever changes here."""
+    """The plans for one principal before what is of one kind at one server. The memory of them is the only thing that
+    ever changes here.
+    """
 
-    __slots__ = ("_caller", "_courses", "_rules", "_server", "_standings", "_within", "plans")
+    __slots__ = ("_caller", "_courses", "_discerning", "_kind", "_rules", "_server", "_standings", "_within", "plans")
 
-    def __init__(self, rules: Rules, principal: Principal, server: str) -> None:
+    def __init__(self, rules: Rules, principal: Principal, server: str, kind: OfferKind) -> None:
         self._rules = rules
         self._server = server
+        self._kind: OfferKind = kind
         self._caller = caller(rules.declared, principal, server)
-        self._within = rules.index.for_caller(self._caller)
+        self._within = rules.index.for_caller(self._caller, kind)
+        self._discerning = rules.index.discerning(kind, self._within) | (self._within & rules.looking_at_offers)
         self._standings: dict[int, Standing] = {}
         self._courses: dict[RuleSet, Course] = {}
         self.plans: dict[str, Plan] = {}
 
+    @property
+    def governed(self) -> bool:
+        """Whether the policy has a say here: some rule could match, or what none matches is not allowed."""
+        return self._within != 0 or self._rules.otherwise[self._kind].outcome != "allow"
+
     def plan(self, name: str) -> Plan:
-        """The plan for a tool, made anew."""
-        here = tool(self._rules.declared, self._server, name)
-        scope, facts = self._scope(here), self._facts(here)
-        course = self._courses.get(scope)
-        if course is None:
-            course = make_course((standing for _, standing in self._walk(scope, facts)), self._rules.no_rule)
-            if not scope & self._rules.looking_at_tools and len(self._courses) < REMEMBERED_COURSES:
-                self._courses[scope] = course
-        return Plan(facts, course)
+        """The plan for an offer, made anew."""
+        here, course = self._strictest(name)
+        return Plan(self._facts(here), course)
 
     def walk(self, name: str) -> Iterator[tuple[int, Standing]]:
         """How each rule in scope stands, by position, up to the first that decides whatever the arguments are."""
-        here = tool(self._rules.declared, self._server, name)
-        return self._walk(self._scope(here), self._facts(here))
+        here, _ = self._strictest(name)
+        return self._walk(here, self._scope(here), self._facts(here))
 
     def in_scope(self, name: str) -> tuple[list[Rule], Facts]:
         """All active rules whose scope fits, and the variables of their conditions without `request`."""
-        here = tool(self._rules.declared, self._server, name)
+        here, _ = self._strictest(name)
         return [self._rules.all[position] for position in positions(self._scope(here))], self._facts(here)
 
-    def _scope(self, here: Tool) -> RuleSet:
-        return self._rules.index.for_tool(here, self._within)
+    def _strictest(self, name: str) -> tuple[Offer, Course]:
+        """The offer that a name stands for; of several readings of a URI the one that gets the least."""
+        courses = [(here, self._course(here)) for here in self._readings(name)]
+        return max(courses, key=lambda one: STRICTNESS[one[1].final.outcome]) if len(courses) > 1 else courses[0]
 
-    def _walk(self, scope: RuleSet, facts: Facts) -> Iterator[tuple[int, Standing]]:
+    def _readings(self, name: str) -> list[Offer]:
+        here = offer(self._rules.declared, self._server, self._kind, name)
+        if self._kind != "resource":
+            return [here]
+        from mcp_guard.policy.uris import read
+
+        reading = read(name)
+        if reading.doubt is not None:
+            return [msgspec.structs.replace(here, doubt=reading.doubt)]
+        normal = offer(self._rules.declared, self._server, self._kind, reading.normal)
+        return [here] if reading.normal == name else [here, normal]
+
+    def _course(self, here: Offer) -> Course:
+        scope = self._scope(here)
+        course = self._courses.get(scope)
+        if course is None or here.doubt is not None:
+            walk = (standing for _, standing in self._walk(here, scope, self._facts(here)))
+            course = make_course(walk, self._rules.otherwise[self._kind], WORDS[self._kind])
+            hangs_on_offer = scope & self._rules.looking_at_offers or here.doubt is not None
+            if not hangs_on_offer and len(self._courses) < REMEMBERED_COURSES:
+                self._courses[scope] = course
+        return course
+
+    def _scope(self, here: Offer) -> RuleSet:
+        """The rules for an offer; for a doubtful one also those that might be for what it really is."""
+        found = self._rules.index.for_offer(here, self._within)
+        return found if here.doubt is None else found | self._discerning
+
+    def _walk(self, here: Offer, scope: RuleSet, facts: Facts) -> Iterator[tuple[int, Standing]]:
         for position in positions(scope):
-            standing = self._standings.get(position) or self._stand(position, facts)
+            if here.doubt is not None and self._discerning >> position & 1:
+                standing = _cannot_tell(here.doubt)
+            else:
+                standing = self._standings.get(position) or self._stand(position, facts)
             yield position, standing
             if standing.decision is not None:
                 return
 
     def _stand(self, position: int, facts: Facts) -> Standing:
         rule = self._rules.all[position]
-        standing = stand(position, rule, facts)
-        if not rule.reads.tool:
+        standing = stand(position, rule, self._kind, facts)
+        if not rule.reads.offers:
             self._standings[position] = standing
         return standing
 
-    def _facts(self, here: Tool) -> Facts:
+    def _facts(self, here: Offer) -> Facts:
         known = self._caller.facts
-        return cast(Facts, {**known, "mcp": {**known["mcp"], "tool": here.facts}})
+        facts = {**known, "mcp": {**known["mcp"], here.kind: here.facts}}
+        if here.kind == "resource":
+            facts["request"] = {"args": {}}  # a resource has no arguments: everything is known
+        return cast(Facts, facts)
+
+
+def _cannot_tell(doubt: str) -> Standing:
+    """The standing of a rule that tells resources apart, to a URI that could be several."""
+    return Standing("condition_error", doubt, Decision("deny", "default", None, CANNOT_TELL.format(doubt=doubt)))

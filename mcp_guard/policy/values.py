@@ -14,6 +14,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Effect = Literal["allow", "deny", "gated", "require_approval"]
 Outcome = Literal["allow", "deny", "require_approval"]
 VisibilityLevel = Literal["allowed", "denied", "conditional"]
+OfferKind = Literal["tool", "prompt", "resource"]
 DecidedBy = Literal["quarantine", "budget", "eval_gate", "override", "grant", "policy", "approval", "default", "guard"]
 RuleOutcome = Literal["matched", "out_of_scope", "condition_false", "condition_error", "condition_unknown", "inactive"]
 
@@ -34,12 +35,21 @@ class Principal(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One `tools/call`: who, which tool on which server, with which arguments (`{}` where there are none)."""
+    """What an agent asks of a server: to call a tool, to get a prompt, to read a resource. Who asks, which server, the
+    `name` of the tool or prompt or the URI of the resource, and the arguments (`{}` where there are none; a resource
+    never has any).
+    """
 
     principal: Principal
     server: str
-    tool: str
+    name: str
     arguments: Mapping[str, Json] = {}
+    kind: OfferKind = "tool"
+
+    @property
+    def tool(self) -> str:
+        """The name, of a call of a tool."""
+        return self.name
 
 
 class RuleTrace(msgspec.Struct, frozen=True):
@@ -65,7 +75,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Visibility(msgspec.Struct, frozen=True):
-    """The outcome for one tool at discovery: whether any arguments could let a call of it through."""
+    """The outcome for one tool, prompt or resource at discovery: whether any arguments could let a call through."""
 
     level: VisibilityLevel
     trace: tuple[RuleTrace, ...] = ()
