@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "policy": "mcp_guard.cli.policy",
     "log": "mcp_guard.cli.log",
     "replay": "mcp_guard.cli.replay",
+    "access": "mcp_guard.cli.access",
 }
 
 

@@ -16,6 +16,18 @@ class Compared(NamedTuple):
     name: str
 
 
+def policy_paths(given: Sequence[str] | None) -> list[str]:
+    """The files that were given, else the user's own policy file, which `run` takes too. Ends where there is none."""
+    if given:
+        return list(given)
+    from platformdirs import user_config_path
+
+    path = user_config_path("mcp-guard", appauthor=False) / "policy.yaml"
+    if not path.is_file():
+        bad_input("no policy is given", f"give one with --policy FILE, or put one at {path}")
+    return [str(path)]
+
+
 def read_sources(paths: Sequence[str]) -> "list[Source]":
     """The files of one policy. Raises GuardError for one that cannot be read."""
     from mcp_guard.cli.policy_files import PolicyFiles

@@ -25,6 +25,7 @@ OF_A_KIND = 5  # tests of the same caller, tool, rule and outcome
 MOST_TESTS = 2000
 _LARGEST = 2000  # bytes of a call's arguments
 _DEEPEST = 40  # levels of them
+_REMEMBERED = 2048  # callers with their tools
 _NAME = 100  # characters of the arguments in a test's name
 _MAY = {"allow": "may call", "deny": "may not call", "require_approval": "needs approval for"}
 
@@ -50,13 +51,14 @@ class Specimens:
     def __init__(self, policy: Policy) -> None:
         self._policy: Policy | None = policy
         self._interest = Interest(policy)
+        self._readings: dict[tuple[Principal, str, str], list[Reading]] = {}
         self.found: dict[Kind, dict[bytes, Specimen]] = {}
         self.left_out: Counter[str] = Counter()
         self._size = 0
 
     def __getstate__(self) -> dict[str, object]:
         """What travels between processes: no policy, so what has travelled can only be merged and read."""
-        return {"_policy": None, "found": self.found, "left_out": self.left_out, "_size": self._size}
+        return {"_policy": None, "_readings": {}, "found": self.found, "left_out": self.left_out, "_size": self._size}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -72,7 +74,7 @@ class Specimens:
             self.left_out[made] += 1
             return
         kind = (msgspec.json.encode(made.caller).decode(), made.server, made.tool, made.outcome, result.now.rule or "")
-        self._keep(kind, _looked_at(made.arguments, self._interest), made)
+        self._keep(kind, _looked_at(made.arguments, self._readings_for(_call(made, self._policy))), made)
 
     def merge(self, later: "Specimens") -> None:
         """Add what a later part of the log has."""
@@ -87,17 +89,28 @@ class Specimens:
             known[key] = specimen
             self._size += 1
 
+    def _readings_for(self, call: Call) -> list[Reading]:
+        """The paths that the rules in scope of a call read."""
+        assert self._policy is not None
+        key = (call.principal, call.server, call.tool)
+        found = self._readings.get(key)
+        if found is None:
+            if len(self._readings) >= _REMEMBERED:
+                self._readings.clear()
+            rules, _ = self._policy.in_scope(call)
+            paths = {reading for rule in rules for reading in self._interest.readings[rule.id]}
+            found = self._readings[key] = sorted(paths, key=str)
+        return found
+
     def __iter__(self) -> Iterator[Specimen]:
         """The tests, by server and tool, in the order in which they were first made."""
         kinds = sorted(self.found, key=lambda kind: kind[1:3])
         return (specimen for kind in kinds for specimen in self.found[kind].values())
 
 
-def _looked_at(arguments: Arguments, interest: Interest) -> bytes:
-    """What the rules can see of the arguments: equal for calls that no rule tells apart."""
-    paths = {reading for readings in interest.readings.values() for reading in readings}
-    seen = [(path, _at(arguments, path)) for path in sorted(paths, key=str)]
-    return msgspec.json.encode(seen)
+def _looked_at(arguments: Arguments, paths: list[Reading]) -> bytes:
+    """What these paths lead to in the arguments: equal for calls that no rule tells apart."""
+    return msgspec.json.encode([(path, _at(arguments, path)) for path in paths])
 
 
 def _at(value: object, path: Reading) -> object:

@@ -1,0 +1,48 @@
+"""`mcp-guard access`: what an agent may do under a policy, tool by tool. Reads options, asks, prints."""
+
+from typing import Annotated
+
+import typer
+
+from mcp_guard.cli.output import EXIT_DONE, bad_input
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(epilog="Example: mcp-guard access --agent claude-code --policy policy.yaml")
+def access(
+    agent: Annotated[str | None, typer.Option(metavar="SLUG", help="The agent.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="The user whose agents are meant.")] = None,
+    instance: Annotated[str | None, typer.Option(metavar="ID", help="A recorded connection.")] = None,
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
+    verified: Annotated[bool, typer.Option("--verified", help="Agent and user are vouched for.")] = False,
+    server: Annotated[list[str] | None, typer.Option(metavar="SLUG", help="This server only; repeatable.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="The policy; several make one. Default: that of `run`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+) -> None:
+    """Show what an agent may do: each tool as allowed, conditional or denied, and by which rules."""
+    from mcp_guard.cli.access_report import print_access, print_json_access
+    from mcp_guard.cli.policy_sources import load_policy, policy_paths
+    from mcp_guard.insight.subjects import Wanted, access_of, subjects
+    from mcp_guard.insight.world import known_tools
+    from mcp_guard.store.location import default_database
+
+    if agent is None and user is None and instance is None:
+        bad_input("whose access?", "give --agent SLUG, --user ID, or --instance ID (`mcp-guard log` shows them)")
+    if instance is not None and (agent or user or group or verified):
+        bad_input("--instance says already who it is", "leave --agent, --user, --group and --verified out")
+    paths = policy_paths(policy)
+    asked, path = load_policy(paths), db or default_database()
+    found = subjects(path, asked, Wanted(agent, user, tuple(group or ()), verified, instance))
+    if not found:
+        bad_input(f"the log has no connection {instance}", "`mcp-guard log --type agent.connected --json` lists them")
+    catalog = known_tools(path)
+    groups = access_of(asked, found, catalog.only(*server) if server else catalog)
+    if as_json:
+        print_json_access(groups, paths)
+    else:
+        print_access(groups, ", ".join(paths))
+    raise SystemExit(EXIT_DONE)
