@@ -110,6 +110,12 @@ class Policy:
             return Visibility(level)
         return Visibility(level, self._trace(self._standpoint(principal, server, kind), name, {}, None))
 
+    def shows_template(self, principal: Principal, server: str, template: str) -> bool:
+        """Whether a template of resources is shown to this principal: some URI that it could expand to may be allowed."""
+        if "{" not in template:
+            return self.preview(principal, server, template, kind="resource").level != "denied"
+        return self._standpoint(principal, server, "resource").may_expand(template)
+
     def governs(self, principal: Principal, server: str, kind: OfferKind) -> bool:
         """Whether the policy has a say in what is of this kind, for this principal at this server. Where it has none,
         all of it is allowed.

@@ -80,6 +80,26 @@ class Standpoint:
         here, _ = self._strictest(name)
         return [self._rules.all[position] for position in positions(self._scope(here))], self._facts(here)
 
+    def may_expand(self, template: str) -> bool:
+        """Whether some URI that a template of resources could expand to may be allowed; in doubt it may."""
+        from mcp_guard.policy.templates import expansions, fit
+
+        uris, here = expansions(template), offer(self._rules.declared, self._server, self._kind, template)
+        for position in positions(self._within):
+            rule = self._rules.all[position]
+            fits = fit(rule.scope.resources, uris)
+            if fits == "none":
+                continue
+            if rule.reads.offers:
+                can_allow, ends_here = rule.effect != "deny", False
+            else:
+                decision = (self._standings.get(position) or self._stand(position, self._facts(here))).decision
+                can_allow = decision is not None and decision.outcome != "deny"
+                ends_here = decision is not None and fits == "all"
+            if can_allow or ends_here:
+                return can_allow
+        return self._rules.otherwise[self._kind].outcome == "allow"
+
     def _strictest(self, name: str) -> tuple[Offer, Course]:
         """The offer that a name stands for; of several readings of a URI the one that gets the least."""
         courses = [(here, self._course(here)) for here in self._readings(name)]
