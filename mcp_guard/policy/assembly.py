@@ -8,19 +8,20 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mcp_guard import cel
 from mcp_guard.policy.conditions import compile_condition
 from mcp_guard.policy.declarations import Declarations, slug_of
 from mcp_guard.policy.diagnostics import Place, suggestion
-from mcp_guard.policy.document import ExpectationSection, RuleSection
+from mcp_guard.policy.document import ExpectationSection, PolicyDocument, RuleSection
 from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope, kinds, reads, verdicts
 from mcp_guard.policy.scope_checks import Fault, scope_fault, slug_fault
 from mcp_guard.policy.selectors import SCOPE_FIELDS
+from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Node, Tree
-from mcp_guard.policy.validation import Checked
 from mcp_guard.policy.values import Call, Json, Principal
 
 LONGEST_ID = 100
@@ -42,12 +43,12 @@ class RuleEntry(msgspec.Struct, frozen=True):
         return self.tree.place(self.node(*path))
 
 
-def entries(files: Sequence[Checked]) -> list[RuleEntry]:
+def entries(files: Sequence[Checked[PolicyDocument]]) -> list[RuleEntry]:
     """The rules of the files as they stand there, in order."""
     return [
         RuleEntry(file.tree, position, section)
         for file in files
-        for position, section in zip(file.rules, file.document.rules, strict=True)
+        for position, section in zip(file.positions("rules"), file.document.rules, strict=True)
     ]
 
 
@@ -70,24 +71,24 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
         status=section.status,
         scope=scope,
         condition=condition,
-        message=section.message,
+        message=section.message or None,
         place=entry.place(),
-        about={kind: verdicts(rule_id, section.effect, section.message, condition, kind) for kind in about},
+        about={kind: verdicts(rule_id, section.effect, section.message or None, condition, kind) for kind in about},
         reads=look,
     )
 
 
 def _scope(section: RuleSection) -> Scope:
-    def entries(given: list[str] | None) -> tuple[str, ...] | None:
-        return None if given is None else tuple(dict.fromkeys(given))
+    def entries(given: tuple[str, ...] | UnsetType) -> tuple[str, ...] | None:
+        return None if given is UNSET else tuple(dict.fromkeys(given))
 
     return Scope(*(entries(getattr(section, field)) for field in SCOPE_FIELDS))
 
 
 def _check_scope(entry: RuleEntry, report: Report) -> None:
     for field in SCOPE_FIELDS:
-        given = cast(list[str] | None, getattr(entry.section, field))
-        if given == []:
+        given = cast(tuple[str, ...] | UnsetType, getattr(entry.section, field))
+        if given == ():
             hint = f"leave `{field}` out to match any; to switch the rule off, write `status: disabled`"
             place = entry.place(field)
             report.error("empty-scope", f"an empty `{field}` matches nothing: the rule would never apply", place, hint)
@@ -98,7 +99,7 @@ def _check_scope(entry: RuleEntry, report: Report) -> None:
 
 def _condition(entry: RuleEntry, report: Report) -> cel.Program | None:
     source, tree = entry.section.when, entry.tree
-    if source is None:
+    if source is UNSET:
         if entry.section.effect == "gated":
             hint = "give it a `when`, or write `effect: allow`"
             place = entry.place("effect")
@@ -111,7 +112,7 @@ def _ids(entries: Sequence[RuleEntry], report: Report) -> list[str]:
     """An id for each rule: its own, which must be unique, or one made from its name, which is made unique."""
     taken: dict[str, RuleEntry] = {}
     for entry in entries:
-        if entry.section.id is not None:
+        if entry.section.id is not UNSET:
             _check_id(entry, entry.section.id, taken, report)
             taken.setdefault(entry.section.id, entry)
     made = _MadeIds(set(taken))
@@ -149,7 +150,7 @@ def _check_id(entry: RuleEntry, rule_id: str, taken: dict[str, RuleEntry], repor
 def _name(entry: RuleEntry, report: Report) -> str:
     name = entry.section.name or ""
     if not name.strip():
-        place = entry.place("id" if entry.section.id is not None else "name")
+        place = entry.place("id" if entry.section.id is not UNSET else "name")
         report.error("missing-field", "a rule needs an `id` or a `name`", place, "say what the rule is for")
     return name
 
@@ -158,37 +159,40 @@ def _fault(fault: Fault, tree: Tree, node: Node, report: Report) -> None:
     report.error(fault.code, fault.message, tree.place(node), fault.hint)
 
 
-def tests(files: Sequence[Checked], made: Sequence[Rule], declared: Declarations, report: Report) -> list[InlineTest]:
+def tests(
+    files: Sequence[Checked[PolicyDocument]], made: Sequence[Rule], declared: Declarations, report: Report
+) -> list[InlineTest]:
     """The inline tests of the files. A test that names a rule must name one that there is."""
-    known = {rule.id for rule in made} if all(file.whole for file in files) else None
+    known = {rule.id for rule in made} if not any(file.left_out for file in files) else None
     found: list[InlineTest] = []
     for file in files:
-        for position, section in zip(file.tests, file.document.tests, strict=True):
+        for position, section in zip(file.positions("tests"), file.document.tests, strict=True):
             for field, fault in _test_faults(section, known):
                 _fault(fault, file.tree, file.tree.find(("tests", position, *field)), report)
             place = file.tree.place(file.tree.find(("tests", position)))
             call = _call(section, declared)
-            found.append(InlineTest(section.name, call, section.expect, section.visibility, section.rule, place))
+            expected = (section.expect or None, section.visibility or None, section.rule or None)
+            found.append(InlineTest(section.name, call, *expected, place))
     return found
 
 
 def _test_faults(section: ExpectationSection, rules: set[str] | None) -> Iterator[tuple[tuple[str, ...], Fault]]:
-    if section.expect is None and section.visibility is None:
+    if section.expect is UNSET and section.visibility is UNSET:
         yield (), Fault("empty-test", "nothing is expected here", "add `expect: allow`, `deny` or `require_approval`")
-    if section.rule is not None and section.expect is None:
+    if section.rule is not UNSET and section.expect is UNSET:
         yield ("rule",), Fault("empty-test", "`rule` goes with `expect`", "say what the rule must decide")
-    if section.rule is not None and rules is not None and section.rule not in rules:
+    if section.rule is not UNSET and rules is not None and section.rule not in rules:
         hint = suggestion(section.rule, rules)
         yield ("rule",), Fault("unknown-rule", f"no rule has the id `{section.rule}`", hint)
     call = section.call
-    if call.agent is not None and call.client is not None:
+    if call.agent is not UNSET and call.client is not UNSET:
         yield ("call", "client"), Fault("conflicting-fields", "`client` stands in place of `agent`", "keep one of them")
-    if call.agent is not None and (fault := slug_fault(call.agent)) is not None:
+    if call.agent is not UNSET and (fault := slug_fault(call.agent)) is not None:
         yield ("call", "agent"), fault
 
 
 def _call(section: ExpectationSection, declared: Declarations) -> Call:
     call = section.call
-    agent = call.agent if call.agent is not None else declared.agent_for(call.client or "")
+    agent = call.agent if call.agent is not UNSET else declared.agent_for(call.client or "")
     principal = Principal(agent, call.user, tuple(call.groups), verified=call.verified, user_verified=call.verified)
     return Call(principal, call.server, call.tool, cast(dict[str, Json], call.args))

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from mcp_guard.policy.declarations import UNRECOGNIZED_PREFIX, Agent, Declarations, Server, User
-from mcp_guard.policy.document import AgentSection, ServerSection, UserSection
+from mcp_guard.policy.document import AgentSection, PolicyDocument, ServerSection, UserSection
 from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.policy import Settings
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.scope_checks import Fault, slug_fault, text_fault
+from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Path
-from mcp_guard.policy.validation import Checked
 
 LISTS = {"agents": ("tags", "clients"), "servers": ("tags",), "users": ("groups",)}
 """The lists of texts in each section's entries."""
 
 
-def declarations(files: Sequence[Checked], report: Report) -> Declarations:
+def declarations(files: Sequence[Checked[PolicyDocument]], report: Report) -> Declarations:
     """All that the files declare. Faulty entries are reported."""
     agents: dict[str, Agent] = {}
     servers: dict[str, Server] = {}
@@ -35,11 +35,11 @@ def declarations(files: Sequence[Checked], report: Report) -> Declarations:
     return Declarations(agents, servers, users)
 
 
-def settings(files: Sequence[Checked], report: Report) -> Settings:
+def settings(files: Sequence[Checked[PolicyDocument]], report: Report) -> Settings:
     """The settings that the files give, defaults for the rest."""
     given: dict[str, str] = {}
     for file in files:
-        for name, value in file.document.settings.model_dump(exclude_none=True).items():
+        for name, value in msgspec.to_builtins(file.document.settings).items():
             if given.setdefault(name, value) != value:
                 place = file.tree.place(file.tree.find(("settings", name)))
                 report.error("conflicting-setting", f"`{name}` is `{given[name]}` in a file before this one", place)
@@ -71,7 +71,7 @@ def _united(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
 
 
-def _faults(file: Checked) -> Iterator[tuple[Path, Fault]]:
+def _faults(file: Checked[PolicyDocument]) -> Iterator[tuple[Path, Fault]]:
     """What is wrong with the slugs, ids, tags and patterns of one file."""
     document = file.document
     for slug in document.agents:
@@ -92,7 +92,7 @@ def _reserved(slug: str) -> Fault | None:
     return Fault("bad-slug", f"slugs that begin with `{UNRECOGNIZED_PREFIX}` are the guard's own")
 
 
-def _texts(file: Checked) -> Iterator[tuple[Path, str]]:
+def _texts(file: Checked[PolicyDocument]) -> Iterator[tuple[Path, str]]:
     """Every tag, group and pattern of the declarations, with its path."""
     for section, names in LISTS.items():
         for key, entry in getattr(file.document, section).items():

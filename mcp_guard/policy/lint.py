@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from mcp_guard.policy.assembly import RuleEntry
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import suggestion
+from mcp_guard.policy.document import PolicyDocument
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope
 from mcp_guard.policy.selectors import SCOPE_FIELDS, Kind, ScopeField, selector
+from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Items, Node, Scalar
-from mcp_guard.policy.validation import Checked
 
 BOOLEANS_ELSEWHERE = frozenset(("yes", "no", "on", "off"))
 CATCHES_ALL = Scope()
@@ -27,7 +28,9 @@ RuleInFile = tuple[RuleEntry, Rule]
 """A rule as it stands in a file, and what became of it."""
 
 
-def check(files: Sequence[Checked], made: Sequence[RuleInFile], declared: Declarations, report: Report) -> None:
+def check(
+    files: Sequence[Checked[PolicyDocument]], made: Sequence[RuleInFile], declared: Declarations, report: Report
+) -> None:
     """Report what looks wrong in files that are right in form."""
     for file in files:
         for scalar in _truth_words(file.tree.root):

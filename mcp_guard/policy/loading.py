@@ -17,15 +17,16 @@ def load(sources: Sequence[Source]) -> Policy:
     from hashlib import sha256
 
     from mcp_guard.policy import assembly, declaring, lint
+    from mcp_guard.policy.document import PolicyDocument
     from mcp_guard.policy.reading import read_all
     from mcp_guard.policy.report import Report
-    from mcp_guard.policy.validation import check_shape
+    from mcp_guard.policy.shapes import check
 
     if not sources:
         place = Place("policy", 1, 1)
         raise PolicyError([Diagnostic("error", "empty-file", "no policy file is given", place, "pass at least one")])
     report = Report()
-    files = [check_shape(tree, report) for tree in read_all(sources, report)]
+    files = [check(tree, PolicyDocument, report) for tree in read_all(sources, report)]
     declared = declaring.declarations(files, report)
     settings = declaring.settings(files, report)
     entries = assembly.entries(files)
