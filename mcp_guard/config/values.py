@@ -41,8 +41,8 @@ class StdioServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A remote server. `transport` `auto`: streamable HTTP, and the old HTTP+SSE where that is all there is. The URL and
-    the values of `headers` may hold references.
+    """A remote server. `transport` `auto`: streamable HTTP, and the old HTTP+SSE where that is all there is. The URL
+    and the values of `headers` may hold references.
     """
 
     url: str

@@ -1,0 +1,262 @@
+"""The state of a hub: its servers, what the client has open, what servers have asked the client, and who owns what.
+
+Everything that a later message needs of an earlier one is kept here, on the arms, or in a gather or subscription. What
+is to be done leaves through `outbox`; what a gate says to the client passes through `inbox` first, where the hub reads
+it. The invariant: only the arm that a request was sent to can answer it.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from mcp_guard.events import Event
+from mcp_guard.gate import answers
+from mcp_guard.gate.batch import Batch
+from mcp_guard.gate.connection import Client, Connection
+from mcp_guard.gate.hub import messages
+from mcp_guard.gate.hub.arm import Arm, Held, Member, OpenGate, Then
+from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.hub.patience import Patience
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.outputs import Denied, Output, Record, Reply
+from mcp_guard.gate.recorder import Recorder
+from mcp_guard.gate.requests import Request
+from mcp_guard.gate.session import MAX_REJECTIONS, answered
+from mcp_guard.gate.wire import encode
+from mcp_guard.policy import Policy
+from mcp_guard.policy.values import Json
+from mcp_guard.redaction import safe_text
+
+if TYPE_CHECKING:
+    from mcp_guard.gate.hub.listen import Subscription
+    from mcp_guard.gate.hub.lists import Gather, Pages
+    from mcp_guard.gate.hub.polls import Poll
+
+Addressed: TypeAlias = tuple[str, Output]
+HUB = ""  # the address of what is the hub's own
+
+MAX_KNOWN = 10_000  # tokens or task ids of one kind whose owner is remembered
+_LONGEST_HOW = 300
+
+
+class Open(msgspec.Struct):
+    """A request of the client's that waits for its answer; `slug`: whom it was sent to under its own id, if anyone."""
+
+    id: RequestId
+    method: str
+    batch: Batch | None = None
+    slug: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request of a server's that the client has not answered; `id` is the server's own for it."""
+
+    slug: str
+    id: RequestId
+
+
+class Owners:
+    """Which server something belongs to, by a key that servers or the client choose: the first to name one keeps it."""
+
+    def __init__(self) -> None:
+        self._slugs: dict[object, str] = {}
+
+    def get(self, key: object) -> str | None:
+        """The owner's slug, or None."""
+        return self._slugs.get(key) if isinstance(key, int | str) else None
+
+    def claim(self, key: object, slug: str) -> bool:
+        """Note the owner of a key. Gives whether it is this server's."""
+        if not isinstance(key, int | str):
+            return True
+        if len(self._slugs) >= MAX_KNOWN and key not in self._slugs:
+            del self._slugs[next(iter(self._slugs))]
+        return self._slugs.setdefault(key, slug) == slug
+
+    def pass_on(self, key: object, slug: str) -> None:
+        """Note the owner of a key, whoever had it before: the client uses it anew."""
+        if isinstance(key, int | str):
+            self._slugs.pop(key, None)
+            self.claim(key, slug)
+
+
+class Desk:
+    """What a hub knows, and the few things that all its parts do."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        policy: Policy,
+        members: Sequence[Member],
+        open_gate: OpenGate,
+        naming: Naming,
+        patience: Patience,
+    ) -> None:
+        self.policy, self.naming, self.patience = policy, naming, patience
+        self.client = Client(connection, policy)
+        self.arms: dict[str, Arm] = {member.slug: Arm(member) for member in members}
+        self.era: Literal["", "legacy", "modern"] = ""
+        self.hello: dict[str, Json] | None = None  # the params of the client's `initialize`
+        self.greeted = False  # the client's `initialize` has been answered
+        self.initialized = False  # the client has sent `notifications/initialized`
+        self.level: dict[str, Json] | None = None  # the params of its last `logging/setLevel`
+        self.open: dict[RequestId, Open] = {}
+        self.asked: dict[RequestId, Asked] = {}
+        self.tokens = Owners()  # the client's progress tokens
+        self.tasks = Owners()  # servers' tasks
+        self.client_tasks = Owners()  # the client's tasks, by the server that asked for them
+        self.their_tokens: dict[int, tuple[str, Json]] = {}  # servers' progress tokens, by the one the client has
+        self.subscribed: dict[str, str] = {}  # legacy: URI to the server that was asked for it
+        self.subscriptions: dict[RequestId, Subscription] = {}  # modern
+        self.polls: list[Poll] = []
+        self.gathers: list[Gather] = []
+        self.pages: dict[str, Pages] = {}
+        self.outbox: list[Addressed] = []
+        self.inbox: deque[tuple[Arm, Reply | Denied, RequestId | None]] = deque()
+        self.wanted: deque[Arm] = deque()  # arms that something waits for
+        self.again: deque[Request] = deque()  # requests that waited for lists
+        self._open_gate = open_gate
+        self._recorder = Recorder(connection, self.client, policy)
+        self._shadowed: set[tuple[str, str, str]] = set()
+        self._numbers = 0
+        self._rejections = 0
+
+    # What leaves
+
+    def reply(self, line: bytes) -> None:
+        """Send the client a line of the hub's own."""
+        self.outbox.append((HUB, Reply(line)))
+
+    def answer(self, request_id: RequestId, line: bytes) -> None:
+        """Answer a request of the client's, if it still waits."""
+        entry = self.open.pop(request_id, None)
+        if entry is not None and (whole := answered(entry.id, entry.batch, line)) is not None:
+            self.outbox.append((entry.slug, Reply(whole)))
+
+    def fail(self, request_id: RequestId, code: int, message: str) -> None:
+        """Answer a request of the client's with an error."""
+        self.answer(request_id, answers.error(request_id, code, message))
+
+    def record(self, event: Event) -> None:
+        """Write an event."""
+        self.outbox.append((event.server or HUB, Record(event)))
+
+    def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int, slug: str = "") -> None:
+        """Record what went no further; nothing once there was too much of it."""
+        self._rejections += 1
+        if self._rejections > MAX_REJECTIONS:
+            return
+        if self._rejections == MAX_REJECTIONS:
+            reason += "; further rejected messages of this connection are not recorded"
+        event = self._recorder.rejected(now, sender, reason, size)
+        self.record(msgspec.structs.replace(event, server=slug or None))
+
+    def shadowed(self, arm: Arm, method: str, key: str, now: int) -> None:
+        """Record, once, that a server lists what another one before it has listed: the first one keeps it."""
+        if len(self._shadowed) < MAX_KNOWN and (arm.slug, method, key) not in self._shadowed:
+            self._shadowed.add((arm.slug, method, key))
+            reason = f"{method}: `{shown(key)}` belongs to another server, which stands before this one"
+            self.rejected("upstream", reason, 0, now, arm.slug)
+
+    # What goes to arms
+
+    def tell(self, arm: Arm, message: Mapping[str, object], now: int, asked: RequestId | None = None) -> None:
+        """Give a message to an arm's gate; `asked` is its id where it is a request."""
+        if arm.gate is not None:
+            self.take(arm, arm.gate.from_client(encode(message), now), asked)
+
+    def take(self, arm: Arm, outputs: list[Output], asked: RequestId | None = None) -> None:
+        """Take over what an arm's gate wants done. What is for the client is read first."""
+        for output in outputs:
+            if isinstance(output, Reply | Denied):
+                self.inbox.append((arm, output, asked))
+            else:
+                self.outbox.append((arm.slug, output))
+
+    def ask(self, arm: Arm, method: str, params: dict[str, Json], then: Then, now: int) -> str:
+        """Ask an arm something in the hub's own name; gives the id of the request."""
+        request_id = f"{messages.OWN}hub/{self.number()}"
+        arm.asks[request_id] = then
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        self.tell(arm, {**message, "params": params} if params else message, now, request_id)
+        return request_id
+
+    def notify(self, arm: Arm, method: str, params: dict[str, Json], now: int) -> None:
+        """Send an arm a notification."""
+        message: dict[str, object] = {"jsonrpc": "2.0", "method": method}
+        self.tell(arm, {**message, "params": params} if params else message, now)
+
+    def want(self, arm: Arm) -> None:
+        """Something waits for this arm: it is to be greeted, and so started, unless it is on its way already."""
+        if arm.standing == "idle":
+            self.wanted.append(arm)
+
+    def send(self, request: Request, arm: Arm, now: int) -> None:
+        """Send a request of the client's to the arm that it is meant for, now or once that is ready."""
+        entry = self.open[request.id]
+        if arm.standing == "ready":
+            entry.slug = arm.slug
+            self.tokens.pass_on(progress_token(request.params), arm.slug)
+            self.tell(arm, request.message, now, request.id)
+        elif (reason := self.unreachable(arm, now)) is not None:
+            self.fail(request.id, INTERNAL_ERROR, reason)
+        elif arm.take(Held(request, len(encode(request.message)), now + self.patience.call)):
+            self.want(arm)
+        else:
+            reason = f"too much waits already for the MCP server `{arm.slug}` to get ready"
+            self.fail(request.id, INTERNAL_ERROR, reason)
+
+    def unreachable(self, arm: Arm, now: int) -> str | None:
+        """Why nothing can be asked of an arm; None where it can, now or soon."""
+        gone = arm.standing == "refused" or (arm.standing == "down" and now >= arm.down_since + self.patience.down)
+        return f"the MCP server `{arm.slug}` behind mcp-guard {arm.how}" if gone else None
+
+    def open_gate(self, arm: Arm, now: int) -> None:
+        """Begin a life of an arm: a new gate, unless there is one."""
+        if arm.gate is None:
+            arm.gate = self._open_gate(arm.slug, self.policy)
+            self.take(arm, arm.gate.start(now))
+
+    # The rest
+
+    def number(self) -> int:
+        """A number that the hub has not used before."""
+        self._numbers += 1
+        return self._numbers
+
+    def still(self, request: Request) -> bool:
+        """Whether a request of the client's waits for its answer."""
+        return request.id in self.open
+
+    def subscribe(self, uri: str, arm: Arm) -> None:
+        """Note which server was asked for a resource, to ask it again in its next life."""
+        if uri in self.subscribed or len(self.subscribed) < MAX_KNOWN:
+            self.subscribed[uri] = arm.slug
+
+    def replace_policy(self, policy: Policy) -> None:
+        """Another policy is in force."""
+        self.policy = self._recorder.policy = policy
+        self.client.identify(policy)
+
+
+def progress_token(params: Mapping[str, Json]) -> Json:
+    """The progress token of a request, or None."""
+    meta = params.get("_meta")
+    return meta.get("progressToken") if isinstance(meta, dict) else None
+
+
+def without_token(params: Mapping[str, Json]) -> dict[str, Json]:
+    """A request's params for several servers at once: nobody reports progress of a part."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or "progressToken" not in meta:
+        return dict(params)
+    kept: dict[str, Json] = {name: value for name, value in meta.items() if name != "progressToken"}
+    rest = {name: value for name, value in params.items() if name != "_meta"}
+    return {**rest, "_meta": kept} if kept else rest
+
+
+def shown(text: object) -> str:
+    """A stranger's text, fit for an error message."""
+    return safe_text(text, _LONGEST_HOW) if isinstance(text, str) else ""

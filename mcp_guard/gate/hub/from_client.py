@@ -1,0 +1,371 @@
+"""What a message of the client's makes the hub do: the tables below say which method goes where.
+
+A request for one server goes there under the client's own id, with the server's own name in it, and is judged by that
+server's gate; one for all is the hub's to ask and to answer. What cannot be placed is refused, never guessed.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from mcp_guard.gate import answers
+from mcp_guard.gate.batch import Batch
+from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
+from mcp_guard.gate.hub import hello, listen, lists, messages, polls, routes
+from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub.desk import Desk, Open, shown, without_token
+from mcp_guard.gate.hub.kinds import KINDS
+from mcp_guard.gate.hub.polls import Poll
+from mcp_guard.gate.messages import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    MalformedError,
+    RequestId,
+    classify,
+    readable_id,
+)
+from mcp_guard.gate.requests import Request
+from mcp_guard.gate.session import MAX_OPEN, answered
+from mcp_guard.gate.wire import UnreadableError, decode
+from mcp_guard.policy.values import Json
+
+RESOURCE_NOT_FOUND = -32002  # legacy revisions; INVALID_PARAMS in the modern one
+
+
+def receive(desk: Desk, line: bytes, now: int) -> None:
+    """Take in one line of the client's."""
+    try:
+        message = decode(line)
+    except UnreadableError as error:
+        _malformed(desk, None, PARSE_ERROR, str(error), len(line), now, None)
+        return
+    if isinstance(message, list) and desk.client.protocol == BATCH_PROTOCOL and message:
+        batch = Batch()
+        for element in message:
+            _receive_message(desk, element, len(line), now, batch)
+        if (array := batch.close()) is not None:
+            desk.reply(array)
+        return
+    _receive_message(desk, message, len(line), now, None)
+
+
+def _receive_message(desk: Desk, message: Json, size: int, now: int, batch: Batch | None) -> None:
+    try:
+        if not isinstance(message, dict):
+            raise MalformedError(INVALID_REQUEST, "a message must be a JSON object")
+        kind = classify(message)
+        if kind == "request":
+            _receive_request(desk, message, now, batch)
+        elif kind == "notification":
+            _receive_notification(desk, message, now)
+        else:
+            _receive_response(desk, message, size, now)
+    except MalformedError as error:
+        _malformed(desk, message, error.code, error.reason, size, now, batch)
+    except UnreadableError as error:
+        _malformed(desk, message, INVALID_REQUEST, str(error), size, now, batch)
+
+
+def _malformed(desk: Desk, message: Json, code: int, reason: str, size: int, now: int, batch: Batch | None) -> None:
+    """A JSON-RPC error and an event. The id is the message's own, unless an open request has it."""
+    request_id = readable_id(message)
+    if request_id in desk.open:
+        request_id = None
+    if (line := answered(request_id, batch, answers.error(request_id, code, reason))) is not None:
+        desk.reply(line)
+    desk.rejected("client", reason, size, now)
+
+
+# Requests
+
+
+def _receive_request(desk: Desk, message: dict[str, Json], now: int, batch: Batch | None) -> None:
+    request_id, method, params = message["id"], message["method"], message.get("params", {})
+    assert isinstance(request_id, int | str)
+    assert isinstance(method, str)
+    assert isinstance(params, dict)
+    _refuse_id(desk, request_id)
+    envelope = modern_envelope(params)
+    request = Request(request_id, method, params, message, envelope is not None, batch)
+    desk.open[request_id] = Open(request_id, method, batch)
+    if batch is not None:
+        batch.expect(request_id)
+    try:
+        if envelope is not None:
+            hello.introduced(desk, envelope, now)
+        _route(desk, request, now, final=False)
+    except (MalformedError, UnreadableError):
+        desk.open.pop(request_id, None)
+        raise
+
+
+def _refuse_id(desk: Desk, request_id: RequestId) -> None:
+    """Raise MalformedError where an answer under this id could be taken for another's."""
+    if request_id in desk.open:
+        raise MalformedError(INVALID_REQUEST, "the id belongs to a request that is still open")
+    if len(desk.open) >= MAX_OPEN:
+        raise MalformedError(INVALID_REQUEST, f"more than {MAX_OPEN} requests are open")
+    if isinstance(request_id, str) and request_id.startswith(messages.OWN):
+        raise MalformedError(INVALID_REQUEST, f"an id must not begin with {messages.OWN}")
+
+
+def resume(desk: Desk, request: Request, now: int) -> None:
+    """A request that has waited for lists goes on, with what is known by now."""
+    if not desk.still(request):
+        return
+    try:
+        _route(desk, request, now, final=True)
+    except (MalformedError, UnreadableError) as error:
+        reason = error.reason if isinstance(error, MalformedError) else str(error)
+        desk.fail(request.id, INVALID_PARAMS, reason)
+
+
+def _route(desk: Desk, request: Request, now: int, *, final: bool) -> None:
+    """Send a request on its way. `final`: it has waited for lists already, and does not do so again."""
+    if not desk.era and request.method not in ("initialize", "ping"):
+        raise MalformedError(INVALID_REQUEST, "initialize has not been sent")
+    placed = _PLACED.get(request.method)
+    if placed is None:
+        _REQUESTS.get(request.method, _unknown)(desk, request, now)
+    else:
+        placed(desk, request, now, final)
+
+
+def _ping(desk: Desk, request: Request, now: int) -> None:
+    desk.answer(request.id, messages.result(request.id, {"resultType": "complete"} if request.modern else {}))
+
+
+def _set_level(desk: Desk, request: Request, now: int) -> None:
+    """`logging/setLevel` is for every server, and for those that come later."""
+    params = desk.level = without_token(request.params)
+    arms = [arm for arm in desk.arms.values() if arm.standing == "ready" and arm.has("logging")]
+    poll = Poll(request, {arm.slug for arm in arms}, now + desk.patience.listing, _level_set)
+    for arm in arms:
+        desk.ask(
+            arm,
+            request.method,
+            params,
+            lambda desk, arm, head, now: polls.answered(desk, poll, arm.slug, head, now),
+            now,
+        )
+    polls.begin(desk, poll, now)
+
+
+def _level_set(desk: Desk, poll: Poll, now: int) -> None:
+    """Done, unless every server that answered has refused."""
+    heads = [head for slug in desk.arms if (head := poll.answers.get(slug)) is not None]
+    line = messages.result(poll.request.id, {})
+    if heads and all(head.error is not msgspec.UNSET for head in heads):
+        line = messages.response(poll.request.id, heads[0])
+        desk.level = None
+    desk.answer(poll.request.id, line)
+
+
+def _task(desk: Desk, request: Request, now: int) -> None:
+    """Whatever is about a task goes to the server that has it."""
+    slug = desk.tasks.get(request.params.get("taskId"))
+    arm = routes.alone(desk) or (desk.arms[slug] if slug is not None else None)
+    if arm is None:
+        desk.fail(request.id, INVALID_PARAMS, "no server behind mcp-guard has made this task known")
+    else:
+        desk.send(request, arm, now)
+
+
+def _unknown(desk: Desk, request: Request, now: int) -> None:
+    """A method that the hub does not know: for the only server, or the one whose task it names, else for nobody."""
+    slug = desk.tasks.get(request.params.get("taskId"))
+    arm = routes.alone(desk) or (desk.arms[slug] if slug is not None else None)
+    if arm is not None:
+        desk.send(request, arm, now)
+        return
+    text = f"mcp-guard stands for several servers and cannot tell which of them {shown(request.method)} is meant for"
+    desk.fail(request.id, METHOD_NOT_FOUND, text)
+
+
+# Requests that are placed by a name or a URI
+
+
+def _by_name(desk: Desk, request: Request, now: int, final: bool) -> None:
+    """`tools/call` and `prompts/get`: to the server whose name it carries, under that server's own name for it."""
+    method = "tools/list" if request.method == "tools/call" else "prompts/list"
+    name = request.params.get("name")
+    if not isinstance(name, str):
+        raise MalformedError(INVALID_PARAMS, "params.name must be a string")
+    found = routes.named(desk, method, name)
+    if found is None and not desk.naming.prefixed and not final and not lists.settled(desk, [method]):
+        lists.hold(desk, request, [method], now)
+    elif found is None:
+        what = "tool" if method == "tools/list" else "prompt"
+        desk.rejected("client", f"a {what} that no server behind the guard has", 0, now)
+        desk.fail(request.id, INVALID_PARAMS, f"Unknown {what}: {shown(name)}")
+    else:
+        arm, own = found
+        desk.send(_with(request, {"name": own}), arm, now)
+
+
+def _by_uri(desk: Desk, request: Request, now: int, final: bool) -> None:
+    """`resources/read`, `resources/subscribe` and its undoing: to the server that the URI belongs to."""
+    uri = request.params.get("uri")
+    if not isinstance(uri, str):
+        raise MalformedError(INVALID_PARAMS, "params.uri must be a string")
+    arm = _subscribed_at(desk, request, uri) or routes.located(desk, uri)
+    if not final and not _listed(desk, arm, uri) and not lists.settled(desk, routes.URI_LISTS):
+        lists.hold(desk, request, routes.URI_LISTS, now)
+    elif arm is None:
+        code = INVALID_PARAMS if request.modern else RESOURCE_NOT_FOUND
+        desk.fail(request.id, code, f"Resource not found: no server behind mcp-guard lists {shown(uri)}")
+    else:
+        if request.method == "resources/subscribe":
+            desk.subscribe(uri, arm)
+        elif request.method == "resources/unsubscribe":
+            desk.subscribed.pop(uri, None)
+        desk.send(request, arm, now)
+
+
+def _subscribed_at(desk: Desk, request: Request, uri: str) -> Arm | None:
+    slug = desk.subscribed.get(uri) if request.method == "resources/unsubscribe" else None
+    return None if slug is None else desk.arms[slug]
+
+
+def _listed(desk: Desk, arm: Arm | None, uri: str) -> bool:
+    """Whether it is certain where a URI belongs: the lists name it, or there is only one server."""
+    return arm is not None and (routes.alone(desk) is arm or uri in arm.shelves["resources/list"].entries)
+
+
+def _complete(desk: Desk, request: Request, now: int, final: bool) -> None:
+    """`completion/complete`: to the server whose prompt or template is being filled in."""
+    ref = request.params.get("ref")
+    kind, key = (
+        (ref.get("type"), ref.get("name" if "name" in ref else "uri")) if isinstance(ref, dict) else (None, None)
+    )
+    if not isinstance(ref, dict) or not isinstance(key, str) or kind not in ("ref/prompt", "ref/resource"):
+        raise MalformedError(INVALID_PARAMS, "params.ref must name a prompt or a resource template")
+    method = "prompts/list" if kind == "ref/prompt" else "resources/templates/list"
+    found = routes.named(desk, method, key) if kind == "ref/prompt" else _template(desk, key)
+    if found is not None:
+        arm, own = found
+        desk.send(_with(request, {"ref": {**ref, "name" if kind == "ref/prompt" else "uri": own}}), arm, now)
+    elif not final and not lists.settled(desk, [method]):
+        lists.hold(desk, request, [method], now)
+    else:
+        desk.fail(request.id, INVALID_PARAMS, "no server behind mcp-guard has this prompt or resource template")
+
+
+def _template(desk: Desk, key: str) -> tuple[Arm, str] | None:
+    arm = routes.alone(desk) or routes.listed(desk, "resources/templates/list", key) or routes.located(desk, key)
+    return None if arm is None else (arm, key)
+
+
+def _listen(desk: Desk, request: Request, now: int, final: bool) -> None:
+    """`subscriptions/listen`: at every server, each for its own resources, once it is known which those are."""
+    wanted = request.params.get("notifications")
+    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    named = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
+    unsure = any(not _listed(desk, routes.located(desk, uri), uri) for uri in named)
+    if unsure and not final and not lists.settled(desk, routes.URI_LISTS):
+        lists.hold(desk, request, routes.URI_LISTS, now)
+    else:
+        listen.begin(desk, request, now)
+
+
+def _with(request: Request, members: Mapping[str, Json]) -> Request:
+    """The request with other params in it."""
+    params = {**request.params, **members}
+    return msgspec.structs.replace(request, params=params, message={**request.message, "params": params})
+
+
+# Notifications and responses
+
+
+def _receive_notification(desk: Desk, message: dict[str, Json], now: int) -> None:
+    method, params = message["method"], message.get("params")
+    assert isinstance(method, str)
+    if method in _REQUESTS or method in _PLACED or not method.startswith("notifications/"):
+        raise MalformedError(INVALID_REQUEST, "a request needs an id")
+    _NOTIFICATIONS.get(method, _to_all)(desk, message, params if isinstance(params, dict) else {}, now)
+
+
+def _to_all(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
+    """What is not addressed is for every server."""
+    for arm in desk.arms.values():
+        if arm.standing == "ready":
+            desk.tell(arm, message, now)
+
+
+def _initialized(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
+    desk.initialized = True
+    _to_all(desk, message, params, now)
+
+
+def _cancelled(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
+    """The client does not wait any longer. A request that has gone to a server is cancelled there."""
+    request_id = params.get("requestId")
+    entry = desk.open.get(request_id) if isinstance(request_id, int | str) else None
+    if entry is None or entry.method == "initialize":
+        return
+    del desk.open[entry.id]
+    if not listen.end(desk, entry.id, params, now) and entry.slug:
+        desk.tell(desk.arms[entry.slug], message, now)
+    if entry.batch is not None and (array := entry.batch.withdraw(entry.id)) is not None:
+        desk.reply(array)
+
+
+def _progress(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
+    """The client reports on a request of a server's."""
+    token = params.get("progressToken")
+    slug, own = desk.their_tokens.get(token, ("", None)) if isinstance(token, int) else ("", None)
+    if slug and desk.arms[slug].standing == "ready":
+        desk.tell(desk.arms[slug], {**message, "params": {**params, "progressToken": own}}, now)
+
+
+def _task_status(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
+    """The client reports on a task that a server asked it for."""
+    slug = desk.client_tasks.get(params.get("taskId"))
+    if slug is not None and desk.arms[slug].standing == "ready":
+        desk.tell(desk.arms[slug], message, now)
+
+
+def _receive_response(desk: Desk, message: dict[str, Json], size: int, now: int) -> None:
+    """The client answers a request of a server's: under the id that the server gave it."""
+    request_id = message["id"]
+    asked = desk.asked.pop(request_id, None) if isinstance(request_id, int | str) else None
+    if asked is None:
+        desk.rejected("client", "a response to a request that no server made", size, now)
+        return
+    result = message.get("result")
+    task = result.get("task") if isinstance(result, dict) else None
+    if isinstance(task, dict):
+        desk.client_tasks.claim(task.get("taskId"), asked.slug)
+    desk.tell(desk.arms[asked.slug], {**message, "id": asked.id}, now)
+
+
+_REQUESTS: dict[str, Callable[[Desk, Request, int], None]] = {
+    "initialize": hello.initialize,
+    "logging/setLevel": _set_level,
+    "ping": _ping,
+    "server/discover": hello.discover,
+    "tasks/cancel": _task,
+    "tasks/get": _task,
+    "tasks/result": _task,
+    "tasks/update": _task,
+    **dict.fromkeys(KINDS, lists.ask),
+}
+
+_PLACED: dict[str, Callable[[Desk, Request, int, bool], None]] = {
+    "completion/complete": _complete,
+    "prompts/get": _by_name,
+    "resources/read": _by_uri,
+    "resources/subscribe": _by_uri,
+    "resources/unsubscribe": _by_uri,
+    "subscriptions/listen": _listen,
+    "tools/call": _by_name,
+}
+
+_NOTIFICATIONS: dict[str, Callable[[Desk, dict[str, Json], dict[str, Json], int], None]] = {
+    "notifications/cancelled": _cancelled,
+    "notifications/initialized": _initialized,
+    "notifications/progress": _progress,
+    "notifications/tasks/status": _task_status,
+}

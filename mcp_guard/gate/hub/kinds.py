@@ -1,0 +1,102 @@
+"""What servers list: one table of the kinds, and the shelf on which one server's things of one kind stand.
+
+A shelf outlives its server's process: what a server has listed stays its own while it is away, so no other server can
+take over its names or URIs in the meantime.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mcp_guard.gate.hub.messages import BROKEN
+from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.wire import UnreadableError, encode
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One list method: the member of its result, the key that tells entries apart, and what goes with it."""
+
+    method: str
+    member: str
+    key: str
+    capability: str
+    changed: str = ""  # the notification that this list changed
+    named: bool = False  # whether the key is a name that gets the server's prefix
+
+
+KINDS: dict[str, Kind] = {
+    kind.method: kind
+    for kind in (
+        Kind("tools/list", "tools", "name", "tools", "notifications/tools/list_changed", named=True),
+        Kind("prompts/list", "prompts", "name", "prompts", "notifications/prompts/list_changed", named=True),
+        Kind("resources/list", "resources", "uri", "resources", "notifications/resources/list_changed"),
+        Kind("resources/templates/list", "resourceTemplates", "uriTemplate", "resources"),
+        Kind("tasks/list", "tasks", "taskId", "tasks"),
+    )
+}
+CHANGES: dict[str, tuple[Kind, ...]] = {
+    "notifications/tools/list_changed": (KINDS["tools/list"],),
+    "notifications/prompts/list_changed": (KINDS["prompts/list"],),
+    "notifications/resources/list_changed": (KINDS["resources/list"], KINDS["resources/templates/list"]),
+}
+"""Which lists a notification says to have changed."""
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One listed thing: its server's own key for it, and its JSON text as the client gets it."""
+
+    key: str
+    text: bytes
+
+
+class Shelf:
+    """One server's things of one kind, as they were last listed completely."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.ttl: float = 0
+        self.shown = False  # whether they may be shown: listed in this life, under the policy in force
+        self.outdated = True  # whether listing again could tell something new
+
+    def put(self, entries: dict[str, Entry], ttl: float) -> bool:
+        """A complete listing came. Gives whether the client would see a difference."""
+        differs = not self.shown or entries != self.entries or list(entries) != list(self.entries)
+        self.entries, self.ttl = entries, ttl
+        self.shown, self.outdated = True, False
+        return differs
+
+
+def read_entries(body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+    """The entries of one page, under the names that the client knows; None where it is no list.
+
+    An element without a key, or with one that could be read in two ways, is left out.
+    """
+    try:
+        elements = _decode_elements(body)
+    except BROKEN:
+        return None
+    prefix = naming.prefix(slug) if kind.named else ""
+    return [entry for entry in (_entry(element, kind.key, prefix) for element in elements) if entry is not None]
+
+
+def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:
+    try:
+        found = _decode_members(element)
+        name = _decode_text(found[key])
+        outward = encode(prefix + name)
+    except (*BROKEN, KeyError, UnreadableError):
+        return None
+    if any(len(member) == len(key) and member != key and member.casefold() == key.casefold() for member in found):
+        return None
+    if prefix:
+        found[key] = msgspec.Raw(outward)
+    return Entry(name, msgspec.json.encode(found))
+
+
+def texts(entries: Sequence[Entry]) -> list[msgspec.Raw]:
+    """The JSON texts of entries, to be encoded as they are."""
+    return [msgspec.Raw(entry.text) for entry in entries]

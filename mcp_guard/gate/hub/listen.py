@@ -1,0 +1,187 @@
+"""`subscriptions/listen` (2026-07-28, "Subscriptions"): one of the client's, and for it one at each server.
+
+The hub acknowledges it when the servers have, or time is up; nothing is sent on it before. A server's notices come
+under the id of the hub's own request and leave under that of the client's. List changes are always honoured: the hub
+sends them itself when a server comes or goes.
+"""
+
+from functools import partial
+
+from mcp_guard.gate.hub import messages, routes
+from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub.desk import Desk
+from mcp_guard.gate.hub.messages import Head
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.requests import Request
+from mcp_guard.policy.values import Json
+
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+FLAGS = {
+    "notifications/tools/list_changed": "toolsListChanged",
+    "notifications/prompts/list_changed": "promptsListChanged",
+    "notifications/resources/list_changed": "resourcesListChanged",
+}
+LISTED = ("resourceSubscriptions", "taskIds")
+MAX_SUBSCRIPTIONS = 1_024
+MAX_EARLY = 256  # notices kept until the acknowledgment
+
+
+class Subscription:
+    """One `subscriptions/listen` of the client's, and what stands for it at each server."""
+
+    def __init__(self, request: Request, deadline: int) -> None:
+        wanted = request.params.get("notifications")
+        self.id: RequestId = request.id
+        self.wanted: dict[str, Json] = wanted if isinstance(wanted, dict) else {}
+        self.meta = request.params.get("_meta")
+        self.deadline = deadline
+        self.asks: dict[str, str] = {}  # the hub's request at each server
+        self.waiting: set[str] = set()  # servers that have not acknowledged it yet
+        self.agreed: dict[str, list[Json]] = {name: [] for name in LISTED}
+        self.acknowledged = False
+        self._early: list[bytes] = []
+
+    def notice(self, desk: Desk, line: bytes) -> None:
+        """Send a notice of this subscription, or keep it until that has been acknowledged."""
+        if self.acknowledged:
+            desk.reply(line)
+        elif len(self._early) < MAX_EARLY and line not in self._early:
+            self._early.append(line)
+
+    def acknowledge(self, desk: Desk) -> None:
+        """Tell the client what it will hear of, and then what it should have heard by now."""
+        if self.acknowledged:
+            return
+        self.acknowledged = True
+        honoured: dict[str, Json] = {flag: True for flag in FLAGS.values() if self.wanted.get(flag) is True}
+        honoured |= {name: self.agreed[name] for name in LISTED if name in self.wanted}
+        params: dict[str, Json] = {"notifications": honoured}
+        desk.reply(tagged("notifications/subscriptions/acknowledged", params, self.id))
+        early, self._early = self._early, []
+        for line in early:
+            desk.reply(line)
+
+
+def tagged(method: str, params: dict[str, Json], subscription: RequestId) -> bytes:
+    """A notice that belongs to a subscription."""
+    meta = params.get("_meta")
+    mine = {**(meta if isinstance(meta, dict) else {}), SUBSCRIPTION: subscription}
+    return messages.notification(method, {**params, "_meta": mine})
+
+
+def begin(desk: Desk, request: Request, now: int) -> None:
+    """The client subscribes: so does the hub, at each server that is ready."""
+    if len(desk.subscriptions) >= MAX_SUBSCRIPTIONS:
+        desk.fail(request.id, INTERNAL_ERROR, f"more than {MAX_SUBSCRIPTIONS} subscriptions are open")
+        return
+    subscription = desk.subscriptions[request.id] = Subscription(request, now + desk.patience.listing)
+    for arm in desk.arms.values():
+        if arm.standing == "ready":
+            _subscribe(desk, subscription, arm, now)
+    if not subscription.waiting:
+        subscription.acknowledge(desk)
+
+
+def join(desk: Desk, arm: Arm, now: int) -> None:
+    """A server is ready: subscribe there for every subscription of the client's."""
+    for subscription in desk.subscriptions.values():
+        _subscribe(desk, subscription, arm, now)
+
+
+def _subscribe(desk: Desk, subscription: Subscription, arm: Arm, now: int) -> None:
+    params: dict[str, Json] = {"notifications": _part(desk, subscription, arm)}
+    if isinstance(subscription.meta, dict):
+        params["_meta"] = {name: value for name, value in subscription.meta.items() if name != "progressToken"}
+    if not subscription.acknowledged:
+        subscription.waiting.add(arm.slug)
+    request_id = desk.ask(arm, "subscriptions/listen", params, partial(_ended, subscription), now)
+    subscription.asks[arm.slug] = request_id
+
+
+def _part(desk: Desk, subscription: Subscription, arm: Arm) -> Json:
+    """What of the client's wishes is for this server: its own resources and tasks, and all else."""
+    part: dict[str, Json] = dict(subscription.wanted)
+    uris, tasks = (part.get(name) for name in LISTED)
+    if isinstance(uris, list):
+        part["resourceSubscriptions"] = [
+            uri for uri in uris if isinstance(uri, str) and routes.located(desk, uri) is arm
+        ]
+    if isinstance(tasks, list):
+        part["taskIds"] = [task for task in tasks if desk.tasks.get(task) == arm.slug]
+    return part
+
+
+def _ended(subscription: Subscription, desk: Desk, arm: Arm, head: Head, now: int) -> None:
+    """A server has ended its part, or cannot do it. The client's subscription lives on: there are the others."""
+    subscription.asks.pop(arm.slug, None)
+    _settled(desk, subscription, arm.slug)
+
+
+def _settled(desk: Desk, subscription: Subscription, slug: str) -> None:
+    subscription.waiting.discard(slug)
+    if not subscription.waiting:
+        subscription.acknowledge(desk)
+
+
+# What servers say
+
+
+def owner(desk: Desk, arm: Arm, params: dict[str, Json]) -> Subscription | None:
+    """The subscription that a notice of a server's belongs to."""
+    meta = params.get("_meta")
+    tag = meta.get(SUBSCRIPTION) if isinstance(meta, dict) else None
+    return next((one for one in desk.subscriptions.values() if tag and one.asks.get(arm.slug) == tag), None)
+
+
+def acknowledged(desk: Desk, arm: Arm, params: dict[str, Json]) -> None:
+    """A server says what it will tell of."""
+    subscription, honoured = owner(desk, arm, params), params.get("notifications")
+    if subscription is None:
+        return
+    part = _part(desk, subscription, arm)
+    for name in LISTED:
+        mine = part.get(name) if isinstance(part, dict) else None
+        agreed = honoured.get(name) if isinstance(honoured, dict) else None
+        if isinstance(agreed, list) and isinstance(mine, list):
+            subscription.agreed[name] += [one for one in mine if one in agreed]
+    _settled(desk, subscription, arm.slug)
+
+
+def withdrawn(desk: Desk, arm: Arm, request_id: Json) -> bool:
+    """A server ends its part by cancelling the hub's request. Gives whether it was one."""
+    for subscription in desk.subscriptions.values():
+        if request_id is not None and subscription.asks.get(arm.slug) == request_id:
+            arm.asks.pop(subscription.asks.pop(arm.slug), None)
+            _settled(desk, subscription, arm.slug)
+            return True
+    return False
+
+
+# The end
+
+
+def end(desk: Desk, request_id: RequestId, params: dict[str, Json], now: int) -> bool:
+    """The client cancels a subscription. Gives whether there was one."""
+    subscription = desk.subscriptions.pop(request_id, None)
+    if subscription is None:
+        return False
+    for slug, own_id in subscription.asks.items():
+        arm = desk.arms[slug]
+        arm.asks.pop(own_id, None)
+        desk.notify(arm, "notifications/cancelled", {**params, "requestId": own_id}, now)
+    return True
+
+
+def arm_gone(desk: Desk, arm: Arm) -> None:
+    """A server is gone, and its part of every subscription with it."""
+    for subscription in desk.subscriptions.values():
+        subscription.asks.pop(arm.slug, None)
+        _settled(desk, subscription, arm.slug)
+
+
+def expire(desk: Desk, now: int) -> None:
+    """Acknowledge what is overdue with what has been agreed so far."""
+    for subscription in desk.subscriptions.values():
+        if not subscription.acknowledged and now >= subscription.deadline:
+            subscription.waiting.clear()
+            subscription.acknowledge(desk)

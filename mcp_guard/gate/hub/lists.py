@@ -1,0 +1,288 @@
+"""The lists of all servers as one: every page of each is fetched, and put together in the configured order.
+
+A client's list asks every server anew and waits for them, but no longer than `Patience.listing`; then it is answered
+with what is known. A server's list that comes later is announced, if it differs. One server is asked for one list once
+at a time: who asks meanwhile waits for the next turn.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mcp_guard.gate.hub import announcing, merging, messages
+from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub.kinds import KINDS, Entry, Kind, read_entries
+from mcp_guard.gate.hub.messages import Head
+from mcp_guard.gate.hub.pages import Pages
+from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_guard.gate.requests import Request
+from mcp_guard.policy.values import Json
+
+if TYPE_CHECKING:
+    from mcp_guard.gate.hub.desk import Desk
+
+MAX_PAGES = 1_000  # of one server's list
+MAX_ENTRIES = 20_000
+MAX_BYTES = 64 * 1024 * 1024
+MAX_GATHERS = 256  # lists that the client may wait for at once
+
+
+class Gather(msgspec.Struct):
+    """Somebody waits for lists: a `request` of the client's for one of them, or requests that are `held` until it is
+    known which server they belong to. `waiting`: the lists still missing, by server and method.
+    """
+
+    deadline: int
+    waiting: set[tuple[str, str]] = set()
+    request: Request | None = None
+    held: Request | None = None
+    answered: set[str] = set()
+    errors: dict[str, Head] = {}
+
+
+class Listing(msgspec.Struct):
+    """One server is being asked for one list. `gathers` wait for this turn, `next` for the one after it."""
+
+    kind: Kind
+    meta: dict[str, Json]
+    gathers: list[Gather]
+    next: list[Gather] = []
+    entries: dict[str, Entry] = {}
+    ttls: list[Json] = []
+    size: int = 0
+    pages: int = 0
+    cursor: str | None = None
+    asked: bool = False
+    late: bool = False  # somebody was answered without it
+    outdated: bool = False  # the server said meanwhile that the list has changed
+
+
+# Asking
+
+
+def ask(desk: "Desk", request: Request, now: int) -> None:
+    """A list request of the client's: the next page of one that it has begun, or a new one."""
+    kind = KINDS[request.method]
+    if "cursor" in request.params:
+        _next_page(desk, request, kind)
+        return
+    arms = [arm for arm in desk.arms.values() if arm.standing not in ("down", "refused")]
+    offering = [arm for arm in arms if arm.offers(kind)]
+    if not offering and len(arms) == len(desk.arms):
+        desk.fail(request.id, METHOD_NOT_FOUND, f"no server behind mcp-guard offers {request.method}")
+    elif len(desk.gathers) >= MAX_GATHERS:
+        desk.fail(request.id, INTERNAL_ERROR, "too many lists are being waited for")
+    else:
+        meta = request.params.get("_meta")
+        _begin(desk, Gather(now + desk.patience.listing, request=request), offering, [kind], _meta(meta), now)
+
+
+def hold(desk: "Desk", request: Request, methods: list[str], now: int) -> None:
+    """Keep a request until these lists are known, as far as they are not; then it is sent on its way again."""
+    meta = _meta(request.params.get("_meta"))
+    gather = Gather(now + desk.patience.listing, held=request)
+    kinds = [KINDS[method] for method in methods]
+    arms = [arm for arm in desk.arms.values() if any(_unknown(arm, kind) for kind in kinds)]
+    _begin(desk, gather, arms, kinds, meta, now, only_unknown=True)
+
+
+def settled(desk: "Desk", methods: list[str]) -> bool:
+    """Whether listing again could tell nothing new, or nobody could be asked."""
+    if len(desk.gathers) >= MAX_GATHERS:
+        return True
+    return not any(_unknown(arm, KINDS[method]) for arm in desk.arms.values() for method in methods)
+
+
+def _unknown(arm: Arm, kind: Kind) -> bool:
+    there = arm.standing not in ("down", "refused") and not arm.overdue
+    return there and arm.offers(kind) and arm.shelves[kind.method].outdated
+
+
+def _meta(meta: Json) -> dict[str, Json]:
+    """The envelope of a request, without what is only that request's own."""
+    return {name: value for name, value in meta.items() if name != "progressToken"} if isinstance(meta, dict) else {}
+
+
+def _begin(
+    desk: "Desk",
+    gather: Gather,
+    arms: list[Arm],
+    kinds: list[Kind],
+    meta: dict[str, Json],
+    now: int,
+    *,
+    only_unknown: bool = False,
+) -> None:
+    desk.gathers.append(gather)
+    for arm in arms:
+        for kind in kinds:
+            if arm.offers(kind) and not (only_unknown and not arm.shelves[kind.method].outdated):
+                if not arm.overdue:
+                    gather.waiting.add((arm.slug, kind.method))
+                _join(desk, arm, kind, gather, meta, now)
+    _finish_if_done(desk, gather, now)
+
+
+def _join(desk: "Desk", arm: Arm, kind: Kind, gather: Gather, meta: dict[str, Json], now: int) -> None:
+    """Have a server asked for a list, in this turn or the next. Nobody waits for one that is overdue."""
+    running = arm.listings.get(kind.method)
+    if running is None:
+        begun = Listing(kind, meta, [] if arm.overdue else [gather], late=arm.overdue)
+        arm.listings[kind.method] = begun
+        _fetch(desk, arm, begun, now)
+    elif arm.overdue:
+        running.late = True
+    elif running.asked:
+        running.next.append(gather)
+    else:
+        running.gathers.append(gather)
+
+
+def _fetch(desk: "Desk", arm: Arm, listing: Listing, now: int) -> None:
+    """Ask for the first page, or the next one; of a server that is not ready, once it is."""
+    if arm.standing != "ready":
+        desk.want(arm)
+        return
+    listing.asked = True
+    params: dict[str, Json] = {} if listing.cursor is None else {"cursor": listing.cursor}
+    if listing.meta:
+        params["_meta"] = listing.meta
+    desk.ask(arm, listing.kind.method, params, partial(_page, listing), now)
+
+
+def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> None:
+    """A page has come, or an error."""
+    kind = listing.kind
+    found = messages.members(head.result)
+    entries = read_entries(found[kind.member], kind, arm.slug, desk.naming) if kind.member in found else None
+    if entries is None:
+        _end(desk, arm, listing, now, head)
+        return
+    for entry in entries:
+        listing.entries.setdefault(entry.key, entry)
+        listing.size += len(entry.text)
+    listing.ttls.append(messages.value(found.get("ttlMs", msgspec.UNSET)))
+    listing.pages += 1
+    cursor = messages.value(found.get("nextCursor", msgspec.UNSET))
+    if not isinstance(cursor, str) or cursor == listing.cursor:
+        _end(desk, arm, listing, now)
+    elif listing.pages >= MAX_PAGES or len(listing.entries) >= MAX_ENTRIES or listing.size >= MAX_BYTES:
+        desk.rejected("upstream", f"{kind.method}: the list is too long, its end is left out", 0, now, arm.slug)
+        _end(desk, arm, listing, now)
+    else:
+        listing.cursor = cursor
+        _fetch(desk, arm, listing, now)
+
+
+def _end(desk: "Desk", arm: Arm, listing: Listing, now: int, failure: Head | None = None) -> None:
+    """A server's list is complete, or never will be: tell who waited, and begin the next turn if there is one."""
+    kind, shelf = listing.kind, arm.shelves[listing.kind.method]
+    del arm.listings[kind.method]
+    if failure is None:
+        kept = _own(desk, arm, listing.entries, kind, now)
+        differs = shelf.put(kept, merging.ttl(listing.ttls))
+        shelf.outdated = listing.outdated
+        if listing.late and differs and kind.changed:
+            announcing.changed(desk, [kind.changed])
+    else:
+        shelf.shown = shelf.outdated = False
+    for gather in listing.gathers:
+        if failure is None:
+            gather.answered.add(arm.slug)
+        elif failure.error is not msgspec.UNSET:
+            gather.errors[arm.slug] = failure
+        gather.waiting.discard((arm.slug, kind.method))
+        _finish_if_done(desk, gather, now)
+    if listing.next:
+        arm.listings[kind.method] = Listing(kind, listing.meta, listing.next)
+        _fetch(desk, arm, arm.listings[kind.method], now)
+
+
+def _own(desk: "Desk", arm: Arm, entries: dict[str, Entry], kind: Kind, now: int) -> dict[str, Entry]:
+    """The entries that are the server's to list: a task belongs to the one that made it known first."""
+    if kind.method != "tasks/list":
+        return entries
+    return {key: entry for key, entry in entries.items() if desk.tasks.claim(key, arm.slug)}
+
+
+# Servers and time
+
+
+def arm_ready(desk: "Desk", arm: Arm, now: int) -> None:
+    """A server that was waited for is ready: ask it."""
+    for listing in list(arm.listings.values()):
+        if not arm.offers(listing.kind):
+            _end(desk, arm, listing, now, Head())
+        elif not listing.asked:
+            _fetch(desk, arm, listing, now)
+
+
+def arm_gone(desk: "Desk", arm: Arm, now: int) -> None:
+    """A server will not answer any more."""
+    for listing in list(arm.listings.values()):
+        listing.gathers += listing.next
+        listing.next = []
+        _end(desk, arm, listing, now, Head())
+
+
+def expire(desk: "Desk", now: int) -> None:
+    """Answer what is overdue with what is known."""
+    for gather in list(desk.gathers):
+        if now >= gather.deadline:
+            for slug, method in gather.waiting:
+                arm = desk.arms[slug]
+                arm.overdue = True
+                if method in arm.listings:
+                    arm.listings[method].late = True
+            gather.waiting.clear()
+            _finish_if_done(desk, gather, now)
+
+
+def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:
+    if gather.waiting or gather not in desk.gathers:
+        return
+    desk.gathers.remove(gather)
+    if gather.held is not None and desk.still(gather.held):
+        desk.again.append(gather.held)
+    request = gather.request
+    if request is None or not desk.still(request):
+        return
+    error = next((gather.errors[slug] for slug in desk.arms if slug in gather.errors), None)
+    if error is not None and not gather.answered:
+        desk.answer(request.id, messages.response(request.id, error))
+        return
+    pages = desk.pages[request.method] = desk.pages.get(request.method) or Pages(request.method)
+    shown, ttl = _merged(desk, KINDS[request.method], now)
+    desk.answer(request.id, messages.result(request.id, pages.first(shown, ttl, modern=request.modern)))
+
+
+def _merged(desk: "Desk", kind: Kind, now: int) -> tuple[list[bytes], float]:
+    """All that may be shown, in order, each key once; and how long it may be kept."""
+    seen: set[str] = set()
+    shown: list[bytes] = []
+    ttls: list[Json] = []
+    for arm in desk.arms.values():
+        shelf = arm.shelves[kind.method]
+        if arm.standing != "ready" or not shelf.shown:
+            if arm.standing != "refused" and arm.offers(kind):
+                ttls.append(0)
+            continue
+        ttls.append(shelf.ttl)
+        for key, entry in shelf.entries.items():
+            name = desk.naming.outward(arm.slug, key) if kind.named else key
+            if name not in seen:
+                seen.add(name)
+                shown.append(entry.text)
+            else:
+                desk.shadowed(arm, kind.method, key, now)
+    return shown, merging.ttl(ttls)
+
+
+def _next_page(desk: "Desk", request: Request, kind: Kind) -> None:
+    pages = desk.pages.get(request.method)
+    result = pages.at(request.params["cursor"], modern=request.modern) if pages is not None else None
+    if result is None:
+        desk.fail(request.id, INVALID_PARAMS, "Invalid cursor: begin the list again")
+    else:
+        desk.answer(request.id, messages.result(request.id, result))

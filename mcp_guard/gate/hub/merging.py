@@ -1,0 +1,87 @@
+"""What several servers say of themselves, as what one server would say: capabilities, revision, instructions."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from mcp_guard import __version__
+from mcp_guard.policy.values import Json
+
+LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN = "2026-07-28"
+SERVER_INFO: dict[str, Json] = {"name": "mcp-guard", "version": __version__}
+SERVER_META = "io.modelcontextprotocol/serverInfo"
+
+LONGEST_INSTRUCTIONS = 16_384  # characters of one server's
+CHANGING = ("tools", "prompts", "resources")  # whose lists change when a server comes or goes
+
+_POSSIBLE: dict[str, Json] = {
+    "tools": {},
+    "prompts": {},
+    "resources": {"subscribe": True},
+    "completions": {},
+    "logging": {},
+}
+_HEADING = "# Server "
+_FORGED = re.compile(r"^(?=\s*#+\s*server\b)", re.IGNORECASE | re.MULTILINE)
+
+
+def capabilities(known: Iterable[Mapping[str, Json] | None]) -> dict[str, Json]:
+    """The capabilities of all; None stands for a server that has not said its own yet, and may have any of the usual.
+
+    Lists may always change: servers come and go.
+    """
+    merged: dict[str, Json] = {}
+    for one in known:
+        _merge(merged, _POSSIBLE if one is None else one)
+    for name in CHANGING:
+        if isinstance(found := merged.get(name), dict):
+            found["listChanged"] = True
+    return merged
+
+
+def _merge(into: dict[str, Json], more: Mapping[str, Json]) -> None:
+    """Take in members that are new; of two truth values the true one, of two objects the members of both."""
+    for name, value in more.items():
+        mine = into.get(name)
+        if isinstance(mine, dict) and isinstance(value, dict):
+            _merge(mine, value)
+        elif isinstance(value, dict):
+            fresh: dict[str, Json] = {}
+            _merge(fresh, value)
+            into[name] = fresh
+        elif name not in into or (mine is False and value is True):
+            into[name] = value
+
+
+def instructions(texts: Mapping[str, str], prefixes: Mapping[str, str]) -> str:
+    """The instructions of several servers, each under its heading. A server cannot write the heading of another."""
+    sections: list[str] = []
+    for slug, text in texts.items():
+        prefix = prefixes[slug]
+        named = f" (its tools and prompts begin with `{prefix}`)" if prefix else ""
+        body = _FORGED.sub("> ", text[:LONGEST_INSTRUCTIONS].replace("\r", "\n"))
+        sections.append(f"{_HEADING}`{slug}`{named}\n\n{body.strip()}")
+    return "\n\n".join(sections)
+
+
+def revision(asked: Json, spoken: Sequence[Json]) -> str:
+    """The legacy revision that all can speak: the oldest that any answered, or was asked for."""
+    known = [one for one in (asked, *spoken) if isinstance(one, str) and one in LEGACY]
+    return min(known, default=LEGACY[-1])
+
+
+def versions(spoken: Sequence[Json]) -> list[Json]:
+    """The modern revisions that all support, in the first one's order."""
+    lists = [one for one in spoken if isinstance(one, list)]
+    common: list[Json] = [one for one in lists[0] if all(one in other for other in lists)] if lists else []
+    return common or [MODERN]
+
+
+def ttl(values: Iterable[Json]) -> float:
+    """The shortest of several times to live (milliseconds); 0 where there is none, or a strange one."""
+    shortest = min((_milliseconds(value) for value in values), default=0)
+    return int(shortest) if shortest == int(shortest) else shortest
+
+
+def _milliseconds(value: Json) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1 << 53 else 0
