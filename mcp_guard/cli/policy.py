@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from mcp_guard.cli import impact
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input, print_json
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ def schema() -> None:
     from mcp_guard.policy.schema import json_schema
 
     print_json(json_schema())
+
+
+app.command(epilog=impact.EPILOG)(impact.impact)
 
 
 def _read(files: Sequence[str]) -> "list[Source]":

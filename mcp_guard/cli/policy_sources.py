@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from mcp_guard.cli.output import bad_input
 
 if TYPE_CHECKING:
+    from mcp_guard.insight.candidates import Candidate
     from mcp_guard.policy import Policy, Source
 
 
 class Compared(NamedTuple):
-    """A policy that others are compared with: its files, and what a person calls it."""
+    """A policy that another is compared with, and what a person calls it."""
 
-    sources: "list[Source]"
+    candidate: "Candidate"
     name: str
 
 
@@ -43,15 +44,24 @@ def load_policy(paths: Sequence[str]) -> "Policy":
     return load(read_sources(paths))
 
 
+def candidate(paths: Sequence[str]) -> "Candidate":
+    """The files of one policy, to be asked. Raises GuardError for one that cannot be read."""
+    from mcp_guard.insight.candidates import Candidate
+
+    return Candidate(tuple(read_sources(paths)))
+
+
 def compared_with(paths: Sequence[str], against: Sequence[str] | None, revision: str | None) -> Compared | None:
     """What the policy in `paths` is to be compared with, or None where nothing was said. Raises GuardError."""
     if against and revision is not None:
         bad_input("--against and --against-git exclude each other", "give one of them")
     if against:
-        return Compared(read_sources(against), ", ".join(against))
+        return Compared(candidate(against), ", ".join(against))
     if revision is None:
         return None
     from mcp_guard.cli.git_revision import file_at
+    from mcp_guard.insight.candidates import Candidate
     from mcp_guard.policy import Source
 
-    return Compared([Source(f"{path}@{revision}", file_at(path, revision)) for path in paths], f"git {revision}")
+    files = tuple(Source(f"{path}@{revision}", file_at(path, revision)) for path in paths)
+    return Compared(Candidate(files), f"git {revision}")

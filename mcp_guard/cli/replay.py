@@ -36,7 +36,7 @@ def replay(
     db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
 ) -> None:
     """Decide every recorded call again, under another policy, and show what would change."""
-    from mcp_guard.cli.policy_sources import compared_with, read_sources
+    from mcp_guard.cli.policy_sources import candidate, compared_with
     from mcp_guard.cli.replaying import Asked, as_document, as_report
     from mcp_guard.store.location import default_database
     from mcp_guard.store.reader import Filters
@@ -50,6 +50,7 @@ def replay(
         tool=tool,
     )
     compared = compared_with(policy, against, against_git)
-    asked = Asked(db or default_database(), filters, read_sources(policy), ", ".join(policy), compared, export)
+    other, name = (compared.candidate, compared.name) if compared else (None, None)
+    asked = Asked(db or default_database(), filters, candidate(policy), ", ".join(policy), other, name, export)
     changed = as_document(asked) if as_json else as_report(asked)
     raise SystemExit(EXIT_FINDING if changed and fail_on_change else EXIT_DONE)

@@ -37,21 +37,26 @@ def print_tally(tally: Tally, policy: str, against: str | None) -> None:
     if tally.replayed or tally.reasons:
         out.print(Text(f"made from {local_time(tally.first)} to {local_time(tally.last)}", style="dim"))
     if tally.changed:
-        print_changes(tally)
+        print_changes(tally, KINDS_SHOWN, EXAMPLES_SHOWN)
     if tally.reasons:
         out.print()
         out.print(Text(f"{_calls(tally.reasons.total())} cannot be replayed:"))
-        reasons = [(str(count), safe_text(why, _SENTENCE)) for why, count in tally.reasons.most_common()]
-        _shortened(("CALLS", "WHY"), reasons, KINDS_SHOWN)
+        print_reasons(tally, KINDS_SHOWN)
 
 
-def print_changes(tally: Tally) -> None:
-    """The changes by rule and tool, then the latest call of each kind, then more of them where there is room."""
+def print_reasons(tally: Tally, most: int) -> None:
+    """Why calls cannot be replayed, the commonest reasons first."""
+    reasons = [(f"{count:,}", safe_text(why, _SENTENCE)) for why, count in tally.reasons.most_common()]
+    _shortened(("CALLS", "WHY"), reasons, most)
+
+
+def print_changes(tally: Tally, most_kinds: int, most_examples: int) -> None:
+    """The changes by rule and tool, then the latest calls of each kind."""
     out = console()
     kinds = [kind for kind, _ in tally.kinds.most_common()]
     rows = [
         (
-            str(tally.kinds[kind]),
+            f"{tally.kinds[kind]:,}",
             kind.was,
             kind.now,
             *map(_name, (_tool(kind.server, kind.tool), kind.rule_was, kind.rule_now)),
@@ -59,8 +64,8 @@ def print_changes(tally: Tally) -> None:
         for kind in kinds
     ]
     out.print()
-    _shortened(("CALLS", "WAS", "NOW", "TOOL", "RULE BEFORE", "RULE NOW"), rows, KINDS_SHOWN)
-    each = max(1, EXAMPLES_SHOWN // max(1, len(kinds)))
+    _shortened(("CALLS", "WAS", "NOW", "TOOL", "RULE BEFORE", "RULE NOW"), rows, most_kinds)
+    each = max(1, most_examples // max(1, len(kinds)))
     examples = [
         (
             local_time(one.ts),
@@ -71,7 +76,7 @@ def print_changes(tally: Tally) -> None:
             one.id,
             one.arguments,
         )
-        for kind in kinds[:EXAMPLES_SHOWN]
+        for kind in kinds[:most_examples]
         for one in list(tally.examples[kind])[-each:]
     ]
     out.print()

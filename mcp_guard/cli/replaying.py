@@ -3,19 +3,19 @@
 A part is what one process sends to another, so it is small: counts with a few examples, or the lines of a document.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from mcp_guard.cli.policy_sources import Compared
 from mcp_guard.cli.progress import with_bar
 from mcp_guard.cli.replay_report import Documents, print_json, print_tally
 from mcp_guard.errors import GuardError
+from mcp_guard.insight.candidates import Candidate
 from mcp_guard.insight.export import Specimens, policy_file
 from mcp_guard.insight.parallel import Question, parts
 from mcp_guard.insight.replay import Result
 from mcp_guard.insight.tally import Tally
-from mcp_guard.policy import Policy, Source
+from mcp_guard.policy import Policy
 from mcp_guard.store.reader import Filters
 
 
@@ -27,9 +27,10 @@ class Asked(NamedTuple):
 
     db: str
     filters: Filters
-    policy: Sequence[Source]
+    policy: Candidate
     name: str
-    against: Compared | None = None
+    against: Candidate | None = None
+    against_name: str | None = None
     export: str | None = None
 
 
@@ -56,11 +57,17 @@ class Part(Generic[S]):
 
 def as_report(asked: Asked) -> int:
     """Replay, and print a summary; gives the number of calls whose outcome would change."""
+    whole = tally_of(asked)
+    print_tally(whole, asked.name, asked.against_name)
+    return whole.changed
+
+
+def tally_of(asked: Asked) -> Tally:
+    """Replay, and count."""
     whole = Tally()
     for part in _shown(asked, Tally):
         whole.merge(part)
-    print_tally(whole, asked.name, asked.against.name if asked.against else None)
-    return whole.changed
+    return whole
 
 
 def as_document(asked: Asked) -> int:
@@ -71,9 +78,8 @@ def as_document(asked: Asked) -> int:
 def _shown(asked: Asked, kind: type[S]) -> Iterator[S]:
     """What is shown of each part, in order. When all is read, the tests are written."""
     collector: partial[Part[S]] = partial(Part, shown=kind, with_tests=asked.export is not None)
-    against = asked.against.sources if asked.against else None
     tests: Specimens | None = None
-    for part in with_bar(parts(Question(asked.db, asked.filters, asked.policy, against, collector)), "replaying"):
+    for part in with_bar(parts(Question(asked.db, asked.filters, asked.policy, asked.against, collector)), "replaying"):
         if part.specimens is not None:
             tests = part.specimens if tests is None else _merged(tests, part.specimens)
         yield part.shown
@@ -90,7 +96,7 @@ def _heading(asked: Asked, tests: Specimens) -> str:
     """What a reader of the file must know."""
     lines = [
         f"Recorded calls as tests: what {asked.name} decides about them. Run them with",
-        f"  mcp-guard policy test {' '.join(source.path for source in asked.policy)} {asked.export}",
+        f"  mcp-guard policy test {' '.join(source.path for source in asked.policy.sources)} {asked.export}",
         "Calls that no rule tells apart are one test; of each kind a few stand here.",
     ]
     return "\n".join([*lines, *(f"Left out: {count} calls that {why}." for why, count in tests.left_out.most_common())])

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from mcp_guard.errors import GuardError
+from mcp_guard.insight.candidates import Candidate
 from mcp_guard.insight.replay import Result
 from mcp_guard.insight.replay import replay as replay_calls
-from mcp_guard.policy import Policy, Source, load
+from mcp_guard.policy import Policy
 from mcp_guard.store.reader import Filters, newest_seq, oldest_seq, read_events
 
 RANGE = 10_000  # rows of the log
@@ -40,8 +41,8 @@ class Question(Generic[C]):
 
     path: str
     filters: Filters
-    policy: Sequence[Source]
-    against: Sequence[Source] | None
+    policy: Candidate
+    against: Candidate | None
     collector: Callable[[Policy], C]
 
 
@@ -50,8 +51,8 @@ class Answerer(Generic[C]):
 
     def __init__(self, question: Question[C]) -> None:
         self._question = question
-        self._policy = load(question.policy)
-        self._against = None if question.against is None else load(question.against)
+        self._policy = question.policy.load()
+        self._against = None if question.against is None else question.against.load()
 
     def part(self, of: Range) -> C:
         """One range replayed."""

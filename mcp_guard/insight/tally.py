@@ -54,6 +54,7 @@ class Tally:
     changed: int = 0
     first: str = ""  # when the first and the last call of all were made
     last: str = ""
+    deciders: Counter[str] = field(default_factory=Counter[str])  # which rule decided how many calls
     kinds: Counter[Kind] = field(default_factory=Counter[Kind])
     examples: dict[Kind, deque[Example]] = field(default_factory=dict[Kind, deque[Example]])
     reasons: Counter[str] = field(default_factory=Counter[str])
@@ -70,6 +71,8 @@ class Tally:
             self._count_reason(result.why, 1)
             return
         self.replayed += 1
+        if result.now.rule is not None:
+            self.deciders[result.now.rule] += 1
         if result.changed:
             self.changed += 1
             kind = self._known(kind_of(result))
@@ -81,6 +84,7 @@ class Tally:
         self.replayed += later.replayed
         self.changed += later.changed
         self.first, self.last = self.first or later.first, later.last or self.last
+        self.deciders.update(later.deciders)
         for kind, count in later.kinds.items():
             known = self._known(kind)
             self.kinds[known] += count
