@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def guard(arguments: RunArguments) -> int:
     """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
-    files = PolicyFiles(arguments.policy or _user_policy())
+    files = PolicyFiles(arguments.policy or user_policy())
     upstream = process.prepare(arguments.command)
     try:
         return _guard(arguments, files, upstream)
@@ -47,7 +47,7 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     from mcp_guard.transports.ledger import Ledger
     from mcp_guard.transports.stdio import Pump, say
 
-    policy = _load(files, sources)
+    policy = load_policy(files, sources)
     if not files.paths:
         say("no policy: every call is denied; give one with --policy FILE")
     for warning in policy.warnings:
@@ -65,7 +65,7 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
         store.close()
 
 
-def _user_policy() -> tuple[str, ...]:
+def user_policy() -> tuple[str, ...]:
     """Without `--policy`: the user's own policy file, if there is one."""
     from platformdirs import user_config_path
 
@@ -73,7 +73,8 @@ def _user_policy() -> tuple[str, ...]:
     return (str(path),) if path.exists() else ()
 
 
-def _load(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":
+def load_policy(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":
+    """The policy that the files make, of which `sources` is what they hold: none, where there are none."""
     from mcp_guard.policy import Policy, Source, load
 
     return load([Source(path, text) for path, text in sources]) if files.paths else Policy.empty()
@@ -82,16 +83,17 @@ def _load(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":
 def _gate(arguments: RunArguments, policy: "Policy", redaction_key: bytes) -> "Gate":
     from mcp_guard.gate import Gate
 
-    return Gate(_connection(arguments, redaction_key), policy)
+    return Gate(connection(arguments, arguments.server or server_slug(arguments.command), redaction_key), policy)
 
 
-def _connection(arguments: RunArguments, redaction_key: bytes) -> "Connection":
+def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "Connection":
+    """The facts of one new connection to the upstream of this slug, as the arguments have them."""
     from mcp_guard.gate import Connection
 
     return Connection(
-        id=_new_id(time.time_ns() // 1_000_000, os.urandom(10)),
-        server=arguments.server or server_slug(arguments.command),
-        user=arguments.user or _login(),
+        id=new_id(time.time_ns() // 1_000_000, os.urandom(10)),
+        server=server,
+        user=arguments.user or login(),
         groups=arguments.group,
         agent=arguments.agent,
         mode=arguments.mode,
@@ -109,7 +111,7 @@ def _reloader(gate: "Gate", files: PolicyFiles) -> "Callable[[int], list[Output]
         from mcp_guard.transports.stdio import say
 
         try:
-            policy = _load(files, files.read())
+            policy = load_policy(files, files.read())
         except GuardError as error:
             say(f"the changed policy is refused, the last good one stays in force\n{error}")
             return gate.policy_rejected(files.paths, [error.message], now)
@@ -119,7 +121,7 @@ def _reloader(gate: "Gate", files: PolicyFiles) -> "Callable[[int], list[Output]
     return reload
 
 
-def _login() -> str:
+def login() -> str:
     """The operating system's login of the person who runs the guard."""
     import getpass
 
@@ -132,7 +134,7 @@ def _login() -> str:
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def _new_id(milliseconds: int, randomness: bytes) -> str:
+def new_id(milliseconds: int, randomness: bytes) -> str:
     """A ULID: 26 characters that sort by time, 80 bits of them random (so that no id can be guessed)."""
     number = (milliseconds << 80) | int.from_bytes(randomness, "big")
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
@@ -157,3 +159,6 @@ def server_slug(command: tuple[str, ...]) -> str:
     bare = _ENDINGS.sub("", name.lower()).replace("_", "-")
     slug = re.sub(r"[^a-z0-9-]+", "-", bare).strip("-")
     return (_AFFIXES.sub("", slug) or slug or "server")[:100]
+
+
+_load, _login, _new_id, _user_policy = load_policy, login, new_id, user_policy  # former names

@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 
 class RunArguments(NamedTuple):
-    """What `mcp-guard run` was told. `command` is the upstream's, as given after `--`."""
+    """What `mcp-guard run` was told. The upstream is one of three: the `command` after `--`, the remote server at `url`
+    (`header` to `scope` go with it), or all that the file `config` names.
+    """
 
     policy: tuple[str, ...] = ()
     server: str | None = None
@@ -22,29 +24,45 @@ class RunArguments(NamedTuple):
     audit_arguments: Literal["full", "redacted", "hashed", "none"] | None = None
     max_message: int = 64
     command: tuple[str, ...] = ()
+    url: str | None = None
+    header: tuple[str, ...] = ()
+    transport: Literal["auto", "http", "sse"] = "auto"
+    auth: Literal["auto", "oauth", "client-credentials", "none"] = "auto"
+    client_id: str | None = None
+    client_secret: str | None = None
+    scope: tuple[str, ...] = ()
+    config: str | None = None
 
 
-REPEATED = {"--policy": "policy", "--group": "group"}
-TEXTS = {"--server": "server", "--agent": "agent", "--user": "user", "--db": "db"}
+REPEATED = {"--policy": "policy", "--group": "group", "--header": "header", "--scope": "scope"}
+TEXTS = {
+    "--server": "server", "--agent": "agent", "--user": "user", "--db": "db", "--url": "url", "--config": "config",
+    "--client-id": "client_id", "--client-secret": "client_secret",
+}  # fmt: skip
 CHOICES = {
     "--mode": ("mode", ("enforce", "observe")),
+    "--transport": ("transport", ("auto", "http", "sse")),
+    "--auth": ("auth", ("auto", "oauth", "client-credentials", "none")),
     "--audit-arguments": ("audit_arguments", ("full", "redacted", "hashed", "none")),
 }
+REMOTE = ("header", "transport", "auth", "client_id", "client_secret", "scope")  # what only goes with a URL
 NUMBERS = {"--retain": ("retain", 1), "--max-message": ("max_message", 1)}  # option: field, least value
 
 
 def parse(words: Sequence[str]) -> RunArguments | None:
-    """The arguments, or None where they are not plainly `OPTION VALUE … -- COMMAND ARG…`."""
-    if "--" not in words:
-        return None
-    end = words.index("--")
+    """The arguments, or None where they are not plainly `OPTION VALUE …` with one upstream (`-- COMMAND ARG…` last)."""
+    end = words.index("--") if "--" in words else len(words)
     options, command = words[:end], tuple(words[end + 1 :])
-    if not command or len(options) % 2:
+    if len(options) % 2:
         return None
     fields: dict[str, object] = {"command": command}
     for option, value in zip(options[::2], options[1::2], strict=True):
         if not _take(fields, option, value):
             return None
+    if (len(command) > 0) + ("url" in fields) + ("config" in fields) != 1:
+        return None
+    if any(fields.get(field) for field in REMOTE) and "url" not in fields:
+        return None
     return RunArguments(**fields)  # pyright: ignore[reportArgumentType]  (_take puts in what each field holds)
 
 

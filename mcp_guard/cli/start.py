@@ -7,10 +7,14 @@ from mcp_guard.errors import GuardError
 
 def start(arguments: RunArguments) -> int:
     """Guard the upstream, and give the process's exit status; a mistake in the arguments is said on stderr."""
-    from mcp_guard.cli.guard import guard
-
     try:
-        return guard(arguments)
+        if arguments.command:
+            from mcp_guard.cli.guard import guard
+
+            return guard(arguments)
+        from mcp_guard.cli.switched import guard_many, guard_remote
+
+        return guard_many(arguments) if arguments.config is not None else guard_remote(arguments)
     except GuardError as error:
         say_guard_error(error)
         return EXIT_BAD_INPUT

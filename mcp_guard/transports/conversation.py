@@ -8,6 +8,7 @@ line goes to the one client.
 from typing import Protocol, TypeAlias
 
 from mcp_guard.gate import Admitted, Denied, Output
+from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy import Policy
 
 Addressed: TypeAlias = tuple[str, Output]
@@ -43,6 +44,10 @@ class Conversation(Protocol):
 
     def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
         """The row of an admitted call could not be written (`reason` says why): it is denied."""
+        ...
+
+    def asked_under(self, slug: str, request_id: RequestId) -> RequestId | None:
+        """The id under which the client waits for what an upstream knows as `request_id`; None where it does not."""
         ...
 
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
@@ -81,6 +86,7 @@ class Guarding(Protocol):
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def refuse(self, admitted: Admitted, reason: str) -> Denied: ...  # noqa: D102
+    def asked_under(self, request_id: RequestId) -> RequestId: ...  # noqa: D102
     def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
     def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]: ...  # noqa: D102
@@ -127,6 +133,10 @@ class Single:
     def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
         """The row of an admitted call could not be written."""
         return self._gate.refuse(admitted, reason)
+
+    def asked_under(self, slug: str, request_id: RequestId) -> RequestId | None:
+        """The id under which the client waits for the answer."""
+        return self._gate.asked_under(request_id)
 
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
         """Nothing to do: the client itself opens the conversation."""

@@ -16,6 +16,7 @@ from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed, Conversation
 from mcp_guard.transports.ends import ClientEnd
 from mcp_guard.transports.ledger import Ledger
+from mcp_guard.transports.stdio import say
 
 DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
@@ -56,6 +57,7 @@ class Switch:
         self._over: asyncio.Future[str] | None = None  # why the connection ends
         self._client_slow = self._client_held = False
         self._open, self._failed = True, False
+        self.lost = False  # whether it ended because its only upstream did
         self._flush_at: asyncio.TimerHandle | None = None
         self._active = False  # whether anything was carried since the flush was last put off
         for arm in arms:
@@ -120,7 +122,7 @@ class Switch:
         if self._failed:
             return
         try:
-            self._related = related
+            self._related = None if related is None else self._conversation.asked_under(arm.slug, related)
             self._carry_out(self._conversation.from_upstream(arm.slug, line, _now()))
         except Exception as error:
             self._fail(error)
@@ -141,8 +143,11 @@ class Switch:
 
     def arm_ended(self, arm: Arm, how: str) -> None:
         """An upstream is gone: what it owed is answered."""
+        if self._over is not None and not self._over.done():
+            say(f"the server {arm.slug} {how}")
         self._handle(lambda now: self._conversation.upstream_exited(arm.slug, how, now))
         if self._only is arm and not arm.restart:
+            self.lost = self._over is not None and not self._over.done()
             self.stop("the upstream is gone")
 
     # Carrying out

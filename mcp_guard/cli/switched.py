@@ -1,0 +1,133 @@
+"""`mcp-guard run` for a remote server, or for many: from arguments to a switch on an event loop.
+
+One command over pipes goes through `guard`, which imports none of this: start-up is part of the product.
+"""
+
+import asyncio
+import gc
+import os
+import selectors
+import signal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from mcp_guard.cli.guard import connection, load_policy, user_policy
+from mcp_guard.cli.policy_files import PolicyFiles
+from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.shared_policy import SharedPolicy
+from mcp_guard.cli.upstreams import arm_of, slug_of_url
+from mcp_guard.config import Auth, HttpServer
+from mcp_guard.errors import GuardError
+from mcp_guard.gate import Gate
+from mcp_guard.gate.bridge import Bridged
+from mcp_guard.gate.bridge.bridged import KEY_BYTES
+from mcp_guard.store import Store
+from mcp_guard.store.location import default_database
+from mcp_guard.transports.arms import Arm
+from mcp_guard.transports.conversation import Conversation, Single
+from mcp_guard.transports.ledger import Ledger
+from mcp_guard.transports.signals import ENDING
+from mcp_guard.transports.stdio import say
+from mcp_guard.transports.stdio_ends import StdioClient
+from mcp_guard.transports.switch import Switch
+
+if TYPE_CHECKING:
+    from mcp_guard.policy import Policy
+
+Converse = Callable[["Policy", bytes], Conversation]
+
+
+def guard_remote(arguments: RunArguments) -> int:
+    """Guard one remote server until the client is gone; gives the status to end with. Raises GuardError."""
+    assert arguments.url is not None
+    slug = arguments.server or slug_of_url(arguments.url)
+    arm = arm_of(slug, _remote_server(arguments), limit=arguments.max_message << 20)
+
+    def converse(policy: "Policy", key: bytes) -> Conversation:
+        gate = Gate(connection(arguments, slug, key), policy)
+        return Single(slug, Bridged(gate, os.urandom(KEY_BYTES)))
+
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse)
+
+
+def guard_many(arguments: RunArguments) -> int:
+    """Guard every server that a configuration file names. Raises GuardError."""
+    raise GuardError("--config: not yet")
+
+
+def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], converse: Converse) -> int:
+    """Guard the arms for the client on stdin and stdout, in the conversation that `converse` makes."""
+    policy = load_policy(files, files.read())
+    if not files.paths:
+        say("no policy: every call is denied; give one with --policy FILE")
+    for warning in policy.warnings:
+        say(str(warning))
+    store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
+    try:
+        conversation = converse(policy, store.redaction_key())
+        client = StdioClient(arguments.max_message << 20)
+        ledger = Ledger(store)
+        shared = SharedPolicy(files, policy, lambda: load_policy(files, files.read()), say)
+        reload = shared.reloader(conversation)
+        switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)
+        gc.collect()
+        gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+        with asyncio.Runner(loop_factory=_event_loop) as runner:
+            status = runner.run(_until_over(switch))
+        lost = ledger.close()
+        if lost:
+            say(lost)
+        return status
+    finally:
+        store.close()
+
+
+async def _until_over(switch: Switch) -> int:
+    """Run the switch; a signal ends it in order. Gives the status to end with."""
+    ended_by: list[int] = []
+
+    def end(number: signal.Signals) -> None:
+        ended_by.append(number)
+        switch.stop(f"the guard was told to end by {number.name}")
+
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, end, number)
+    await switch.run()
+    return 128 + ended_by[0] if ended_by else 1 if switch.lost else 0
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """A loop that can also wait for a regular file as stdin, which epoll refuses."""
+    poll = getattr(selectors, "PollSelector", selectors.SelectSelector)
+    return asyncio.SelectorEventLoop(poll())
+
+
+def _remote_server(arguments: RunArguments) -> HttpServer:
+    """The server that the arguments describe, as a configuration file would."""
+    assert arguments.url is not None
+    return HttpServer(
+        url=arguments.url,
+        transport=arguments.transport,
+        headers=dict(_header(text) for text in arguments.header),
+        auth=_auth(arguments),
+    )
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise GuardError("a header is not of the form 'Name: value'", "For example: --header 'X-Api-Key: ${API_KEY}'")
+    return name.strip(), value.strip()
+
+
+_KINDS = {"auto": "auto", "oauth": "browser", "client-credentials": "client_credentials", "none": "none"}
+
+
+def _auth(arguments: RunArguments) -> Auth:
+    return Auth(
+        kind=_KINDS[arguments.auth],  # pyright: ignore[reportArgumentType]  (its values are the kinds)
+        client_id=arguments.client_id,
+        client_secret=arguments.client_secret,
+        scopes=arguments.scope,
+    )

@@ -1,0 +1,87 @@
+"""Configured servers as arms of a switch. What is secret in a configuration is read here, and kept nowhere else.
+
+Nothing is imported for a transport that no server uses.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mcp_guard.config import Auth, HttpServer, ServerConfig, StdioServer
+from mcp_guard.transports.arms import Arm
+from mcp_guard.transports.references import resolve
+
+if TYPE_CHECKING:
+    from mcp_guard.transports.ends import UpstreamEnd
+    from mcp_guard.transports.http_upstream.link import Credentials, Link
+
+
+def arm_of(slug: str, server: ServerConfig, *, limit: int, home: str = "", restart: bool = False) -> Arm:
+    """The arm for one server. `limit`: bytes of one message; `home`: the directory of the file that names it.
+
+    Raises GuardError where a reference leads nowhere, or a URL or header cannot be used: now, not when it is needed.
+    """
+    make = _local(slug, server, limit, home) if isinstance(server, StdioServer) else _remote(slug, server, limit)
+    return Arm(slug, make, eager=server.start == "eager", restart=restart)
+
+
+def _local(slug: str, server: StdioServer, limit: int, home: str) -> "Callable[[], UpstreamEnd]":
+    from mcp_guard.transports.stdio_ends import StdioUpstream
+
+    where = f"server {slug}"
+    command = [resolve(text, where) for text in (server.command, *server.args)]
+    added = {name: resolve(text, f"{where}, variable {name}") for name, text in server.env.items()}
+    cwd = None if server.cwd is None else os.path.join(home, resolve(server.cwd, where))
+    return lambda: StdioUpstream(command, limit, cwd=cwd, env={**os.environ, **added})
+
+
+def _remote(slug: str, server: HttpServer, limit: int) -> "Callable[[], UpstreamEnd]":
+    from mcp_guard.transports.http_upstream.link import Link, check_headers, parse_url
+
+    where = f"server {slug}"
+    url = resolve(server.url, where)
+    headers = check_headers({name: resolve(text, f"{where}, header {name}") for name, text in server.headers.items()})
+    credentials = _credentials(slug, str(parse_url(url)), server.auth, headers)
+    return _transport(server, lambda: Link(url, headers, credentials), limit)
+
+
+def _transport(server: HttpServer, link: "Callable[[], Link]", limit: int) -> "Callable[[], UpstreamEnd]":
+    if server.transport == "sse":
+        from mcp_guard.transports.http_upstream.old_sse import SseUpstream
+
+        return lambda: SseUpstream(link(), limit)
+    if server.transport == "http":
+        from mcp_guard.transports.http_upstream.streamable import StreamableUpstream
+
+        return lambda: StreamableUpstream(link(), limit)
+    from mcp_guard.transports.http_upstream.either import EitherUpstream
+
+    return lambda: EitherUpstream(link, limit)
+
+
+def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) -> "Credentials | None":
+    """How to prove oneself to the server; None where a header does, or nothing is to."""
+    if auth.kind == "none" or (auth.kind == "auto" and any(name.lower() == "authorization" for name in headers)):
+        return None
+    return None
+
+
+_AFFIXES = ("www", "mcp", "api", "server")
+
+
+def slug_of_url(url: str) -> str:
+    """A slug for a remote server out of its host, where the launching config gives none.
+
+    Without what only says that it is a server, and without the top-level domain: `https://mcp.linear.app/sse` gives
+    `linear`; an address or a bare host name keeps its port: `localhost-8000`.
+    """
+    authority = re.sub(r"^[a-z]+://([^/@]*@)?", "", url.lower()).split("/")[0].split("?")[0]
+    host, _, port = authority.rpartition(":") if re.search(r":\d+$", authority) else (authority, "", "")
+    labels = host.split(".")
+    if len(labels) < 2 or re.fullmatch(r"[\d.]+|\[.*\]", host):
+        name = f"{host}-{port}" if port else host
+    else:
+        kept = [label for label in labels[:-1] if label not in _AFFIXES]
+        name = "-".join(kept or labels[:-1])
+    return re.sub(r"[^a-z0-9-]+", "-", name).strip("-")[:100] or "server"

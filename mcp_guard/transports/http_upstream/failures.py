@@ -1,0 +1,108 @@
+"""What went wrong between the guard and a remote server, in words that a model or a tired person can act on.
+
+Nothing that the server said is repeated, and of the URL only what holds no secret: scheme, host, port and path.
+"""
+
+import asyncio
+import os
+import ssl
+from typing import NoReturn
+
+import aiohttp
+from yarl import URL
+
+from mcp_guard.errors import GuardError
+
+_STATUS = {
+    400: "it refused the request as malformed (HTTP 400)",
+    401: "it demands authorization (HTTP 401). Give it credentials: --auth oauth, or --header 'Authorization: …'",
+    403: "it refuses access (HTTP 403). Check the credentials and their scopes",
+    404: "there is nothing at this URL (HTTP 404). Check its path: most servers answer at /mcp or /sse",
+    405: "nothing can be posted to this URL (HTTP 405). Check its path: most servers answer at /mcp or /sse",
+    406: "it cannot answer in any form that MCP knows (HTTP 406)",
+    407: "the HTTP proxy on the way demands authorization (HTTP 407). Check HTTPS_PROXY",
+    413: "the message is too large for it (HTTP 413)",
+    421: "it does not serve this host name (HTTP 421). Check the URL",
+    429: "it was asked too often (HTTP 429). Wait before the next request",
+}
+
+
+class RemoteError(GuardError):
+    """A remote server that did not answer as it should. `status`: that of HTTP where it was that, else 0."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def shown(url: URL) -> str:
+    """A URL without what may be secret in it."""
+    return str(url.with_user(None).with_query(None).with_fragment(None)) if url.absolute else "the URL"
+
+
+def of_status(url: URL, status: int, retry_after: str | None = None) -> RemoteError:
+    """The error for an HTTP status that is no answer."""
+    trouble = "is in trouble" if status >= 500 else "gives no answer that MCP knows"
+    why = _STATUS.get(status, f"it {trouble} (HTTP {status})")
+    if retry_after is not None and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9:
+        why += f"; it asks for a pause of {int(retry_after)} s"
+    return RemoteError(f"the MCP server at {shown(url)} does not answer: {why}", status)
+
+
+def of_redirect(url: URL, location: str | None) -> RemoteError:
+    """The error for a redirect that was not followed, because it leads elsewhere."""
+    where = "nowhere"
+    if location is not None:
+        try:
+            target = url.join(URL(location))
+            where = f"to {shown(target)}" if target.host and shown(target).isprintable() else "to no valid URL"
+        except ValueError:
+            where = "to no valid URL"
+    return RemoteError(
+        f"the MCP server at {shown(url)} redirects {where}, which is not followed: credentials never go to another "
+        "origin, and a request is not changed on its way. If that is the server you mean, configure its URL"
+    )
+
+
+def of_exception(url: URL, error: BaseException) -> RemoteError:
+    """The error for what the HTTP library, TLS or the network raised."""
+    return RemoteError(f"the MCP server at {shown(url)} cannot be reached: {_why(error)}")
+
+
+def raise_for(url: URL, error: Exception) -> NoReturn:
+    """Raise the `RemoteError` for an exception of the network, or the exception itself where it is none of that."""
+    if isinstance(error, aiohttp.ClientError | OSError | asyncio.TimeoutError | ValueError):
+        raise of_exception(url, error) from None
+    raise error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _certificate(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its host name is not known. Check the URL and the network"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no TLS connection could be made. Is it https at all?"
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return "the HTTP proxy on the way does not answer. Check HTTPS_PROXY and NO_PROXY"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _system(error.os_error)
+    if isinstance(error, asyncio.TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
+        return "it broke the connection off"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "what it says is not HTTP"
+    return _system(error) if isinstance(error, OSError) else f"the request failed ({type(error).__name__})"
+
+
+def _system(error: OSError) -> str:
+    if error.errno is None:
+        return "the connection failed"
+    refused = ". Is it running, and is the port right?" if isinstance(error, ConnectionRefusedError) else ""
+    return f"{os.strerror(error.errno).lower()}{refused}"
+
+
+def _certificate(error: Exception) -> str:
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "it cannot be verified"
+    return f"its TLS certificate is not to be trusted ({why}). A company's own authority is named by SSL_CERT_FILE"

@@ -1,0 +1,190 @@
+"""A remote server over HTTP+SSE, the transport of revision 2024-11-05: one stream down, a POST for each message up.
+
+The stream is the connection: its first event names the URL to post to, and when it ends, the session has ended.
+"""
+
+import asyncio
+from typing import cast
+
+import msgspec
+from aiohttp import ClientResponse
+from yarl import URL
+
+from mcp_guard.gate import answers as texts
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.transports.ends import Listener
+from mcp_guard.transports.framing import Oversized
+from mcp_guard.transports.http_upstream import failures
+from mcp_guard.transports.http_upstream.events import Events
+from mcp_guard.transports.http_upstream.failures import RemoteError
+from mcp_guard.transports.http_upstream.headers import Message
+from mcp_guard.transports.http_upstream.link import Link, Valve, media_type, read_refusal
+from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
+from mcp_guard.transports.http_upstream.session import error_answer, error_of, read_head
+
+OPENING = 30.0  # seconds for the server to name its endpoint
+
+
+class SseUpstream:
+    """One connection to a server. `limit`: bytes of one message."""
+
+    def __init__(self, link: Link, limit: int) -> None:
+        self._link, self._limit = link, limit
+        self._valve = Valve()
+        self._listener: Listener | None = None
+        self._outgoing = Outgoing(self._post, self._relieved)
+        self._open: dict[RequestId, asyncio.Event] = {}  # requests that wait for their answers on the stream
+        self._endpoint: asyncio.Future[URL] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._who = f"the MCP server at {failures.shown(link.url)}"
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the server has not taken yet."""
+        return self._outgoing.waiting
+
+    async def start(self, listener: Listener) -> None:
+        """Open the stream and wait for the endpoint. Raises RemoteError."""
+        loop = asyncio.get_running_loop()
+        endpoint = self._endpoint = loop.create_future()
+        self._listener = listener
+        self._reading = loop.create_task(self._read(endpoint))
+        try:
+            async with asyncio.timeout(OPENING):
+                await asyncio.shield(endpoint)
+        except TimeoutError:
+            raise RemoteError(f"{self._who} opened no session: it named no endpoint in time") from None
+        finally:
+            if not endpoint.done() or endpoint.cancelled() or endpoint.exception() is not None:
+                await self.close()
+
+    def send(self, line: bytes, related: RequestId | None = None) -> None:
+        """A line to the server."""
+        self._outgoing.send(line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def pause(self) -> None:
+        """Let what the server says wait."""
+        self._valve.shut()
+
+    def resume(self) -> None:
+        """Take it again."""
+        self._valve.open()
+
+    async def close(self) -> None:
+        """Give open requests a moment to be answered, and close the stream."""
+        await self._outgoing.close(LAST_ANSWERS)
+        self._listener = None
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await self._link.close()
+
+    def _relieved(self) -> None:
+        if self._listener is not None:
+            self._listener.relieved()
+
+    # What goes to the server
+
+    async def _post(self, line: bytes, message: Message) -> None:
+        """Post one message; a request ends with its answer on the stream. Does not raise, but where it is cancelled."""
+        request_id = message.id if message.method else None
+        answered = asyncio.Event()
+        if message.cancels is not None:
+            self._outgoing.cancel(message.cancels, after=AFTER_CANCEL)
+        if request_id is not None:
+            self._open[request_id] = answered
+        try:
+            taken = await self._sent(line, request_id)
+            self._outgoing.taken(line)
+            line = b""
+            if request_id is not None and taken:
+                await answered.wait()
+        except RemoteError as error:
+            self._fail(request_id, error.message)
+        except Exception as error:  # a mistake of ours or of the HTTP library's is the end of this message only
+            self._fail(request_id, failures.of_exception(self._link.url, error).message)
+        finally:
+            self._outgoing.taken(line)
+            if request_id is not None:
+                self._open.pop(request_id, None)
+
+    async def _sent(self, line: bytes, request_id: RequestId | None) -> bool:
+        """Whether the server took a message. Raises RemoteError where it did not and nothing was answered for it."""
+        assert self._endpoint is not None
+        endpoint = self._endpoint.result()
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        async with await self._link.open("POST", headers, line, url=endpoint) as response:
+            if response.status < 300:
+                return True
+            error = error_of(await read_refusal(response, self._valve))
+            if error is None or request_id is None:
+                raise failures.of_status(endpoint, response.status, response.headers.get("Retry-After"))
+            self._say(error_answer(request_id, error))
+            return False
+
+    def _fail(self, request_id: RequestId | None, text: str) -> None:
+        if request_id is not None:
+            self._say(texts.error(request_id, INTERNAL_ERROR, text))
+
+    # What comes from it
+
+    async def _read(self, endpoint: "asyncio.Future[URL]") -> None:
+        """Read the stream to its end, and say that it has ended."""
+        try:
+            async with await self._link.open("GET", {"Accept": "text/event-stream"}) as response:
+                if response.status >= 300:
+                    raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
+                if media_type(response) != "text/event-stream":
+                    raise RemoteError(f"{self._who} does not answer with a stream of events")
+                how = await self._events(response, endpoint)
+        except RemoteError as error:
+            how, failure = "cannot be reached any more", error
+        except Exception as error:
+            failure = failures.of_exception(self._link.url, error)
+            how = "broke the connection off"
+        else:
+            failure = RemoteError(f"{self._who} opened no session: its stream of events ended at once")
+        if not endpoint.done():
+            endpoint.set_exception(failure)
+            return
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.ended(how)
+
+    async def _events(self, response: ClientResponse, endpoint: "asyncio.Future[URL]") -> str:
+        """Take in the stream; gives how it ended. Raises RemoteError, and what the network raises."""
+        events = Events(self._limit)
+        async for chunk in response.content.iter_any():
+            for event in events.feed(chunk):
+                if isinstance(event, Oversized):
+                    if self._listener is not None:
+                        self._listener.oversized(event.size)
+                    return f"sent more than the limit of {self._limit} bytes for one message"
+                if event.type == "endpoint" and not endpoint.done():
+                    endpoint.set_result(self._checked(event.data))
+                elif event.type == "message":
+                    self._say(event.data)
+            await self._valve.passed()
+        return "closed its stream of events"
+
+    def _checked(self, data: bytes) -> URL:
+        """The URL to post to. Raises RemoteError where it is another origin's: credentials would go with the posts."""
+        try:
+            url = self._link.url.join(URL(data.decode().strip()))
+        except ValueError:
+            raise RemoteError(f"{self._who} named an endpoint that is not a URL") from None
+        if not url.host or url.origin() != self._link.url.origin() or url.user is not None:
+            raise RemoteError(f"{self._who} wants messages to be posted to another origin, which is refused")
+        return url
+
+    def _say(self, line: bytes) -> None:
+        head = read_head(line) if self._open else None
+        if head is not None and head.method is msgspec.UNSET and isinstance(head.id, int | float | str):
+            answered = self._open.get(cast(RequestId, head.id))  # 1.0 finds 1, as in the gate
+            if answered is not None:
+                answered.set()
+        if self._listener is not None:
+            self._listener.deliver(line)

@@ -1,0 +1,325 @@
+"""A remote server over streamable HTTP, in both eras: each message a POST, answers as JSON or as events.
+
+Legacy revisions (2025-03-26 to 2025-11-25): sessions, a stream for what the server says unasked, streams taken up again
+where they broke off. 2026-07-28: stateless, with headers that repeat the body. Which of them a message belongs to is
+seen by the message. The invariant: every request gets one answer, the server's or an error that says what went wrong.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import ClientResponse
+
+from mcp_guard.gate import answers as texts
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.transports.ends import Listener
+from mcp_guard.transports.framing import Oversized
+from mcp_guard.transports.http_upstream import failures
+from mcp_guard.transports.http_upstream.failures import RemoteError
+from mcp_guard.transports.http_upstream.headers import Message, modern_headers, read
+from mcp_guard.transports.http_upstream.link import Link, Valve, media_type, read_body, read_refusal
+from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
+from mcp_guard.transports.http_upstream.parameters import MirroredParameters
+from mcp_guard.transports.http_upstream.session import Session, answers, error_answer, error_of, one_line
+from mcp_guard.transports.http_upstream.streams import Stream
+
+_GOODBYE = 2.0  # seconds for the server to end the session
+_MOST_RESUMED = 5  # connections in a row that bring nothing, after which a broken stream is given up
+
+_POSTED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+_LIST_CHANGED = b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
+
+Elsewhere = Callable[[bytes], Awaitable[bool]]
+
+
+class StreamableUpstream:
+    """One connection to a server. `limit`: bytes of one message.
+
+    `elsewhere`, where given, is asked when a server does not know streamable HTTP at all: it takes the line over if it
+    can, and says whether it did.
+    """
+
+    def __init__(self, link: Link, limit: int, elsewhere: Elsewhere | None = None) -> None:
+        self._link, self._limit, self._elsewhere = link, limit, elsewhere
+        self._valve = Valve()
+        self._listener: Listener | None = None
+        self._session = Session()
+        self._parameters = MirroredParameters()
+        self._outgoing = Outgoing(self._post, self._relieved)
+        self._modern: set[RequestId] = set()  # open requests that are cancelled by closing their streams
+        self._listening: asyncio.Task[None] | None = None
+        self._renewal = asyncio.Lock()
+        self._who = f"the MCP server at {failures.shown(link.url)}"
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the server has not taken yet."""
+        return self._outgoing.waiting
+
+    async def start(self, listener: Listener) -> None:
+        """Nothing is said until there is something to say."""
+        self._listener = listener
+
+    def send(self, line: bytes, related: RequestId | None = None) -> None:
+        """A line to the server."""
+        self._outgoing.send(line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def pause(self) -> None:
+        """Let the server's answers wait."""
+        self._valve.shut()
+
+    def resume(self) -> None:
+        """Take them again."""
+        self._valve.open()
+
+    async def close(self) -> None:
+        """Give open requests a moment to be answered, and end the session."""
+        await self._outgoing.close(LAST_ANSWERS)
+        self._listener = None
+        await self._stop_listening()
+        if self._session.id is not None:
+            try:
+                async with asyncio.timeout(_GOODBYE):
+                    (await self._link.open("DELETE", self._session.headers())).close()
+            except (RemoteError, TimeoutError):
+                pass  # a server that is gone, or keeps its sessions
+            self._session.forget()
+        await self._link.close()
+
+    def _relieved(self) -> None:
+        if self._listener is not None:
+            self._listener.relieved()
+
+    # What goes to the server
+
+    async def _post(self, line: bytes, message: Message) -> None:
+        """Send one message and see to its answer. Does not raise, but where it is cancelled."""
+        taken = _Once(lambda: self._outgoing.taken(line))
+        try:
+            if message.id is not None and message.method:
+                await self._request(line, message, message.id, taken)
+            else:
+                await self._notify(line, message)
+        finally:
+            taken()
+
+    async def _notify(self, line: bytes, message: Message) -> None:
+        """A notification, or a response to a request of the server's: nobody waits for word of it."""
+        cancelled = message.cancels
+        if cancelled is not None and self._cancelled(cancelled):
+            return
+        try:
+            (await self._open(line, message)).release()
+        except RemoteError:
+            return
+        if message.method == "notifications/initialized":
+            self._session.initialized = line
+            self._listen()
+
+    def _cancelled(self, request_id: RequestId) -> bool:
+        """The client withdraws a request. True where closing its stream has said so to the server."""
+        if request_id in self._modern:
+            self._outgoing.cancel(request_id)
+            return True
+        self._outgoing.cancel(request_id, after=AFTER_CANCEL)
+        return self._session.protocol is None
+
+    async def _request(self, line: bytes, message: Message, request_id: RequestId, taken: Callable[[], None]) -> None:
+        """Send a request and deliver its answer, whatever becomes of it."""
+        if message.protocol is not None:
+            self._modern.add(request_id)
+        try:
+            if message.method == "initialize":
+                await self._stop_listening()
+                self._session.forget()
+                self._session.opening = line
+            async with await self._open(line, message) as response:
+                taken()
+                await self._answer(response, line, message, request_id)
+        except RemoteError as error:
+            self._fail(request_id, error.message)
+        except Exception as error:  # a mistake of ours or of the HTTP library's is the end of this request only
+            self._fail(request_id, failures.of_exception(self._link.url, error).message)
+        finally:
+            self._modern.discard(request_id)
+
+    async def _open(self, line: bytes, message: Message) -> ClientResponse:
+        """Post a line; a session that the server has forgotten is opened again, once. Raises RemoteError."""
+        session_id = None if message.method == "initialize" or message.protocol is not None else self._session.id
+        response = await self._post_once(line, message)
+        if response.status == 404 and session_id is not None:
+            response.close()
+            await self._renew(session_id)
+            response = await self._post_once(line, message)
+        return response
+
+    async def _post_once(self, line: bytes, message: Message) -> ClientResponse:
+        protocol = message.protocol
+        if protocol is None:
+            own = self._session.headers()
+        else:
+            own = modern_headers(message, protocol, self._parameters.of(message.params.name))
+        return await self._link.open("POST", {**_POSTED, **own}, line)
+
+    # What comes from it
+
+    async def _answer(self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId) -> None:
+        """Deliver what a response brings. Raises RemoteError where that does not answer the request."""
+        kind = media_type(response)
+        if response.status >= 300:
+            await self._refusal(response, line, message, request_id)
+        elif kind == "text/event-stream":
+            await self._follow(response, message, request_id)
+        elif kind == "application/json" and response.status not in (202, 204):
+            if not self._take(one_line(await self._read(response)), response, message, request_id):
+                raise RemoteError(f"{self._who} sent something else than the answer to the request")
+        else:
+            raise RemoteError(f"{self._who} gave no answer that MCP knows (HTTP {response.status}, no JSON, no events)")
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        try:
+            body = await read_body(response, self._limit, self._valve)
+        except Exception as error:
+            failures.raise_for(self._link.url, error)
+        if isinstance(body, Oversized):
+            raise self._too_large(body.size)
+        return body
+
+    def _take(self, line: bytes, response: ClientResponse, message: Message, request_id: RequestId) -> bool:
+        """Deliver one line of those that a request brought; gives whether it is its answer."""
+        answered = answers(line, request_id)
+        if answered and message.method == "initialize":
+            self._session.opened(response.headers, line)
+        if answered and message.method == "tools/list" and message.protocol is not None:
+            line = self._parameters.learn(line)
+        self._say(line, request_id)
+        return answered
+
+    async def _follow(self, response: ClientResponse, message: Message, request_id: RequestId) -> None:
+        """Deliver a stream of events until the answer has come, taking it up again where it may be."""
+        stream = Stream(self._limit, self._valve, lambda line: self._take(line, response, message, request_id))
+        await stream.read(response)
+        while not (stream.done or stream.oversized):
+            if not stream.last_id or message.protocol is not None or stream.empty > _MOST_RESUMED:
+                raise RemoteError(f"{self._who} closed the connection before it had answered")
+            await asyncio.sleep(stream.rest)
+            async with await self._link.open("GET", {**self._session.headers(), **stream.headers()}) as resumed:
+                if media_type(resumed) != "text/event-stream" or resumed.status >= 300:
+                    raise RemoteError(f"{self._who} broke off its answer and does not go on with it")
+                await stream.read(resumed)
+        if not stream.done:
+            raise self._too_large(stream.oversized)
+
+    async def _refusal(self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId) -> None:
+        """An HTTP error: the JSON-RPC error that it carries, under the id of the request, else one in our words."""
+        try:
+            error = error_of(await read_refusal(response, self._valve))
+        except Exception as failure:
+            failures.raise_for(self._link.url, failure)
+        unknown = response.status in (400, 404, 405) and message.method in ("initialize", "server/discover")
+        if error is not None:
+            self._say(error_answer(request_id, error), request_id)
+        elif not (unknown and self._elsewhere is not None and await self._elsewhere(line)):
+            raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
+
+    def _too_large(self, size: int) -> RemoteError:
+        if self._listener is not None:
+            self._listener.oversized(size)
+        return RemoteError(f"{self._who} sent more than the limit of {self._limit} bytes for one message")
+
+    def _say(self, line: bytes, related: RequestId | None) -> None:
+        if self._listener is not None:
+            self._listener.deliver(line, related)
+
+    def _fail(self, request_id: RequestId, text: str) -> None:
+        self._say(texts.error(request_id, INTERNAL_ERROR, text), request_id)
+
+    # The legacy session
+
+    def _listen(self) -> None:
+        """Open the stream for what the server says unasked."""
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.get_running_loop().create_task(self._hear())
+
+    async def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
+
+    async def _hear(self) -> None:
+        """Keep that stream open, for as long as the server offers it."""
+        stream = Stream(self._limit, self._valve, self._unasked)
+        while True:
+            try:
+                async with await self._link.open("GET", {**self._session.headers(), **stream.headers()}) as response:
+                    if response.status < 500:
+                        if response.status >= 300 or media_type(response) != "text/event-stream":
+                            return  # 405: it has nothing to say unasked
+                        await stream.read(response)
+                    else:
+                        stream.empty += 1
+            except RemoteError:
+                stream.empty += 1
+            if stream.oversized and self._listener is not None:
+                self._listener.oversized(stream.oversized)
+                stream.oversized = 0
+            await asyncio.sleep(stream.rest)
+
+    def _unasked(self, line: bytes) -> bool:
+        self._say(line, None)
+        return False
+
+    async def _renew(self, session_id: str) -> None:
+        """Open a new session in place of one that the server has forgotten, in the client's own words (2025-11-25,
+        "Session Management"). The client hears that the tools may be others now. Raises RemoteError.
+        """
+        async with self._renewal:
+            if self._session.id != session_id:
+                return  # somebody else was faster
+            opening, protocol, initialized = self._session.opening, self._session.protocol, self._session.initialized
+            if opening is None:
+                raise RemoteError(f"{self._who} has forgotten the session")
+            await self._stop_listening()
+            self._session.forget()
+            await self._open_again(opening, protocol)
+            if initialized is not None:
+                (await self._link.open("POST", {**_POSTED, **self._session.headers()}, initialized)).release()
+                self._listen()
+                self._say(_LIST_CHANGED, None)
+
+    async def _open_again(self, opening: bytes, protocol: str | None) -> None:
+        message = read(opening)
+        answer: list[bytes] = []
+
+        def take(line: bytes) -> bool:
+            if answers(line, message.id):
+                answer.append(line)
+            return bool(answer)
+
+        async with await self._link.open("POST", _POSTED, opening) as response:
+            if response.status < 300 and media_type(response) == "text/event-stream":
+                await Stream(self._limit, self._valve, take).read(response)
+            elif response.status < 300:
+                take(await self._read(response))
+            if answer:
+                self._session.opened(response.headers, answer[0])
+        if not answer or self._session.protocol != protocol:
+            raise RemoteError(f"{self._who} has forgotten the session, and does not open another like it")
+
+
+class _Once:
+    """Something that is done the first time that it is asked for."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: Callable[[], None]) -> None:
+        self._what: Callable[[], None] | None = what
+
+    def __call__(self) -> None:
+        what, self._what = self._what, None
+        if what is not None:
+            what()
