@@ -15,6 +15,7 @@ from mcp_guard.errors import GuardError
 
 COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "run": "mcp_guard.cli.run",
+    "serve": "mcp_guard.cli.serve",
     "demo": "mcp_guard.cli.demo",
     "policy": "mcp_guard.cli.policy",
     "log": "mcp_guard.cli.log",

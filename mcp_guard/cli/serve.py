@@ -1,0 +1,71 @@
+"""`mcp-guard serve`: guard servers for clients over HTTP. Here are the options as a person sees them; see `serving`."""
+
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+_EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"
+
+
+@app.command(epilog=_EXAMPLE)
+def serve(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="-- CMD ARG…", help="The server to guard, after `--`.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Many servers: guard.yaml, or a client's mcpServers JSON.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="A remote server to guard.")] = None,
+    host: Annotated[str, typer.Option(help="Where to listen. Elsewhere than on loopback, tokens are required.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 8808,
+    policy: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Policy file; several make one list.")
+    ] = None,
+    server: Annotated[str | None, typer.Option(metavar="SLUG", help="The server's name in policies and log.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="SLUG", help="Pin the agent of all clients.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="Who owns the clients. Default: your login.")] = None,
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
+    token_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Bearer tokens, one a line: TOKEN [user=ID] [agent=SLUG].")
+    ] = None,
+    token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The environment variable that holds a bearer token.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="A further name this server is reached by; repeatable.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(metavar="ORIGIN", help="A web page's origin that may connect; repeatable.")
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Certificate chain (PEM): serve HTTPS.")] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")] = None,
+    db: Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")] = None,
+    mode: Annotated[
+        Literal["enforce", "observe"], typer.Option(help="`observe` decides and records, and forwards everything.")
+    ] = "enforce",
+    retain: Annotated[int | None, typer.Option(metavar="DAYS", min=1, help="Delete older events from the log.")] = None,
+    audit_arguments: Annotated[
+        Literal["full", "redacted", "hashed", "none"] | None,
+        typer.Option(help="How arguments are kept in the log. Default: as the policy says, else redacted."),
+    ] = None,
+    max_message: Annotated[int, typer.Option(metavar="MIB", min=1, help="Largest message, in MiB.")] = 64,
+    max_clients: Annotated[int, typer.Option(metavar="N", min=1, help="Clients at a time.")] = 128,
+    idle: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="A session without a message ends then.")] = 30,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long open calls may take when the server is ended.")
+    ] = 10.0,
+) -> None:
+    """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz."""
+    from mcp_guard.cli.serving import ServeArguments, start
+
+    raise SystemExit(start(ServeArguments(
+        command=tuple(command or ()), config=config, url=url, host=host, port=port, policy=tuple(policy or ()),
+        server=server, agent=agent, user=user, groups=tuple(group or ()), token_file=token_file, token_env=token_env,
+        allow_hosts=tuple(allow_host or ()), allow_origins=tuple(allow_origin or ()), tls_cert=tls_cert,
+        tls_key=tls_key, db=db, mode=mode, retain=retain, audit_arguments=audit_arguments, max_message=max_message,
+        max_clients=max_clients, idle=idle, grace=grace,
+    )))  # fmt: skip

@@ -1,0 +1,189 @@
+"""`mcp-guard serve`, once its arguments are known: from a policy and servers to a guarded connection a client."""
+
+import asyncio
+import gc
+import ipaddress
+import os
+import ssl
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
+from mcp_guard.cli.guard import _load, _login, _new_id, _user_policy, server_slug  # pyright: ignore
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
+from mcp_guard.cli.policy_files import PolicyFiles
+from mcp_guard.cli.shared_policy import SharedPolicy
+from mcp_guard.errors import GuardError
+from mcp_guard.gate import Connection, Gate
+from mcp_guard.gate.bridge import Bridged
+from mcp_guard.gate.bridge.bridged import KEY_BYTES
+from mcp_guard.store import Store
+from mcp_guard.store.location import default_database
+from mcp_guard.transports.arms import Arm
+from mcp_guard.transports.conversation import Single
+from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
+from mcp_guard.transports.http_server.clients import Client
+from mcp_guard.transports.http_server.limits import Limits
+from mcp_guard.transports.http_server.requests import Caller
+from mcp_guard.transports.http_server.service import Service
+from mcp_guard.transports.http_server.serving import serve
+from mcp_guard.transports.ledger import Ledger
+from mcp_guard.transports.stdio import say
+from mcp_guard.transports.stdio_ends import StdioUpstream
+from mcp_guard.transports.switch import Switch
+
+
+class ServeArguments(NamedTuple):
+    """What `mcp-guard serve` was told."""
+
+    command: tuple[str, ...] = ()
+    config: str | None = None
+    url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8808
+    policy: tuple[str, ...] = ()
+    server: str | None = None
+    agent: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+    token_file: str | None = None
+    token_env: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    db: str | None = None
+    mode: Literal["enforce", "observe"] = "enforce"
+    retain: int | None = None
+    audit_arguments: Literal["full", "redacted", "hashed", "none"] | None = None
+    max_message: int = 64
+    max_clients: int = 128
+    idle: int = 30
+    grace: float = 10.0
+
+
+def start(arguments: ServeArguments) -> int:
+    """Serve until a signal asks to end; gives the exit status. Raises GuardError for what a person can mend."""
+    credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
+    access, context = _access(arguments, credentials), _tls(arguments)
+    files = PolicyFiles(arguments.policy or _user_policy())
+    policy = _load(files, files.read())
+    _warn(arguments, files, credentials)
+    for warning in policy.warnings:
+        say(str(warning))
+    store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
+    try:
+        shared = SharedPolicy(files, policy, lambda: _load(files, files.read()), say)
+        ledger = Ledger(store)
+        opener = _opener(arguments, shared, ledger, store.redaction_key())
+        gc.collect()
+        gc.freeze()
+        asyncio.run(_serve(arguments, access, context, opener))
+        lost = ledger.close()
+        if lost:
+            say(lost)
+        return EXIT_FINDING if lost else EXIT_DONE
+    finally:
+        store.close()
+
+
+async def _serve(
+    arguments: ServeArguments,
+    access: Access,
+    context: ssl.SSLContext | None,
+    open_switch: Callable[[Client, str], Switch],
+) -> int:
+    limits = Limits(
+        body=arguments.max_message << 20,
+        bodies=max(4 * arguments.max_message, 256) << 20,
+        sessions=arguments.max_clients,
+        session_idle=arguments.idle * 60.0,
+    )
+    service = Service(access, limits, open_switch, say)
+    scheme = "https" if context else "http"
+
+    def ready(host: str, port: int) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"{scheme}://{shown}:{port}"
+        say(f"serving {address}/mcp (streamable HTTP) and {address}/sse (HTTP with SSE)")
+
+    return await serve(service, arguments.host, arguments.port, ready=ready, grace=arguments.grace, ssl=context)
+
+
+def _opener(
+    arguments: ServeArguments, shared: SharedPolicy, ledger: Ledger, redaction_key: bytes
+) -> Callable[[Client, str], Switch]:
+    """What makes the guarded connection of a new client: a gate and an upstream of its own, one log for all."""
+    if not arguments.command:
+        raise GuardError("no server to guard", "Give one with `-- CMD ARG…`, --url or --config.")
+    slug = arguments.server or server_slug(arguments.command)
+    limit = arguments.max_message << 20
+
+    def open_switch(client: Client, transport: str) -> Switch:
+        facts = _connection(arguments, client.caller, slug, transport, redaction_key)
+        conversation = Single(slug, Bridged(Gate(facts, shared.policy), os.urandom(KEY_BYTES)))
+        arm = Arm(slug, lambda: StdioUpstream(arguments.command, limit))
+        return Switch(conversation, client, [arm], ledger, shared.reloader(conversation), limit=limit)
+
+    return open_switch
+
+
+def _connection(
+    arguments: ServeArguments, caller: Caller, slug: str, transport: str, redaction_key: bytes
+) -> Connection:
+    """Who is on the line: what a credential proves comes before what the command line says."""
+    return Connection(
+        id=_new_id(time.time_ns() // 1_000_000, os.urandom(10)),
+        server=slug,
+        user=caller.user or arguments.user or _login(),
+        groups=caller.groups or arguments.groups,
+        agent=caller.agent or arguments.agent,
+        mode=arguments.mode,
+        transport=transport,
+        audit_arguments=arguments.audit_arguments,
+        redaction_key=redaction_key,
+    )
+
+
+def _access(arguments: ServeArguments, credentials: tuple[Credential, ...]) -> Access:
+    """Who may connect. Raises GuardError for a server that everybody could reach and use."""
+    local = _is_loopback(arguments.host)
+    if not local and not credentials:
+        raise GuardError(
+            f"{arguments.host} can be reached from other machines, and no bearer token is asked for",
+            "Give --token-file or --token-env, or listen at 127.0.0.1.",
+        )
+    hosts = loopback_hosts() | set(arguments.allow_hosts) if local else set(arguments.allow_hosts) or None
+    return Access(hosts, arguments.allow_origins, credentials)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(arguments: ServeArguments) -> ssl.SSLContext | None:
+    if arguments.tls_cert is None:
+        if arguments.tls_key is not None:
+            raise GuardError("--tls-key without --tls-cert", "Give both, or neither.")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or "not a certificate and its key"
+        raise GuardError(f"{arguments.tls_cert}: cannot be used: {reason}", "It must be PEM, with its key.") from None
+    return context
+
+
+def _warn(arguments: ServeArguments, files: PolicyFiles, credentials: tuple[Credential, ...]) -> None:
+    """What a person should know before clients come."""
+    if not files.paths:
+        say("no policy: every call is denied; give one with --policy FILE")
+    if arguments.token_file is not None and is_exposed(arguments.token_file):
+        say(f"others on this machine may read {arguments.token_file}: chmod 600 it")
+    if credentials and arguments.tls_cert is None and not _is_loopback(arguments.host):
+        say("tokens travel in the clear: give --tls-cert, or let only a proxy with TLS reach this server")

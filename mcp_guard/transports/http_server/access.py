@@ -1,0 +1,107 @@
+"""Who may speak to the server at all: Host, Origin and bearer tokens, judged on a request's head.
+
+A browser runs pages of strangers. One of them must neither reach a server on this machine under a name of its own (DNS
+rebinding: the Host check), nor speak to it from another site (the Origin check; 2025-11-25, "Security Warning").
+Tokens are kept and compared as digests, all of them each time, so that how long it takes says nothing.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from hmac import compare_digest
+
+import msgspec
+
+from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head, Headers, refusal
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A bearer token, by its SHA-256 digest, and what it proves. `name` is how the log may speak of it."""
+
+    name: str
+    digest: bytes
+    user: str | None = None
+    agent: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+def digest_of(token: str) -> bytes:
+    """What a token is kept as."""
+    return sha256(token.encode()).digest()
+
+
+class Access:
+    """What a request needs to be heard. `hosts` None: any Host will do (tokens stand in for it).
+
+    `hosts` are names as a Host field has them, with a port or for every port; `origins` are whole (`https://a.example`).
+    """
+
+    def __init__(
+        self, hosts: Iterable[str] | None, origins: Iterable[str] = (), credentials: Iterable[Credential] = ()
+    ) -> None:
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+        self._origins = frozenset(origin.lower() for origin in origins)
+        self._credentials = tuple(credentials)
+
+    def check(self, head: Head) -> Caller | Answer:
+        """Who makes this request, or why it is refused."""
+        headers = head.headers
+        host = headers.get("host")
+        if host is None or "host" in headers.repeated:
+            return refusal(400, "a request needs one Host field")
+        if self._hosts is not None and host.lower() not in self._hosts and _name(host) not in self._hosts:
+            return refusal(421, "this server does not answer to that Host: allow it with --allow-host")
+        if not self._from_here(headers, host):
+            return refusal(403, "requests from that Origin are refused: allow it with --allow-origin")
+        if not self._credentials:
+            return Caller("", head.peer)
+        return self._authenticate(headers, head.peer)
+
+    def _from_here(self, headers: Headers, host: str) -> bool:
+        """Whether a request comes from no page at all, from one of this server's own origin, or from an allowed one."""
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        scheme, _, rest = origin.lower().partition("://")
+        return origin.lower() in self._origins or (scheme in ("http", "https") and rest == host.lower())
+
+    def allowed_origin(self, headers: Headers) -> str | None:
+        """The Origin of a request if it is another site's that was allowed, which its browser has to be told."""
+        origin = headers.get("origin")
+        return origin if origin is not None and origin.lower() in self._origins else None
+
+    def _authenticate(self, headers: Headers, peer: str) -> Caller | Answer:
+        """The caller by its bearer token (RFC 6750)."""
+        value = headers.get("authorization")
+        if value is None:
+            return _unauthorized("Bearer", "a bearer token is needed")
+        scheme, _, token = value.partition(" ")
+        found = self._find(token.strip(" ")) if scheme.lower() == "bearer" else None
+        if found is None or "authorization" in headers.repeated:
+            return _unauthorized('Bearer error="invalid_token"', "the bearer token is not valid")
+        return Caller(found.name, peer, found.user, found.agent, found.groups)
+
+    def _find(self, token: str) -> Credential | None:
+        digest = digest_of(token)
+        found = None
+        for credential in self._credentials:
+            if compare_digest(credential.digest, digest):
+                found = credential
+        return found
+
+
+def loopback_hosts() -> frozenset[str]:
+    """The names under which a server bound to loopback is reached, at whatever port (a tunnel may change it)."""
+    return _LOOPBACK
+
+
+def _name(host: str) -> str:
+    """A Host without its port. An IPv6 address stands in brackets."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() else host.lower()
+
+
+def _unauthorized(challenge: str, reason: str) -> Answer:
+    fields: Fields = (("www-authenticate", challenge),)
+    return refusal(401, reason, fields)

@@ -1,0 +1,135 @@
+"""Who is connected: sessions and callers by what they prove themselves by, each with its guarded connection.
+
+Each client is one end of one switch, which `open_switch` makes. How many there are, and for how long one may idle, is
+bounded here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from mcp_guard.errors import GuardError
+from mcp_guard.transports.http_server.limits import Limits
+from mcp_guard.transports.http_server.old_sse import OldSession
+from mcp_guard.transports.http_server.requests import Caller
+from mcp_guard.transports.http_server.session import Session
+from mcp_guard.transports.http_server.stateless import StatelessCaller
+
+_SPARE = 30.0  # seconds without a request after which a client may have to make room for another
+_LOOK = 0.01  # seconds between two looks at whether open requests have ended
+
+Client: TypeAlias = Session | StatelessCaller | OldSession
+CallerKey: TypeAlias = tuple[Caller, str, str]  # a caller of the stateless revision, and its clientInfo
+
+
+class Switching(Protocol):
+    """A guarded connection (`transports.switch.Switch`)."""
+
+    async def run(self) -> str:
+        """Carry lines until one side is gone; gives why."""
+        ...
+
+    def stop(self, why: str) -> None:
+        """End the connection in order."""
+        ...
+
+
+OpenSwitch: TypeAlias = Callable[[Client, str], Switching]  # for a client, and the name of its transport
+
+
+class Clients:
+    """All clients of one server. `say` tells the person who runs it of what went wrong."""
+
+    def __init__(self, limits: Limits, open_switch: OpenSwitch, say: Callable[[str], None]) -> None:
+        self._limits, self._open_switch, self._say = limits, open_switch, say
+        self._loop = asyncio.get_running_loop()
+        self._switches: dict[Client, tuple[Switching, asyncio.Task[None]]] = {}
+        self._sessions: dict[str, Session | OldSession] = {}
+        self._callers: dict[CallerKey, StatelessCaller] = {}
+
+    def session(self, session_id: str, caller: Caller) -> Session | None:
+        """The session of that id, if it is this caller's."""
+        found = self._sessions.get(session_id)
+        return found if isinstance(found, Session) and _belongs(found, caller) else None
+
+    def old_session(self, session_id: str, caller: Caller) -> OldSession | None:
+        """The same for HTTP with SSE."""
+        found = self._sessions.get(session_id)
+        return found if isinstance(found, OldSession) and _belongs(found, caller) else None
+
+    def caller(self, key: CallerKey) -> StatelessCaller | None:
+        """Whoever made requests of that key before, and is not gone."""
+        found = self._callers.get(key)
+        return None if found is None or found.over else found
+
+    def has_room(self) -> bool:
+        """Whether there is room for one more; if not, the one that has been idle longest is let go for the next."""
+        if len(self._switches) < self._limits.sessions:
+            return True
+        now = self._loop.time()
+        idle = [client for client in self._switches if not client.over and client.spare]
+        idle = [client for client in idle if now - client.active > _SPARE]
+        if idle:
+            min(idle, key=lambda client: client.active).leave("the client was idle, and another one needed its place")
+        return False
+
+    def open(self, client: Client, transport: str, key: CallerKey | None = None) -> bool:
+        """Begin the guarded connection of a new client; False where that cannot be."""
+        try:
+            switch = self._open_switch(client, transport)
+        except GuardError as error:
+            self._say(error.message)
+            return False
+        if isinstance(client, StatelessCaller):
+            assert key is not None
+            self._callers[key] = client
+        else:
+            self._sessions[client.id] = client
+        self._switches[client] = (switch, self._loop.create_task(self._run(client, switch)))
+        return True
+
+    async def _run(self, client: Client, switch: Switching) -> None:
+        try:
+            await switch.run()
+        except GuardError as error:
+            self._say(error.message)
+        except Exception as error:  # one client's connection must not be another's trouble
+            self._say(f"a connection ended by an internal error ({type(error).__name__})")
+        finally:
+            client.over = True
+            client.end_all("the guarded connection has ended")
+            self._forget(client)
+
+    def _forget(self, client: Client) -> None:
+        self._switches.pop(client, None)
+        if isinstance(client, StatelessCaller):
+            self._callers = {key: other for key, other in self._callers.items() if other is not client}
+        else:
+            self._sessions.pop(client.id, None)
+
+    def sweep(self, now: float) -> None:
+        """About a second has passed."""
+        for client in list(self._switches):
+            if not client.over:
+                client.sweep(now)
+                if client.idle(now):
+                    client.leave("the client was idle for too long")
+
+    async def stop(self, grace: float) -> None:
+        """Let open requests end for so many seconds, then end every guarded connection in order."""
+        for client in list(self._switches):
+            if isinstance(client, StatelessCaller):
+                client.end_subscriptions()
+        deadline = self._loop.time() + grace
+        while self._loop.time() < deadline and any(client.busy for client in self._switches):
+            await asyncio.sleep(_LOOK)
+        tasks = [task for _, task in self._switches.values()]
+        for switch, _ in list(self._switches.values()):
+            switch.stop("the guard was told to end")
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _belongs(session: Session | OldSession, caller: Caller) -> bool:
+    """Whether a session is alive, and was begun with the same credential."""
+    return not session.over and session.caller.credential == caller.credential

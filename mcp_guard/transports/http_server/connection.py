@@ -1,0 +1,421 @@
+"""HTTP/1.1 on one TCP connection: bytes to requests, answers to bytes. What is asked and answered is no matter of this.
+
+The parser is llhttp, in its strict mode: what two readers could take for two different requests is no request. A
+request is refused by its head, before its body is read, and every wait for a client has an end. One request at a time:
+a client that sends the next before it has the answer (pipelining) gets that answer and then a new connection.
+
+Invariant: nothing that a client sends or does not send holds more than `Limits` says, for longer than it says.
+"""
+
+import asyncio
+from typing import Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from mcp_guard.transports.http_server.limits import Limits
+from mcp_guard.transports.http_server.requests import (
+    EVENT_STREAM,
+    Answer,
+    Caller,
+    Fields,
+    Head,
+    Headers,
+    refusal,
+    response_head,
+)
+
+_STREAM_FIELDS = (
+    ("content-type", EVENT_STREAM),
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),  # to proxies such as nginx: pass events on at once
+)
+_WRITE_HIGH = 256 * 1024  # unsent bytes from which on a client counts as slow
+_NEVER = float("inf")
+
+
+class Server(Protocol):
+    """What a connection needs of the server that it belongs to."""
+
+    limits: Limits
+    date: bytes  # now, as a Date field says it
+    receiving: int  # bytes of bodies that are being received on all connections
+
+    def admit(self, head: Head) -> Caller | Answer:
+        """Who makes a request, or why it is refused before its body is read."""
+        ...
+
+    def handle(self, head: Head, caller: Caller, body: bytes, channel: "Channel") -> None:
+        """Answer a request through its channel, now or later. Raises nothing."""
+        ...
+
+    def fields(self, head: Head) -> Fields:
+        """What every response to a request says."""
+        ...
+
+    def connected(self, connection: "HttpConnection") -> bool:
+        """A connection stands; False where there are too many."""
+        ...
+
+    def disconnected(self, connection: "HttpConnection") -> None:
+        """A connection is gone."""
+        ...
+
+
+class ChannelOwner(Protocol):
+    """Who answers through a channel, and hears how that goes."""
+
+    def channel_gone(self, channel: "Channel") -> None:
+        """The client is gone before its response ended. Called once."""
+        ...
+
+    def channel_slow(self, channel: "Channel", slow: bool) -> None:
+        """The client does not keep up with what it is sent, or has caught up. Not called from within `write`."""
+        ...
+
+
+class Channel:
+    """The response to one request: a whole answer, or a stream of events. A client that is gone swallows everything."""
+
+    __slots__ = ("_connection", "owner", "streaming")
+
+    def __init__(self, connection: "HttpConnection") -> None:
+        self._connection: HttpConnection | None = connection
+        self.streaming = False
+        self.owner: ChannelOwner | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the response has not ended, and the client is there."""
+        return self._connection is not None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return self._connection.unsent if self._connection is not None else 0
+
+    def answer(self, answer: Answer) -> None:
+        """Respond as a whole."""
+        connection = self._release()
+        if connection is not None:
+            connection.send_answer(answer)
+
+    def json(self, status: int, line: bytes, fields: Fields = ()) -> None:
+        """Respond with one JSON-RPC message."""
+        self.answer(Answer(status, line, fields))
+
+    def begin(self, fields: Fields = ()) -> None:
+        """Respond with a stream of events, which goes on until `end`."""
+        if self._connection is not None and not self.streaming:
+            self.streaming = True
+            self._connection.begin_stream(fields)
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the stream."""
+        if self._connection is not None:
+            self._connection.send_piece(data)
+
+    def end(self) -> None:
+        """The stream ends here."""
+        connection = self._release()
+        if connection is not None:
+            connection.end_stream()
+
+    def lost(self) -> None:
+        """For the connection: the client is gone."""
+        self._connection = None
+        if self.owner is not None:
+            self.owner.channel_gone(self)
+
+    def slow(self, slow: bool) -> None:
+        """For the connection: the client has fallen behind, or caught up."""
+        if self.owner is not None:
+            self.owner.channel_slow(self, slow)
+
+    def _release(self) -> "HttpConnection | None":
+        connection, self._connection = self._connection, None
+        return connection
+
+
+class HttpConnection(asyncio.Protocol):
+    """One client's TCP connection. `deadline` is the loop's time at which it has taken too long."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._limits = server, server.limits
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self.deadline = self._loop.time() + self._limits.head_time
+        self.slow = False
+        self._stalled_at: tuple[int, float] | None = None  # unsent bytes, and since when no fewer
+        self._peer = ""
+        self._channel: Channel | None = None  # the response that is under way
+        self._fell_behind: Channel | None = None  # the response that is not taken fast enough, under way or ended
+        self._refused = False  # nothing more is read: the connection ends after what it was sent
+        self._closing = False  # the connection ends after the response under way
+        self._chunked = True
+        self._started = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Ready for the next request."""
+        self._url = b""
+        self._headers = Headers()
+        self._head: Head | None = None
+        self._fields: Fields = ()
+        self._caller: Caller | None = None
+        self._body: list[bytes] = []
+        self._received = 0  # bytes of the request so far
+        self._size = 0  # bytes of its body so far
+        self._reading = False  # in the middle of a request
+
+    # What asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        address = self._transport.get_extra_info("peername")
+        self._peer = str(cast(tuple[object, ...], address)[0]) if isinstance(address, tuple) else "local"
+        if not self._server.connected(self):
+            self._refuse(refusal(503, "too many connections", (("retry-after", "1"),)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or was let go."""
+        self._drop_body()
+        self._server.disconnected(self)
+        self._transport = None
+        self._caught_up()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came from the client."""
+        if self._refused or self._transport is None:
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._refuse(refusal(400, "upgrades are not supported"))
+        except HttpParserError:
+            self._refuse(refusal(400, "not a valid HTTP/1.1 request"))
+        self._check_pace()
+
+    def eof_received(self) -> None:
+        """The client has closed its side: it does not wait for an answer any more."""
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is sent to."""
+        self.slow = True
+        self._stalled_at = (self.unsent, self._loop.time())
+        if self._channel is not None:
+            self._fell_behind = self._channel
+            self._channel.slow(True)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.slow, self._stalled_at = False, None
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self._caught_up()
+
+    def _caught_up(self) -> None:
+        channel, self._fell_behind = self._fell_behind, None
+        if channel is not None:
+            channel.slow(False)
+
+    # What the parser tells
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self._channel is not None:
+            self._closing = True  # pipelined: see the module's docstring
+            self._refused = True
+            return
+        self._begin()
+        self._reading = True
+        self._started = self._loop.time()
+        self.deadline = self._started + self._limits.head_time
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        if not self._refused:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header field, or a trailer, of which none is expected."""
+        if self._refused or self._head is not None:
+            return
+        self._headers.add(name, value)
+        if self._headers.lines > self._limits.fields:
+            self._refuse(refusal(431, f"more than {self._limits.fields} header fields"))
+
+    def on_headers_complete(self) -> None:
+        """The head is here: refuse the request, or go on with its body."""
+        if self._refused:
+            return
+        if self._parser.should_upgrade():
+            self._refuse(refusal(400, "upgrades are not supported"))
+            return
+        path, _, query = self._url.decode("latin-1").partition("?")
+        self._head = Head(self._parser.get_method().decode("latin-1"), path, query, self._headers, self._peer)
+        self._fields = self._server.fields(self._head)
+        verdict = self._server.admit(self._head)
+        if isinstance(verdict, Answer):
+            self._refuse(verdict)
+        elif (declared := self._headers.get("content-length")) is not None and int(declared) > self._limits.body:
+            self._refuse(self._too_large())
+        else:
+            self._caller = verdict
+            if (self._headers.get("expect") or "").lower() == "100-continue" and self._transport is not None:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self._refused:
+            return
+        self._size += len(body)
+        self._server.receiving += len(body)
+        self._body.append(body)
+        if self._size > self._limits.body:
+            self._refuse(self._too_large())
+        elif self._server.receiving > self._limits.bodies:
+            self._refuse(refusal(503, "too much is being received", (("retry-after", "1"),)))
+
+    def on_message_complete(self) -> None:
+        """The request is here as a whole."""
+        if self._refused or self._head is None or self._caller is None:
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        head, caller = self._head, self._caller
+        self._drop_body()
+        self._reading = False
+        self.deadline = _NEVER
+        self._closing = not self._parser.should_keep_alive()
+        self._chunked = self._parser.get_http_version() == "1.1"
+        self._channel = channel = Channel(self)
+        self._server.handle(head, caller, body, channel)
+
+    def _too_large(self) -> Answer:
+        return refusal(413, f"the message is larger than the limit of {self._limits.body} bytes")
+
+    def _drop_body(self) -> None:
+        self._server.receiving -= self._size
+        self._size = 0
+        self._body = []
+
+    def _check_pace(self) -> None:
+        """Where a request goes on arriving: is its head too long, and how much time is left for its body?"""
+        if self._refused or not self._reading:
+            return
+        if self._head is None:
+            if self._received > self._limits.head:
+                self._refuse(refusal(431, f"the head of the request is larger than {self._limits.head} bytes"))
+        else:
+            self.deadline = self._started + self._limits.head_time + self._received / self._limits.body_rate
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer before the request is here as a whole; nothing more of it is read, and the connection ends."""
+        if self._refused:
+            return
+        self._refused = self._closing = True
+        self._drop_body()
+        self._send_whole(answer)
+        self._hang_up()
+
+    # Responses
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def send_answer(self, answer: Answer) -> None:
+        """For the channel: the whole response."""
+        self._send_whole(answer)
+        self._ended()
+
+    def begin_stream(self, fields: Fields) -> None:
+        """For the channel: the head of a stream."""
+        if self._chunked:
+            framing: Fields = (("transfer-encoding", "chunked"),)
+        else:
+            framing, self._closing = (("connection", "close"),), True
+        self._write(response_head(200, (*_STREAM_FIELDS, *framing, *fields, *self._fields), self._server.date))
+
+    def send_piece(self, data: bytes) -> None:
+        """For the channel: a piece of the stream."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def end_stream(self) -> None:
+        """For the channel: the stream has ended."""
+        if self._chunked:
+            self._write(b"0\r\n\r\n")
+        self._ended()
+
+    def _send_whole(self, answer: Answer) -> None:
+        framing = [("content-length", str(len(answer.body)))]
+        if answer.body:
+            framing.append(("content-type", answer.content_type))
+        if self._closing:
+            framing.append(("connection", "close"))
+        head = response_head(answer.status, (*framing, *answer.fields, *self._fields), self._server.date)
+        without_body = self._head is not None and self._head.method == "HEAD"
+        self._write(head if without_body else head + answer.body)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _ended(self) -> None:
+        """The response under way has ended: wait for the next request, or close."""
+        self._channel = None
+        if self._closing:
+            self._hang_up()
+        else:
+            self.deadline = self._loop.time() + self._limits.keep_alive
+            if self.slow and self._transport is not None:
+                self._transport.pause_reading()  # it asks for more when it has read what it asked for
+
+    def _hang_up(self) -> None:
+        """Let the client read what it was sent; it is cut off when it has closed its side, or after a moment."""
+        self._refused = True
+        self.deadline = self._loop.time() + self._limits.linger
+        if self._transport is not None:
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
+
+    # Time
+
+    def sweep(self, now: float) -> None:
+        """About a second has passed: give up a client that takes too long to ask or to read."""
+        if self._transport is None:
+            return
+        if self._stalled_at is not None:
+            unsent, since = self._stalled_at
+            if self.unsent < unsent:
+                self._stalled_at = (self.unsent, now)
+            elif now - since > self._limits.stall:
+                self._transport.abort()
+        elif now > self.deadline:
+            if self._reading and not self._refused:
+                self._refuse(refusal(408, "the request took too long to arrive"))
+            elif self._transport.is_closing():  # it does not take what it is still owed
+                self._transport.abort()
+            else:
+                self._transport.close()
+                self.deadline = now + self._limits.linger
+
+    def finish(self) -> None:
+        """The server ends: close now if no response is under way, else after it."""
+        self._closing = True
+        if self._channel is None and self._transport is not None and not self._refused:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,362 @@
+"""What is at which path, and for whom: from requests to the clients that make them.
+
+Everything that can be refused by a request's head is refused before its body is read (`admit`).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from mcp_guard.gate.connection import CLIENT_META
+from mcp_guard.gate.messages import INVALID_REQUEST, PARSE_ERROR
+from mcp_guard.gate.wire import UnreadableError, decode, encode
+from mcp_guard.policy.values import Json
+from mcp_guard.transports.http_server import mirrored, spoken
+from mcp_guard.transports.http_server.access import Access
+from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch
+from mcp_guard.transports.http_server.connection import Channel, HttpConnection
+from mcp_guard.transports.http_server.exchange import Exchange
+from mcp_guard.transports.http_server.limits import Limits
+from mcp_guard.transports.http_server.old_sse import MESSAGE_PATH, OldSession
+from mcp_guard.transports.http_server.requests import (
+    EVENT_STREAM,
+    JSON,
+    Answer,
+    Caller,
+    Fields,
+    Head,
+    accepts,
+    http_date,
+    refusal,
+)
+from mcp_guard.transports.http_server.session import SESSION_FIELD, Session
+from mcp_guard.transports.http_server.spoken import Spoken
+from mcp_guard.transports.http_server.stateless import Asked, StatelessCaller
+
+MCP_PATH, SSE_PATH, HEALTH_PATH = "/mcp", "/sse", "/healthz"
+_METHODS = {
+    MCP_PATH: ("POST", "GET", "DELETE"),
+    SSE_PATH: ("GET",),
+    MESSAGE_PATH: ("POST",),
+    HEALTH_PATH: ("GET", "HEAD"),
+}
+_CORS_METHODS = (("access-control-allow-methods", "POST, GET, DELETE"), ("access-control-max-age", "600"))
+
+
+class Service:
+    """One server over HTTP. `say` tells the person who runs it of what went wrong."""
+
+    def __init__(self, access: Access, limits: Limits, open_switch: OpenSwitch, say: Callable[[str], None]) -> None:
+        self.limits = limits
+        self.receiving = 0
+        self.stopping = False
+        self._access, self._say = access, say
+        self._loop = asyncio.get_running_loop()
+        self._connections: set[HttpConnection] = set()
+        self._clients = Clients(limits, open_switch, say)
+        self.date = http_date(time.gmtime())
+
+    # What connections ask (see connection.Server)
+
+    def connected(self, connection: HttpConnection) -> bool:
+        """A connection stands; False where there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= self.limits.connections
+
+    def disconnected(self, connection: HttpConnection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+
+    def admit(self, head: Head) -> Caller | Answer:
+        """Who makes a request, or why it is refused before its body is read."""
+        methods = _METHODS.get(head.path)
+        if methods is None:
+            return refusal(404, "there is nothing at this path: MCP is at /mcp, HTTP with SSE at /sse")
+        if head.path == HEALTH_PATH and head.method in methods:
+            return self._health()
+        caller = self._access.check(head)
+        if isinstance(caller, Answer):
+            return self._preflight(head) or caller
+        if head.method == "OPTIONS" and (preflight := self._preflight(head)) is not None:
+            return preflight
+        if head.method not in methods:
+            return refusal(405, "this method is not for this path", (("allow", ", ".join(methods)),))
+        if self.stopping:
+            return refusal(503, "the server is ending", (("retry-after", "5"),))
+        return self._unfit(head) or caller
+
+    def _health(self) -> Answer:
+        status = "stopping" if self.stopping else "ok"
+        return Answer(503 if self.stopping else 200, encode({"status": status}), (("cache-control", "no-store"),))
+
+    def _unfit(self, head: Head) -> Answer | None:
+        """What is wrong with the fields of a request in general, if anything is."""
+        headers = head.headers
+        if headers.repeated & {SESSION_FIELD, "last-event-id", "content-type"}:
+            return refusal(400, "a header field came twice that must come once")
+        version = headers.get(mirrored.VERSION_FIELD)
+        if head.method == "POST":
+            kind = (headers.get("content-type") or "").partition(";")[0].strip().lower()
+            if kind != JSON:
+                return refusal(415, "the Content-Type of a message must be application/json")
+        elif version is not None and version not in mirrored.LEGACY_VERSIONS:
+            if version in mirrored.MODERN_VERSIONS:
+                return refusal(405, "this revision has POST only", (("allow", "POST"),))
+            return refusal(400, "this protocol version is not supported")
+        wanted = {"POST": (JSON, EVENT_STREAM), "GET": (EVENT_STREAM,)}.get(head.method, ())
+        accept = headers.get("accept") or ("*/*" if head.path != MCP_PATH else None)
+        if head.path != MESSAGE_PATH and not all(accepts(accept, kind) for kind in wanted):
+            return refusal(406, f"the Accept field must name {' and '.join(wanted)}")
+        return None
+
+    def _preflight(self, head: Head) -> Answer | None:
+        """A browser asks whether a page of another site may speak to us (Fetch, "CORS-preflight request")."""
+        if head.method != "OPTIONS" or self._access.allowed_origin(head.headers) is None:
+            return None
+        asked = head.headers.get("access-control-request-headers") or ""
+        allowed = asked if asked.isascii() and asked.isprintable() else ""
+        return Answer(204, b"", (*_CORS_METHODS, ("access-control-allow-headers", allowed)))
+
+    def fields(self, head: Head) -> Fields:
+        """What every response to a request says: that a page of an allowed origin may read it."""
+        origin = self._access.allowed_origin(head.headers)
+        if origin is None:
+            return ()
+        exposed = ("access-control-expose-headers", SESSION_FIELD)
+        return (("access-control-allow-origin", origin), exposed, ("vary", "origin"))
+
+    def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """Answer a request through its channel, now or later."""
+        try:
+            _WAYS[head.path, head.method](self, head, caller, body, channel)
+        except Exception as error:  # a mistake of ours must not end the server
+            self._say(f"internal error ({type(error).__name__})")
+            channel.answer(refusal(500, "internal error"))
+
+    # Streamable HTTP
+
+    def post(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """A message over streamable HTTP, of either era."""
+        version = head.headers.get(mirrored.VERSION_FIELD)
+        if version is not None and version not in mirrored.LEGACY_VERSIONS:
+            self._post_modern(head, caller, body, channel)
+            return
+        messages = spoken.read_all(body) or []
+        if any(spoken.read_params(message.params).meta.protocol is not None for message in messages):
+            reason = "MCP-Protocol-Version does not match the protocol version in _meta"
+            self._reject(channel, messages[0] if len(messages) == 1 else None, mirrored.HEADER_MISMATCH, reason)
+            return
+        self._post_legacy(head, caller, body, messages, channel)
+
+    def _post_legacy(self, head: Head, caller: Caller, body: bytes, messages: list[Spoken], channel: Channel) -> None:
+        opening = any(message.method == "initialize" for message in messages)
+        if head.headers.get(SESSION_FIELD) is None:
+            if not opening or len(messages) != 1 or messages[0].kind != "request":
+                channel.answer(refusal(400, "a session is needed: begin with initialize", code=_code_of(body)))
+                return
+            session = Session(secrets.token_urlsafe(24), caller, self.limits, self._loop.time())
+            if not self._open(session, channel):
+                return
+        else:
+            found = self._session(head, caller, channel)
+            if found is None:
+                return
+            if opening:
+                channel.answer(refusal(400, "this session is initialized already"))
+                return
+            session = found
+        session.post(head, body, messages, channel, self._loop.time())
+
+    def get(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """A stream from the server, of a legacy session."""
+        session = self._session(head, caller, channel)
+        if session is not None:
+            session.listen(head, channel, self._loop.time())
+
+    def delete(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """The end of a legacy session."""
+        session = self._session(head, caller, channel)
+        if session is not None:
+            session.leave("the client ended its session")
+            channel.answer(Answer(204))
+
+    def _session(self, head: Head, caller: Caller, channel: Channel) -> Session | None:
+        """The session that a request belongs to, if it may speak for it; else it is answered."""
+        session_id = head.headers.get(SESSION_FIELD)
+        if session_id is None:
+            channel.answer(refusal(400, "a session is needed: begin with initialize"))
+            return None
+        session = self._clients.session(session_id, caller)
+        if session is None:
+            channel.answer(refusal(404, "there is no such session (any more): begin again with initialize"))
+            return None
+        return session
+
+    # The stateless revision
+
+    def _post_modern(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        message = spoken.read(body)
+        if message is None or message.kind in ("response", "malformed"):
+            reason = "the body must be one JSON-RPC request or notification"
+            self._reject(channel, message, _code_of(body), reason)
+        elif message.kind == "notification":
+            self._notified(head, caller, body, message, channel)
+        else:
+            self._asked(head, caller, body, message, channel)
+
+    def _asked(self, head: Head, caller: Caller, body: bytes, message: Spoken, channel: Channel) -> None:
+        method, request_id = str(message.method), message.request_id
+        params = _members(message.params)
+        meta = _value(params.get("_meta"))
+        view = {"_meta": meta, **{key: _value(params[key]) for key in ("name", "uri") if key in params}}
+        mismatch = mirrored.check_envelope(head.headers, method, view)
+        if mismatch is not None or not isinstance(meta, dict):
+            assert mismatch is not None
+            self._reject(channel, message, mismatch.code, mismatch.message, mismatch.data)
+            return
+        client = self._caller(caller, meta, channel)
+        if client is None:
+            return
+        now = self._loop.time()
+        token = meta.get("progressToken")
+        exchange = Exchange(channel, now)
+        asked = Asked(request_id, method, params, meta, head.headers, token if spoken.is_id(token) else None, exchange)
+        client.ask(body, asked, now)
+
+    def _notified(self, head: Head, caller: Caller, body: bytes, message: Spoken, channel: Channel) -> None:
+        """A notification, which this revision knows none of over HTTP. It goes on where its sender is known already.
+
+        Not so a cancellation: it would name a request by an id that somebody else may have chosen as well.
+        """
+        unsupported = mirrored.check_version(head.headers.get(mirrored.VERSION_FIELD))
+        if unsupported is not None:
+            self._reject(channel, None, unsupported.code, unsupported.message, unsupported.data)
+            return
+        meta = _value(_members(message.params).get("_meta"))
+        client = self._clients.caller(_key(caller, meta)) if isinstance(meta, dict) else None
+        if client is not None and message.method != "notifications/cancelled":
+            client.say(body)
+        channel.answer(Answer(202))
+
+    def _caller(self, caller: Caller, meta: dict[str, Json], channel: Channel) -> StatelessCaller | None:
+        """The connection of whoever makes a request; a new one where there is none."""
+        key = _key(caller, meta)
+        client = self._clients.caller(key)
+        if client is None:
+            client = StatelessCaller(caller, self.limits, self._loop.time())
+            if not self._open(client, channel, key):
+                return None
+        return client
+
+    def _reject(
+        self, channel: Channel, message: Spoken | None, code: int, reason: str, data: dict[str, object] | None = None
+    ) -> None:
+        """A JSON-RPC error with status 400, under the id of the message where it has one."""
+        request_id = message.request_id if message is not None and message.kind == "request" else None
+        error: dict[str, object] = {"code": code, "message": reason}
+        if data is not None:
+            error["data"] = data
+        channel.json(400, encode({"jsonrpc": "2.0", "id": request_id, "error": error}))
+
+    # HTTP with SSE
+
+    def get_sse(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """A client of HTTP with SSE opens its stream."""
+        if not self._clients.has_room():
+            channel.answer(_FULL)
+            return
+        client = OldSession(secrets.token_urlsafe(24), caller, self.limits, self._loop.time(), channel)
+        if not self._clients.open(client, "sse"):
+            channel.end()
+
+    def post_message(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """A message of such a client."""
+        name, _, session_id = head.query.partition("=")
+        client = self._clients.old_session(session_id, caller) if name == "session_id" else None
+        if client is None:
+            channel.answer(refusal(404, "there is no such session (any more): begin again with GET /sse"))
+            return
+        client.post(body, channel, self._loop.time())
+
+    # Clients
+
+    def _open(self, client: Client, channel: Channel, key: CallerKey | None = None) -> bool:
+        """Begin the guarded connection of a client over streamable HTTP; False, and an answer, where it cannot be."""
+        if not self._clients.has_room():
+            channel.answer(_FULL)
+            return False
+        if not self._clients.open(client, "streamable-http", key):
+            channel.answer(refusal(503, "the server cannot take a new client", (("retry-after", "5"),)))
+            return False
+        return True
+
+    # Time
+
+    def sweep(self) -> None:
+        """About a second has passed."""
+        now = self._loop.time()
+        self.date = http_date(time.gmtime())
+        for connection in list(self._connections):
+            connection.sweep(now)
+        self._clients.sweep(now)
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new, let open requests end for so many seconds, then end every connection in order."""
+        self.stopping = True
+        await self._clients.stop(grace)
+        for connection in list(self._connections):
+            connection.finish()
+        deadline = self._loop.time() + self.limits.goodbye
+        while self._connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self._connections):
+            connection.abort()
+
+
+_FULL = refusal(503, "too many clients", (("retry-after", "2"),))
+
+_WAYS: dict[tuple[str, str], Callable[[Service, Head, Caller, bytes, Channel], None]] = {
+    (MCP_PATH, "POST"): Service.post,
+    (MCP_PATH, "GET"): Service.get,
+    (MCP_PATH, "DELETE"): Service.delete,
+    (SSE_PATH, "GET"): Service.get_sse,
+    (MESSAGE_PATH, "POST"): Service.post_message,
+}
+
+
+def _key(caller: Caller, meta: dict[str, Json]) -> CallerKey:
+    """Whose connection a modern request belongs to: one credential, one address, one client by its own account."""
+    info = meta.get(CLIENT_META)
+    name, version = (info.get("name"), info.get("version")) if isinstance(info, dict) else (None, None)
+    return caller, str(name)[:256], str(version)[:256]
+
+
+def _code_of(body: bytes) -> int:
+    """Whether a body that is not what it should be is at least JSON."""
+    try:
+        decode(body)
+    except UnreadableError:
+        return PARSE_ERROR
+    return INVALID_REQUEST
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _members(params: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    try:
+        return _decode_members(params)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return {}
+
+
+def _value(text: msgspec.Raw | None) -> Json:
+    if text is None:
+        return None
+    try:
+        return decode(bytes(text))
+    except UnreadableError:
+        return None

@@ -1,0 +1,84 @@
+"""Listening: from an address to a running server, and from a signal to its orderly end."""
+
+import asyncio
+import contextlib
+import signal
+import ssl as tls
+import sys
+from collections.abc import Callable
+
+from mcp_guard.errors import GuardError
+from mcp_guard.transports.http_server.connection import HttpConnection
+from mcp_guard.transports.http_server.service import Service
+
+_SWEEP = 1.0  # seconds
+_BACKLOG = 256
+
+
+async def serve(
+    service: Service,
+    host: str,
+    port: int,
+    *,
+    ready: Callable[[str, int], None],
+    grace: float = 10.0,
+    ssl: tls.SSLContext | None = None,
+) -> int:
+    """Serve until a signal asks to end; gives that signal. `ready` is told the address when connections are taken.
+
+    A second signal ends at once what the first has left to end in order. Raises GuardError where the address cannot
+    be listened at.
+    """
+    loop = asyncio.get_running_loop()
+    told = _Told(loop)
+    try:
+        listening = await loop.create_server(lambda: HttpConnection(service), host, port, backlog=_BACKLOG, ssl=ssl)
+    except OSError as error:
+        raise GuardError(f"cannot listen at {host} port {port}: {error.strerror or error}", _HINT) from error
+    sweeping = loop.create_task(_sweep(service))
+    try:
+        address = listening.sockets[0].getsockname()
+        ready(address[0], address[1])
+        number = await told.first
+        listening.close()
+        stopping = loop.create_task(service.stop(grace))
+        await asyncio.wait((stopping, told.second), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await stopping
+        return number
+    finally:
+        listening.close()
+        sweeping.cancel()
+        told.close()
+
+
+_HINT = "Choose another with --port, or end what listens there."
+
+
+class _Told:
+    """The signals that ask the server to end, as futures."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.first: asyncio.Future[int] = loop.create_future()
+        self.second: asyncio.Future[int] = loop.create_future()
+        self._numbers = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
+        for number in self._numbers:
+            loop.add_signal_handler(number, self._take, number)
+
+    def _take(self, number: int) -> None:
+        waiting = self.second if self.first.done() else self.first
+        if not waiting.done():
+            waiting.set_result(number)
+
+    def close(self) -> None:
+        """Put everything back as it was."""
+        for number in self._numbers:
+            self._loop.remove_signal_handler(number)
+
+
+async def _sweep(service: Service) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP)
+        service.sweep()
