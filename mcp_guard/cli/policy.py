@@ -13,7 +13,7 @@ from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_in
 
 if TYPE_CHECKING:
     from mcp_guard.policy import Diagnostic, Policy, Source
-    from mcp_guard.policy.values import Json
+    from mcp_guard.policy.values import Json, OfferKind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -73,7 +73,9 @@ def explain(
     files: Files,
     agent: Annotated[str, typer.Option(metavar="SLUG", help="The agent that calls.")],
     server: Annotated[str, typer.Option(metavar="SLUG", help="The server that it calls.")],
-    tool: Annotated[str, typer.Option(metavar="NAME", help="The tool that it calls.")],
+    tool: Annotated[str | None, typer.Option(metavar="NAME", help="The tool that it calls.")] = None,
+    prompt: Annotated[str | None, typer.Option(metavar="NAME", help="Instead: the prompt that it gets.")] = None,
+    resource: Annotated[str | None, typer.Option(metavar="URI", help="Instead: the resource that it reads.")] = None,
     args: Annotated[str, typer.Option(metavar="JSON", help="The arguments, a JSON object.")] = "{}",
     user: Annotated[str, typer.Option(metavar="ID", help="The user whose agent it is.")] = "",
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
@@ -84,9 +86,13 @@ def explain(
     from mcp_guard.cli import policy_reports
     from mcp_guard.policy import Call, Principal
 
+    kind, name = _offer((("tool", tool), ("prompt", prompt), ("resource", resource)))
+    arguments = _arguments(args)
+    if kind == "resource" and arguments:
+        bad_input("--args goes with --tool and --prompt", "a resource has no arguments: leave it out")
     policy = _load(files)
     principal = Principal(agent, user, tuple(group or ()), verified=verified, user_verified=verified)
-    call = Call(principal, server, tool, _arguments(args))
+    call = Call(principal, server, name, arguments, kind)
     policy_reports.print_explanation(policy, call, as_json=as_json)
 
 
@@ -118,6 +124,14 @@ def _second_opinion(policy: "Policy") -> "tuple[Diagnostic, ...]":
     from mcp_guard.policy.cross_check import cross_check_syntax
 
     return cross_check_syntax(policy)
+
+
+def _offer(given: "Sequence[tuple[OfferKind, str | None]]") -> "tuple[OfferKind, str]":
+    """What is asked for: the one of the options that is given."""
+    named = [(kind, name) for kind, name in given if name is not None]
+    if len(named) != 1:
+        bad_input("--tool, --prompt or --resource must be given, and only one", "say what the agent asks for")
+    return named[0]
 
 
 def _arguments(text: str) -> "dict[str, Json]":

@@ -9,7 +9,7 @@ from mcp_guard.cli.output import console, print_json
 from mcp_guard.policy.diagnostics import Diagnostic, render
 from mcp_guard.policy.inline_tests import TestResult
 from mcp_guard.policy.policy import Policy
-from mcp_guard.policy.values import Call, Decision, RuleTrace, Visibility
+from mcp_guard.policy.values import Call, Decision, OfferKind, RuleTrace, Visibility, VisibilityLevel
 
 if TYPE_CHECKING:
     from mcp_guard.policy.rules import Rule
@@ -34,10 +34,11 @@ OUTCOMES = {
     "condition_unknown": "depends on the arguments",
 }
 AT_DISCOVERY = {
-    "allowed": "shown: every call of it is allowed",
-    "denied": "hidden: no call of it can be allowed",
-    "conditional": "shown: each call is judged on its arguments",
+    "allowed": "shown: every {} of it is allowed",
+    "denied": "hidden: no {} of it can be allowed",
+    "conditional": "shown: each {} is judged on its arguments",
 }
+USES: dict[OfferKind, str] = {"tool": "call", "prompt": "use", "resource": "reading"}
 Row = Sequence[str]
 
 
@@ -77,7 +78,7 @@ def print_tests(results: Sequence[TestResult], *, as_json: bool) -> None:
 def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
     """What `policy explain` shows: the decision, how the tool is listed, and the rules up to the one that decided."""
     decision = policy.decide(call, trace=True)
-    visibility = policy.preview(call.principal, call.server, call.tool)
+    visibility = policy.preview(call.principal, call.server, call.name, kind=call.kind)
     if as_json:
         print_json(_explanation(decision, visibility))
         return
@@ -89,13 +90,19 @@ def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
     if decision.message:
         out.print(Text.assemble(("message     ", "dim"), decision.message), soft_wrap=True)
     level = visibility.level
-    out.print(Text.assemble(("discovery   ", "dim"), (level, STYLES[level]), f" ({AT_DISCOVERY[level]})"))
+    out.print(Text.assemble(("discovery   ", "dim"), (level, STYLES[level]), f" ({_at_discovery(level, call.kind)})"))
     if decision.trace:
         out.print()
         for line in _aligned([("rule", "effect", "its part"), *(_part(part, by_id) for part in decision.trace)]):
             out.print(line, soft_wrap=True)
     if later := len(policy.rules) - len(decision.trace):
         out.print(Text(f"{_count(later, 'later rule')} not asked", style="dim"))
+
+
+def _at_discovery(level: VisibilityLevel, kind: OfferKind) -> str:
+    if level == "conditional" and kind == "resource":
+        return "shown: a person must approve each reading"
+    return AT_DISCOVERY[level].format(USES[kind])
 
 
 def _coloured(report: str) -> Text:

@@ -1,10 +1,10 @@
-"""Rules and tests of all files, put together: ids, scopes and conditions, each checked for what it must mean.
+"""The rules of all files, put together: ids, scopes and conditions, each checked for what it must mean.
 
 Several files are one list. Everything wrong is reported at its place; the caller refuses the policy if any of it is an
 error.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -12,17 +12,16 @@ from msgspec import UNSET, UnsetType
 
 from mcp_guard import cel
 from mcp_guard.policy.conditions import compile_condition
-from mcp_guard.policy.declarations import Declarations, slug_of
-from mcp_guard.policy.diagnostics import Place, suggestion
-from mcp_guard.policy.document import ExpectationSection, PolicyDocument, RuleSection
-from mcp_guard.policy.inline_tests import InlineTest
+from mcp_guard.policy.declarations import slug_of
+from mcp_guard.policy.diagnostics import Place
+from mcp_guard.policy.document import PolicyDocument, RuleSection
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope, kinds, reads, verdicts
-from mcp_guard.policy.scope_checks import Fault, scope_fault, slug_fault
-from mcp_guard.policy.selectors import SCOPE_FIELDS
+from mcp_guard.policy.scope_checks import Fault, scope_fault
+from mcp_guard.policy.selectors import OFFER_FIELDS, SCOPE_FIELDS
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Node, Tree
-from mcp_guard.policy.values import Call, Json, Principal
+from mcp_guard.policy.values import OfferKind
 
 LONGEST_ID = 100
 
@@ -64,6 +63,7 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
     condition = _condition(entry, report)
     scope, look = _scope(section), reads(condition)
     about = kinds(section.effect, scope, look)
+    _check_reads(entry, condition, about, report)
     return Rule(
         id=rule_id,
         name=section.name or rule_id,
@@ -106,6 +106,16 @@ def _condition(entry: RuleEntry, report: Report) -> cel.Program | None:
             report.error("gated-without-condition", "a gated rule must have a condition", place, hint)
         return None
     return compile_condition(source, tree, entry.node("when"), report)
+
+
+def _check_reads(entry: RuleEntry, condition: cel.Program | None, about: Sequence[OfferKind], report: Report) -> None:
+    """A condition that looks at a prompt, in a rule that is not about prompts, could never be evaluated."""
+    for kind, field in OFFER_FIELDS.items():
+        paths = condition.paths if condition else ()
+        if kind not in about and any(path.segments[:2] == ("mcp", kind) for path in paths):
+            message = f"the condition reads `mcp.{kind}`, but the rule is not about {field}"
+            hint = f'name the {field} that it is about: `{field}: "*"` for all of them'
+            report.error("another-kind", message, entry.place("when"), hint)
 
 
 def _ids(entries: Sequence[RuleEntry], report: Report) -> list[str]:
@@ -157,42 +167,3 @@ def _name(entry: RuleEntry, report: Report) -> str:
 
 def _fault(fault: Fault, tree: Tree, node: Node, report: Report) -> None:
     report.error(fault.code, fault.message, tree.place(node), fault.hint)
-
-
-def tests(
-    files: Sequence[Checked[PolicyDocument]], made: Sequence[Rule], declared: Declarations, report: Report
-) -> list[InlineTest]:
-    """The inline tests of the files. A test that names a rule must name one that there is."""
-    known = {rule.id for rule in made} if not any(file.left_out for file in files) else None
-    found: list[InlineTest] = []
-    for file in files:
-        for position, section in zip(file.positions("tests"), file.document.tests, strict=True):
-            for field, fault in _test_faults(section, known):
-                _fault(fault, file.tree, file.tree.find(("tests", position, *field)), report)
-            place = file.tree.place(file.tree.find(("tests", position)))
-            call = _call(section, declared)
-            expected = (section.expect or None, section.visibility or None, section.rule or None)
-            found.append(InlineTest(section.name, call, *expected, place))
-    return found
-
-
-def _test_faults(section: ExpectationSection, rules: set[str] | None) -> Iterator[tuple[tuple[str, ...], Fault]]:
-    if section.expect is UNSET and section.visibility is UNSET:
-        yield (), Fault("empty-test", "nothing is expected here", "add `expect: allow`, `deny` or `require_approval`")
-    if section.rule is not UNSET and section.expect is UNSET:
-        yield ("rule",), Fault("empty-test", "`rule` goes with `expect`", "say what the rule must decide")
-    if section.rule is not UNSET and rules is not None and section.rule not in rules:
-        hint = suggestion(section.rule, rules)
-        yield ("rule",), Fault("unknown-rule", f"no rule has the id `{section.rule}`", hint)
-    call = section.call
-    if call.agent is not UNSET and call.client is not UNSET:
-        yield ("call", "client"), Fault("conflicting-fields", "`client` stands in place of `agent`", "keep one of them")
-    if call.agent is not UNSET and (fault := slug_fault(call.agent)) is not None:
-        yield ("call", "agent"), fault
-
-
-def _call(section: ExpectationSection, declared: Declarations) -> Call:
-    call = section.call
-    agent = call.agent if call.agent is not UNSET else declared.agent_for(call.client or "")
-    principal = Principal(agent, call.user, tuple(call.groups), verified=call.verified, user_verified=call.verified)
-    return Call(principal, call.server, call.tool, cast(dict[str, Json], call.args))

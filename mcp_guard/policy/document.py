@@ -14,6 +14,7 @@ from mcp_guard.policy.values import Effect, Outcome, VisibilityLevel
 
 Status = Literal["active", "draft", "disabled"]
 UnlistedTools = Literal["deny", "policy"]
+Ungoverned = Literal["allow", "deny"]
 ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
 
 
@@ -88,6 +89,14 @@ class SettingsSection(Section, frozen=True):
         UnlistedTools | UnsetType,
         Meta(description="What a call of a tool gets that the upstream never listed; `deny` if left out."),
     ] = UNSET
+    ungoverned_prompts: Annotated[
+        Ungoverned | UnsetType,
+        Meta(description="What prompts get while no active rule names any; `allow` if left out."),
+    ] = UNSET
+    ungoverned_resources: Annotated[
+        Ungoverned | UnsetType,
+        Meta(description="What resources get while no active rule names any; `allow` if left out."),
+    ] = UNSET
     audit_arguments: Annotated[
         ArgumentsKept | UnsetType,
         Meta(description="How arguments are kept in the audit log; `redacted` if left out."),
@@ -95,7 +104,7 @@ class SettingsSection(Section, frozen=True):
 
 
 class CallSection(Section, frozen=True, kw_only=True):
-    """A call to judge in a test."""
+    """A call to judge in a test: of a tool, or what is asked of a prompt or a resource."""
 
     called: ClassVar[str] = "a test's call"
     agent: Annotated[str | UnsetType, Meta(description="The agent's slug.")] = UNSET
@@ -105,7 +114,9 @@ class CallSection(Section, frozen=True, kw_only=True):
     user: Annotated[str, Meta(description="The user's id.")] = ""
     groups: Annotated[tuple[str, ...], texts("Groups of the user beside those of the `users` section.")] = ()
     server: Annotated[str, Meta(description="The server's slug.")]
-    tool: Annotated[str, Meta(description="The tool's name.")]
+    tool: Annotated[str | UnsetType, Meta(description="The tool's name.")] = UNSET
+    prompt: Annotated[str | UnsetType, Meta(description="Instead of `tool`: the prompt's name.")] = UNSET
+    resource: Annotated[str | UnsetType, Meta(description="Instead of `tool`: the resource's URI.")] = UNSET
     args: Annotated[Mapping[str, Any], Meta(description="The arguments.")] = {}
     verified: Annotated[bool, Meta(description="Whether agent and user are vouched for, not just claimed.")] = False
 

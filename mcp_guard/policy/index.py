@@ -53,7 +53,7 @@ class RuleIndex:
             rules_about = [(bit, rule) for bit, rule in active if kind in rule.about]
             self._about[kind] = sum(bit for bit, _ in rules_about)
             self._offers[kind] = _field_index(rules_about, field)
-        self.named = frozenset(kind for _, rule in active for kind in rule.scope.named)
+        self.named: frozenset[OfferKind] = frozenset(kind for _, rule in active for kind in rule.scope.named)
 
     def for_caller(self, caller: Caller, kind: OfferKind) -> RuleSet:
         """The active rules about this kind of offer whose scope fits, but for which offer they name."""

@@ -6,11 +6,13 @@ from typing import Protocol
 import msgspec
 
 from mcp_guard.policy.diagnostics import Place
-from mcp_guard.policy.values import Call, Decision, Outcome, Principal, Visibility, VisibilityLevel
+from mcp_guard.policy.values import Call, Decision, OfferKind, Outcome, Principal, Visibility, VisibilityLevel
 
 
 class InlineTest(msgspec.Struct, frozen=True):
-    """One test: a call, and what it must get (`outcome`), from which rule, or how its tool must be shown."""
+    """One test: a call, and what it must get (`outcome`), from which rule, or how its tool, prompt or resource must be
+    shown.
+    """
 
     name: str
     call: Call
@@ -27,8 +29,8 @@ class Judge(Protocol):
         """The decision on a call."""
         ...
 
-    def preview(self, principal: Principal, server: str, tool: str, *, trace: bool = False) -> Visibility:
-        """How a tool is shown."""
+    def preview(self, principal: Principal, server: str, name: str, *, kind: OfferKind = "tool") -> Visibility:
+        """How a tool, prompt or resource is shown."""
         ...
 
 
@@ -49,10 +51,10 @@ class TestResult(msgspec.Struct, frozen=True):
 
 
 def run_test(test: InlineTest, judge: Judge) -> TestResult:
-    """Judge the test's call and its tool, and compare."""
+    """Judge the test's call and what it is of, and compare."""
     call = test.call
     decision = judge.decide(call, trace=True)
-    level = judge.preview(call.principal, call.server, call.tool).level
+    level = judge.preview(call.principal, call.server, call.name, kind=call.kind).level
     return TestResult(test, decision, level, tuple(_failures(test, decision, level)))
 
 
@@ -68,7 +70,7 @@ def _failures(test: InlineTest, decision: Decision, level: VisibilityLevel) -> l
     elif test.rule is not None and decision.rule != test.rule:
         found.append(f'expected rule "{test.rule}" to decide, but {_decider(decision)} did: {decision.reason}')
     if test.visibility is not None and level != test.visibility:
-        found.append(f"expected the tool to be {test.visibility} at discovery, but it is {level}")
+        found.append(f"expected the {test.call.kind} to be {test.visibility} at discovery, but it is {level}")
     return found
 
 

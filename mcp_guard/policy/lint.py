@@ -1,6 +1,6 @@
 """What is legal in a policy and probably not meant: reported as warnings, which refuse nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mcp_guard.policy.assembly import RuleEntry
 from mcp_guard.policy.declarations import Declarations
@@ -8,12 +8,13 @@ from mcp_guard.policy.diagnostics import suggestion
 from mcp_guard.policy.document import PolicyDocument
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope
-from mcp_guard.policy.selectors import SCOPE_FIELDS, Kind, ScopeField, selector
+from mcp_guard.policy.selectors import OFFER_FIELDS, SCOPE_FIELDS, Kind, ScopeField, selector
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Items, Node, Scalar
+from mcp_guard.policy.uris import WEB_PORTS, read_pattern
+from mcp_guard.policy.values import OfferKind
 
 BOOLEANS_ELSEWHERE = frozenset(("yes", "no", "on", "off"))
-CATCHES_ALL = Scope()
 UNDECLARED: dict[tuple[ScopeField, Kind], tuple[str, str]] = {
     ("agents", "name"): ("unknown-agent", "an agent"),
     ("agents", "tag"): ("unknown-tag", "a tag of agents"),
@@ -44,6 +45,7 @@ def check(
     known = _known_names(declared)
     for entry, rule in made:
         _check_names(entry, rule, known, report)
+        _check_uris(entry, rule, report)
 
 
 def _truth_words(node: Node) -> Iterator[Scalar]:
@@ -62,14 +64,29 @@ def _truth_words(node: Node) -> Iterator[Scalar]:
 
 
 def _check_reach(active: Sequence[Rule], report: Report) -> None:
-    """A rule for everything, without a condition, ends the list: what comes after it is never tried."""
-    for position, rule in enumerate(active[:-1]):
-        scope_is_open = rule.scope == CATCHES_ALL or rule.scope == Scope(tools=("*",))
-        if scope_is_open and rule.condition is None and rule.effect != "gated":
-            message = f"never reached: `{rule.id}` above it matches every call"
-            for later in active[position + 1 :]:
-                report.warning("unreachable", message, later.place, f"move it above `{rule.id}`")
-            return
+    """A rule for everything, without a condition, ends the list: what comes after it is never tried.
+
+    That goes for what it is about; a rule about something else is still reached.
+    """
+    closed: dict[OfferKind, str] = {}
+    for rule in active:
+        enders = {closed[kind] for kind in rule.about if kind in closed}
+        if enders and rule.about.keys() <= closed.keys():
+            above = " and ".join(f"`{ender}`" for ender in sorted(enders))
+            verb = "matches" if len(enders) == 1 else "match"
+            message = f"never reached: {above} above it {verb} every call"
+            report.warning("unreachable", message, rule.place, f"move it above {above}")
+        elif rule.condition is None and rule.effect != "gated":
+            for kind in _kinds_matched_whole(rule.scope, rule.about):
+                closed.setdefault(kind, rule.id)
+
+
+def _kinds_matched_whole(scope: Scope, about: Iterable[OfferKind]) -> Iterator[OfferKind]:
+    """The kinds of offers of which a scope fits every single one, whoever asks."""
+    if scope.agents is scope.users is scope.groups is scope.servers is None:
+        for kind in about:
+            if getattr(scope, OFFER_FIELDS[kind]) in (None, ("*",)):
+                yield kind
 
 
 Known = Mapping[ScopeField, Mapping[str, frozenset[str]]]
@@ -97,3 +114,18 @@ def _check_names(entry: RuleEntry, rule: Rule, known: Known, report: Report) -> 
             code, what = UNDECLARED[field, kind]
             message = f"`{rule.id}` is for {what} that the policy does not declare: `{name}`"
             report.warning(code, message, entry.place(field, position), suggestion(name, names))
+
+
+def _check_uris(entry: RuleEntry, rule: Rule, report: Report) -> None:
+    """URIs that are compared in another form than they are written in, and stars that reach further than they look."""
+    for position, written in enumerate(rule.scope.resources or ()):
+        place = entry.place("resources", position)
+        normal = read_pattern(written).normal
+        if normal != written:
+            message = f"a URI must fit in its normal form too, which `{written}` does not have"
+            report.warning("uneven-uri", message, place, f"write `{normal}`, alone or beside it")
+        scheme, _, rest = written.partition("://")
+        if rule.effect != "deny" and scheme in WEB_PORTS and "*" in rest.partition("/")[0]:
+            message = f"`*` stands for slashes too: `{written}` fits pages of any host"
+            hint = r'write the host out, or ask in a condition: mcp.resource.uri.matches(r"^https://[a-z0-9-]+\.acme\.com/")'
+            report.warning("star-in-host", message, place, hint)

@@ -4,9 +4,30 @@ Whatever is in the bytes: reading is bounded in depth, size and time, and a poli
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from mcp_guard.policy.diagnostics import Diagnostic, Place, PolicyError, Source
 from mcp_guard.policy.policy import Policy
+
+
+if TYPE_CHECKING:
+    from mcp_guard.policy.assembly import RuleEntry
+    from mcp_guard.policy.document import PolicyDocument
+    from mcp_guard.policy.rules import Rule
+    from mcp_guard.policy.shapes import Checked
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """A policy with what it was read from: its files, its rules as they stand there, and all warnings, also those that
+    comments in the files silence.
+    """
+
+    policy: Policy
+    files: "Sequence[Checked[PolicyDocument]]"
+    rules: "Sequence[tuple[RuleEntry, Rule]]"
+    found: Sequence[Diagnostic]
 
 
 def load(sources: Sequence[Source]) -> Policy:
@@ -14,9 +35,14 @@ def load(sources: Sequence[Source]) -> Policy:
 
     Raises `PolicyError` with every finding if there is any error; warnings alone are on the policy.
     """
+    return read(sources).policy
+
+
+def read(sources: Sequence[Source]) -> Whole:
+    """The same with what it was read from, for whoever looks a policy over."""
     from hashlib import sha256
 
-    from mcp_guard.policy import assembly, declaring, lint
+    from mcp_guard.policy import assembly, declaring, expecting, lint
     from mcp_guard.policy.document import PolicyDocument
     from mcp_guard.policy.reading import read_all
     from mcp_guard.policy.report import Report
@@ -31,23 +57,35 @@ def load(sources: Sequence[Source]) -> Policy:
     settings = declaring.settings(files, report)
     entries = assembly.entries(files)
     rules = assembly.rules(entries, report)
-    tests = assembly.tests(files, rules, declared, report)
+    tests = expecting.tests(files, rules, declared, report)
+    made = list(zip(entries, rules, strict=True))
     if not report.has_errors:
-        lint.check(files, list(zip(entries, rules, strict=True)), declared, report)
-    found = _in_file_order(report.found, sources)
+        lint.check(files, made, declared, report)
+    found = in_file_order(report.found, sources)
     if report.has_errors:
         raise PolicyError(found)
-    return Policy(
+    policy = Policy(
         rules,
         declared=declared,
         settings=settings,
         files=[source.path for source in sources],
         hash=sha256(b"".join(source.text for source in sources)).hexdigest(),
         tests=tests,
-        warnings=found,
+        warnings=_audible(found, files),
     )
+    return Whole(policy, files, made, found)
 
 
-def _in_file_order(found: Sequence[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:
+def _audible(found: Sequence[Diagnostic], files: "Sequence[Checked[PolicyDocument]]") -> Sequence[Diagnostic]:
+    """The warnings that no comment silences."""
+    if not found:
+        return found
+    from mcp_guard.policy.silence import silences, without_silenced
+
+    return without_silenced(found, [one for file in files for one in silences(file.tree)])[0]
+
+
+def in_file_order(found: Sequence[Diagnostic], sources: Sequence[Source]) -> list[Diagnostic]:
+    """The findings by where they stand: file by file, line by line."""
     order = {source.path: position for position, source in enumerate(sources)}
     return sorted(found, key=lambda one: (order.get(one.place.path, 0), one.place.line, one.place.column))

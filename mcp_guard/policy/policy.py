@@ -111,7 +111,7 @@ class Policy:
         return Visibility(level, self._trace(self._standpoint(principal, server, kind), name, {}, None))
 
     def shows_template(self, principal: Principal, server: str, template: str) -> bool:
-        """Whether a template of resources is shown to this principal: some URI that it could expand to may be allowed."""
+        """Whether a template of resources is shown to this principal: a URI that it could expand to may be allowed."""
         if "{" not in template:
             return self.preview(principal, server, template, kind="resource").level != "denied"
         return self._standpoint(principal, server, "resource").may_expand(template)

@@ -4,7 +4,8 @@ from typing import cast
 
 import msgspec
 
-from mcp_guard.policy.document import PolicyDocument
+from mcp_guard.policy.document import CallSection, PolicyDocument
+from mcp_guard.policy.expecting import KINDS
 from mcp_guard.policy.shapes import Section
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -13,7 +14,10 @@ Schema = dict[str, object]
 
 def json_schema() -> Schema:
     """The schema of a policy file, as plain data."""
-    return schema_of(PolicyDocument, "mcp-guard policy")
+    schema = schema_of(PolicyDocument, "mcp-guard policy")
+    calls = cast("dict[str, Schema]", schema["$defs"])[CallSection.__name__]
+    calls["oneOf"] = [{"required": [field]} for field in KINDS.values()]
+    return schema
 
 
 def schema_of(shape: type[Section], title: str) -> Schema:

@@ -7,11 +7,14 @@ import msgspec
 
 from mcp_guard.policy.declarations import SLUG, slug_of
 from mcp_guard.policy.selectors import PREFIXES, TAKES_PATTERNS, ScopeField, selector
+from mcp_guard.policy.uris import read_pattern
 
 PREFIX_HINTS: dict[ScopeField, str] = {
     "users": "people have groups instead of tags: `groups: [x]`",
     "groups": "write the group alone: `groups: [x]`",
     "servers": 'instances are those of agents: `agents: ["instance:ID"]`',
+    "prompts": "only tools have tags",
+    "resources": 'only tools have tags; for URIs that begin so, write a pattern: `"tag*"`',
     "tools": 'instances are those of agents: `agents: ["instance:ID"]`',
 }
 PATTERN_HINTS: dict[ScopeField, str] = {
@@ -35,6 +38,8 @@ def scope_fault(field: ScopeField, entry: str) -> Fault | None:
     kind, value = selector(field, entry)
     if (fault := text_fault(value)) is not None:
         return fault
+    if field == "resources" and (fault := _uri_fault(entry)) is not None:
+        return fault
     if kind != "name":
         return None
     for prefix in ("tag:", "instance:"):
@@ -44,6 +49,16 @@ def scope_fault(field: ScopeField, entry: str) -> Fault | None:
         hint = f"leave `{field}` out to match any" if entry == "*" else PATTERN_HINTS[field]
         return Fault("pattern-not-here", f"`{field}` takes no patterns: `{entry}`", hint)
     return slug_fault(entry) if field == "agents" else None
+
+
+def _uri_fault(entry: str) -> Fault | None:
+    """What is wrong with the URI, or pattern of URIs, of a rule: one that could be read as another is denied anyway."""
+    if any(entry.startswith(prefix) for prefix in ("tag:", "instance:")):
+        return None
+    doubt = read_pattern(entry).doubt
+    if doubt is None:
+        return None
+    return Fault("doubtful-uri", f"no rule opens a URI like `{entry}`: {doubt}", "write it as its server lists it")
 
 
 def text_fault(value: str) -> Fault | None:

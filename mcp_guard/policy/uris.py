@@ -48,6 +48,15 @@ def read(uri: str) -> Reading:
         return Reading(uri, str(error))
 
 
+def read_pattern(pattern: str) -> Reading:
+    """How the entry of a rule is read: as a URI in which `*` is a character like others. One with a `*` before its path
+    is taken as it is.
+    """
+    scheme, _, rest = pattern.partition(":")
+    authority = _split(rest[2:])[0] if rest.startswith("//") else ""
+    return Reading(pattern) if "*" in scheme + authority else read(pattern)
+
+
 def _normal(uri: str) -> str:
     if len(uri) > LONGEST:
         raise _DoubtError(f"it is longer than {LONGEST} characters")
