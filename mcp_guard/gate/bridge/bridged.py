@@ -6,9 +6,9 @@ the modern side of a bridge: `legacy_client` stands between a legacy client and 
 gate and a legacy upstream. The invariant is the gate's: no call leaves here but in an `Admitted` that the gate made.
 """
 
-from collections.abc import Callable
-
-from mcp_guard.gate.bridge.stage import Stage
+from mcp_guard.gate.bridge.names import Names
+from mcp_guard.gate.bridge.opening import Opening
+from mcp_guard.gate.bridge.stage import Around
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Output
@@ -26,15 +26,17 @@ class Bridged:
     def __init__(self, gate: Gate, key: bytes) -> None:
         if len(key) < KEY_BYTES:
             raise ValueError(f"the key must be at least {KEY_BYTES} bytes")
-        self._gate, self._key = gate, key
+        self._gate, self._key, self._names = gate, key[16:], Names(key[:16])
         self.start = gate.start
         self.policy_rejected = gate.policy_rejected
         self.client_closed = gate.client_closed
-        self._asked_under: Callable[[RequestId], RequestId] = _the_same
-        self._stand(gate)
+        self._open()
 
-    def _stand(self, stage: Stage) -> None:
-        """From now on `stage` is between the transport and the gate."""
+    def _open(self) -> None:
+        self.stand(Opening(self._gate, self._key, self._names, self))
+
+    def stand(self, stage: Gate | Around) -> None:
+        """From now on `stage` is between the transport and the gate, and its methods are these."""
         self._stage = stage
         self.from_client = stage.from_client
         self.from_upstream = stage.from_upstream
@@ -45,6 +47,10 @@ class Bridged:
         self.may_go_ahead = stage.may_go_ahead
         self.replace_policy = stage.replace_policy
 
+    def client_said(self, line: bytes, now: int) -> list[Output]:
+        """As `from_client`, whatever stage stands by now."""
+        return self.from_client(line, now)
+
     @property
     def holding(self) -> bool:
         """Whether messages wait in here: for the guard's own listing, or until both eras are known."""
@@ -53,14 +59,12 @@ class Bridged:
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): everything that waits is answered with an error.
 
-        Another upstream may take its place, of another era perhaps: what is known of the eras is forgotten.
+        Another upstream may take its place, of another era perhaps: the next handshake or probe will tell.
         """
-        return self._stage.upstream_exited(how, now)
+        outputs = self._stage.upstream_exited(how, now)
+        self._open()
+        return outputs
 
     def asked_under(self, request_id: RequestId) -> RequestId:
         """The id under which the client waits for what the upstream knows as the request `request_id`."""
-        return self._asked_under(request_id)
-
-
-def _the_same(request_id: RequestId) -> RequestId:
-    return request_id
+        return request_id if isinstance(self._stage, Gate) else self._stage.asked_under(request_id)

@@ -1,0 +1,53 @@
+"""Error codes of one era in the other's (2026-07-28, "Error Codes"; 2025-11-25, "Resources: Error Handling").
+
+A code that means nothing certain to the other side, or that its era forbids, becomes an internal error with the same
+text and data. All other errors pass as they are.
+"""
+
+import msgspec
+
+from mcp_guard.gate.bridge.eras import MODERN_ERRORS, UNSUPPORTED_VERSION
+from mcp_guard.gate.bridge.members import plain, raw, read
+from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS
+from mcp_guard.gate.wire import encode_slices
+
+RESOURCE_NOT_FOUND = -32002  # legacy; the modern era has -32602 for it
+URL_ELICITATION_REQUIRED = -32042  # 2025-11-25 alone
+
+_RESERVED = range(-32099, -32019)  # the modern specification's own codes: nobody else may use them
+
+
+def modern(method: str, error: msgspec.Raw) -> msgspec.Raw:
+    """A legacy upstream's error as a modern client may get it."""
+    code = _code(error)
+    if code == RESOURCE_NOT_FOUND:
+        return _with_code(error, INVALID_PARAMS)
+    return _with_code(error, INTERNAL_ERROR) if code in _RESERVED else error
+
+
+def legacy(method: str, error: msgspec.Raw) -> msgspec.Raw:
+    """A modern upstream's error as a legacy client knows it.
+
+    A resource is not found where the error of a `resources/read` names its URI, as the specification's example does.
+    """
+    code = _code(error)
+    if code == INVALID_PARAMS and method in ("resources/read", "resources/subscribe") and _names_uri(error):
+        return _with_code(error, RESOURCE_NOT_FOUND)
+    if code == UNSUPPORTED_VERSION:
+        return _with_code(error, INVALID_PARAMS)
+    return _with_code(error, INTERNAL_ERROR) if code in MODERN_ERRORS else error
+
+
+def _code(error: msgspec.Raw) -> object:
+    members = read(error)
+    return None if members is None else plain(members.get("code"))
+
+
+def _with_code(error: msgspec.Raw, code: int) -> msgspec.Raw:
+    return msgspec.Raw(encode_slices({**(read(error) or {}), "code": raw(code)}))
+
+
+def _names_uri(error: msgspec.Raw) -> bool:
+    members = read(error)
+    data = None if members is None else plain(members.get("data"))
+    return isinstance(data, dict) and isinstance(data.get("uri"), str)
