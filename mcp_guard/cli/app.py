@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "run": "mcp_guard.cli.run",
     "serve": "mcp_guard.cli.serve",
     "demo": "mcp_guard.cli.demo",
+    "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
     "log": "mcp_guard.cli.log",
     "replay": "mcp_guard.cli.replay",

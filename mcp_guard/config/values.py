@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-DEFAULT_PREFIX = "{server}__"
+from mcp_guard.gate.hub.naming import DEFAULT_PREFIX
+from mcp_guard.policy import Diagnostic
 
 StartWhen = Literal["eager", "lazy"]
 HttpTransport = Literal["auto", "http", "sse"]
@@ -59,7 +60,7 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration file. `servers` by slug, in the order of the file, which is the order of precedence.
 
     `policy` paths, `db` and each `cwd` are as written: relative ones are the directory's of the file. `db`, `agent` and
-    `user` None: the guard's defaults.
+    `user` None: the guard's defaults. `warnings`: what is probably not meant.
     """
 
     servers: Mapping[str, ServerConfig]
@@ -69,3 +70,4 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     groups: tuple[str, ...] = ()
     prefix: str = DEFAULT_PREFIX
+    warnings: tuple[Diagnostic, ...] = ()

@@ -1,0 +1,128 @@
+"""`mcp-guard config`: check a configuration file and say what it sets up; print its schema. Nothing is started."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, print_json
+
+if TYPE_CHECKING:
+    from mcp_guard.config import GuardConfig, ServerConfig
+    from mcp_guard.policy import Diagnostic
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    """Check configuration files: the servers behind the guard."""
+
+
+@app.command(epilog="Example: mcp-guard config check guard.yaml")
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="guard.yaml, or a client's file with `mcpServers`.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are only warnings, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find what is wrong with a configuration, and show the servers it names. Exits with 2 on any error."""
+    from mcp_guard.config import ConfigError, load
+    from mcp_guard.policy import Source
+
+    try:
+        config = load(Source(file, read_file(file)))
+    except ConfigError as error:
+        _print(error.diagnostics, None, as_json=as_json)
+        raise SystemExit(EXIT_BAD_INPUT) from None
+    refused, warnings = _policy_findings(file, config.policy)
+    found = (*config.warnings, *warnings)
+    _print(found, None if refused else config, as_json=as_json)
+    raise SystemExit(EXIT_BAD_INPUT if refused else EXIT_FINDING if strict and found else EXIT_DONE)
+
+
+@app.command(epilog="Example: mcp-guard config schema > guard.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of a configuration file, for editors."""
+    from mcp_guard.config.schema import json_schema
+
+    print_json(json_schema())
+
+
+def _policy_findings(file: str, named: "Sequence[str]") -> "tuple[bool, Sequence[Diagnostic]]":
+    """What is wrong with the policy that a configuration names, and whether it is refused. Raises GuardError."""
+    from mcp_guard.cli.policy_files import PolicyFiles
+    from mcp_guard.policy import PolicyError, Source, load
+
+    if not named:
+        return False, ()
+    paths = [os.path.join(os.path.dirname(file), path) for path in named]
+    try:
+        return False, load([Source(path, text) for path, text in PolicyFiles(paths).read()]).warnings
+    except PolicyError as error:
+        return True, error.diagnostics
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a configuration file. Raises GuardError where it cannot be read."""
+    from mcp_guard.errors import GuardError
+
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except IsADirectoryError:
+        raise GuardError(f"{path}: a directory, not a configuration", "Give a YAML or JSON file.") from None
+    except OSError as error:
+        raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "Check the path.") from None
+
+
+def _print(diagnostics: "Sequence[Diagnostic]", config: "GuardConfig | None", *, as_json: bool) -> None:
+    servers = [] if config is None else _servers(config)
+    if as_json:
+        found = [_diagnostic(one) for one in diagnostics]
+        print_json({"ok": config is not None, "diagnostics": found, "servers": servers})
+        return
+    from rich.text import Text
+
+    from mcp_guard.cli.columns import NOTHING, Columns
+    from mcp_guard.cli.output import console
+    from mcp_guard.policy import render
+
+    if diagnostics:
+        console().print(Text(render(diagnostics)), soft_wrap=True)
+    if servers:
+        rows = [(one["server"], one["names_begin_with"] or NOTHING, one["start"], one["reached"]) for one in servers]
+        Columns(("SERVER", "NAMES BEGIN WITH", "STARTED", "REACHED"), rows)
+    errors = sum(found.severity == "error" for found in diagnostics)
+    counts = f"{_count(errors, 'error')}, {_count(len(diagnostics) - errors, 'warning')}"
+    console().print(Text(counts, style="red" if errors else "green"))
+
+
+def _diagnostic(found: "Diagnostic") -> dict[str, object]:
+    place = found.place
+    where = {"file": place.path, "line": place.line, "column": place.column}
+    return {"severity": found.severity, "code": found.code, "message": found.message, "hint": found.hint, **where}
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _servers(config: "GuardConfig") -> list[dict[str, str]]:
+    from mcp_guard.gate.hub.naming import Naming
+
+    naming = Naming(list(config.servers), config.prefix)
+    return [
+        {"server": slug, "names_begin_with": naming.prefix(slug), "start": server.start, "reached": _reached(server)}
+        for slug, server in config.servers.items()
+    ]
+
+
+def _reached(server: "ServerConfig") -> str:
+    """How a server is reached, as it stands in the file; what looks like a secret is masked."""
+    from mcp_guard.config import StdioServer
+    from mcp_guard.redaction.text import safe_text
+
+    if isinstance(server, StdioServer):
+        return safe_text(" ".join((server.command, *server.args)), 200)
+    return safe_text(server.url.split("?")[0], 200)
