@@ -16,11 +16,12 @@ from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.cli.upstreams import arm_of, slug_of_url
-from mcp_guard.config import Auth, HttpServer
+from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Gate
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.bridge.bridged import KEY_BYTES
+from mcp_guard.gate.hub import Hub, Member
 from mcp_guard.store import Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.arms import Arm
@@ -52,7 +53,52 @@ def guard_remote(arguments: RunArguments) -> int:
 
 def guard_many(arguments: RunArguments) -> int:
     """Guard every server that a configuration file names. Raises GuardError."""
-    raise GuardError("--config: not yet")
+    assert arguments.config is not None
+    config, home = read_config(arguments.config), os.path.dirname(arguments.config)
+    arguments = with_config(arguments, config, home)
+    limit, many = arguments.max_message << 20, len(config.servers) > 1
+    arms = [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in config.servers.items()]
+
+    def open_gate(slug: str, policy: "Policy", key: bytes) -> Bridged:
+        return Bridged(Gate(connection(arguments, slug, key), policy), os.urandom(KEY_BYTES))
+
+    def converse(policy: "Policy", key: bytes) -> Conversation:
+        if not many:
+            return Single(arms[0].slug, open_gate(arms[0].slug, policy, key))
+        members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
+        facts = connection(arguments, "", key)
+        return Hub(facts, policy, members, lambda slug, policy: open_gate(slug, policy, key), prefix=config.prefix)
+
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse)
+
+
+def read_config(path: str) -> GuardConfig:
+    """The configuration that a file holds; what is to be warned of in it is said. Raises GuardError."""
+    from mcp_guard.config.loading import load
+    from mcp_guard.policy import Source
+
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as error:
+        raise GuardError(
+            f"{path}: cannot read the configuration: {error.strerror}", "Check the path after --config."
+        ) from None
+    config = load(Source(path, text))
+    for warning in config.warnings:
+        say(str(warning))
+    return config
+
+
+def with_config(arguments: RunArguments, config: GuardConfig, home: str) -> RunArguments:
+    """The arguments, with what the configuration says where the command line says nothing."""
+    return arguments._replace(
+        policy=arguments.policy or tuple(os.path.join(home, path) for path in config.policy),
+        db=arguments.db or (os.path.join(home, config.db) if config.db is not None else None),
+        agent=arguments.agent or config.agent,
+        user=arguments.user or config.user,
+        group=arguments.group or config.groups,
+    )
 
 
 def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], converse: Converse) -> int:

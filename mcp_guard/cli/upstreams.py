@@ -22,7 +22,8 @@ def arm_of(slug: str, server: ServerConfig, *, limit: int, home: str = "", resta
 
     Raises GuardError where a reference leads nowhere, or a URL or header cannot be used: now, not when it is needed.
     """
-    make = _local(slug, server, limit, home) if isinstance(server, StdioServer) else _remote(slug, server, limit)
+    local = isinstance(server, StdioServer)
+    make = _local(slug, server, limit, home) if local else _remote(slug, server, limit, restart)
     return Arm(slug, make, eager=server.start == "eager", restart=restart)
 
 
@@ -36,17 +37,17 @@ def _local(slug: str, server: StdioServer, limit: int, home: str) -> "Callable[[
     return lambda: StdioUpstream(command, limit, cwd=cwd, env={**os.environ, **added})
 
 
-def _remote(slug: str, server: HttpServer, limit: int) -> "Callable[[], UpstreamEnd]":
+def _remote(slug: str, server: HttpServer, limit: int, restart: bool) -> "Callable[[], UpstreamEnd]":
     from mcp_guard.transports.http_upstream.link import Link, check_headers, parse_url
 
     where = f"server {slug}"
     url = resolve(server.url, where)
     headers = check_headers({name: resolve(text, f"{where}, header {name}") for name, text in server.headers.items()})
     credentials = _credentials(slug, str(parse_url(url)), server.auth, headers)
-    return _transport(server, lambda: Link(url, headers, credentials), limit)
+    return _transport(server, lambda: Link(url, headers, credentials), limit, restart)
 
 
-def _transport(server: HttpServer, link: "Callable[[], Link]", limit: int) -> "Callable[[], UpstreamEnd]":
+def _transport(server: HttpServer, link: "Callable[[], Link]", limit: int, ends: bool) -> "Callable[[], UpstreamEnd]":
     if server.transport == "sse":
         from mcp_guard.transports.http_upstream.old_sse import SseUpstream
 
@@ -54,10 +55,10 @@ def _transport(server: HttpServer, link: "Callable[[], Link]", limit: int) -> "C
     if server.transport == "http":
         from mcp_guard.transports.http_upstream.streamable import StreamableUpstream
 
-        return lambda: StreamableUpstream(link(), limit)
+        return lambda: StreamableUpstream(link(), limit, ends=ends)
     from mcp_guard.transports.http_upstream.either import EitherUpstream
 
-    return lambda: EitherUpstream(link, limit)
+    return lambda: EitherUpstream(link, limit, ends=ends)
 
 
 def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) -> "Credentials | None":

@@ -61,6 +61,7 @@ class Arm:
         self._paused = False
         self._failures = 0
         self._rest: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()  # former ends that are being closed
 
     def attach(self, owner: Owner) -> None:
         """Tell `owner` of everything from now on."""
@@ -110,9 +111,7 @@ class Arm:
     def give_up(self, how: str) -> None:
         """The upstream cannot be lived with: it has ended as far as the conversation is concerned."""
         if self._run is not None:
-            run = self._run
-            self._ended(run, how)
-            self._task = asyncio.get_running_loop().create_task(run.end.close())
+            self._ended(self._run, how)
 
     async def close(self) -> None:
         """Done with this upstream. It is heard until it has closed."""
@@ -121,13 +120,11 @@ class Arm:
         if self.state == "starting" and self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        run = self._run
-        if run is not None:
-            self.restart = False
-            await run.end.close()
-        elif self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        self.restart = False
+        if self._run is not None:
+            await self._run.end.close()
         self.state, self._run = "closed", None
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _start(self) -> None:
         run: _Run | None = None
@@ -171,6 +168,10 @@ class Arm:
         steady = run is not None and run.since is not None and loop.time() - run.since >= STEADY
         self._failures = 1 if steady else self._failures + 1
         self.state, self._run = "resting", None
+        if run is not None:
+            closing = loop.create_task(run.end.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         self._kept.clear()
         self._kept_bytes = 0
         if self.restart:

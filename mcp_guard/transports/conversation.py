@@ -5,7 +5,7 @@ No I/O here; time comes in as microseconds since the epoch. The address of an ou
 line goes to the one client.
 """
 
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from mcp_guard.gate import Admitted, Denied, Output
 from mcp_guard.gate.messages import RequestId
@@ -46,10 +46,6 @@ class Conversation(Protocol):
         """The row of an admitted call could not be written (`reason` says why): it is denied."""
         ...
 
-    def asked_under(self, slug: str, request_id: RequestId) -> RequestId | None:
-        """The id under which the client waits for what an upstream knows as `request_id`; None where it does not."""
-        ...
-
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
         """An upstream runs: for the first time, or again after `upstream_exited`."""
         ...
@@ -72,6 +68,15 @@ class Conversation(Protocol):
 
     def tick(self, now: int) -> list[Addressed]:
         """About a second has passed."""
+        ...
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A conversation in which an upstream may know the client's requests under other ids than the client does."""
+
+    def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
+        """The id under which the client waits for what an upstream knows as `request_id`."""
         ...
 
 
@@ -134,7 +139,7 @@ class Single:
         """The row of an admitted call could not be written."""
         return self._gate.refuse(admitted, reason)
 
-    def asked_under(self, slug: str, request_id: RequestId) -> RequestId | None:
+    def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
         """The id under which the client waits for the answer."""
         return self._gate.asked_under(request_id)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mcp_guard.gate import Admitted, Denied, Forward, Record
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.arms import Arm
-from mcp_guard.transports.conversation import Addressed, Conversation
+from mcp_guard.transports.conversation import Addressed, Conversation, Renaming
 from mcp_guard.transports.ends import ClientEnd
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.stdio import say
@@ -53,10 +53,12 @@ class Switch:
         self._arms = {arm.slug: arm for arm in arms}
         self._only = arms[0] if len(arms) == 1 else None
         self._limit = limit
+        self._renaming = conversation if isinstance(conversation, Renaming) else None
         self._related: RequestId | None = None  # the request for which the line at hand came
         self._over: asyncio.Future[str] | None = None  # why the connection ends
         self._client_slow = self._client_held = False
         self._open, self._failed = True, False
+        self._said: dict[Arm, str] = {}  # how each arm ended last
         self.lost = False  # whether it ended because its only upstream did
         self._flush_at: asyncio.TimerHandle | None = None
         self._active = False  # whether anything was carried since the flush was last put off
@@ -122,7 +124,9 @@ class Switch:
         if self._failed:
             return
         try:
-            self._related = None if related is None else self._conversation.asked_under(arm.slug, related)
+            if related is not None and self._renaming is not None:
+                related = self._renaming.asked_under(arm.slug, related)
+            self._related = related
             self._carry_out(self._conversation.from_upstream(arm.slug, line, _now()))
         except Exception as error:
             self._fail(error)
@@ -143,7 +147,8 @@ class Switch:
 
     def arm_ended(self, arm: Arm, how: str) -> None:
         """An upstream is gone: what it owed is answered."""
-        if self._over is not None and not self._over.done():
+        if self._over is not None and not self._over.done() and self._said.get(arm) != how:
+            self._said[arm] = how  # said once, not with every attempt
             say(f"the server {arm.slug} {how}")
         self._handle(lambda now: self._conversation.upstream_exited(arm.slug, how, now))
         if self._only is arm and not arm.restart:

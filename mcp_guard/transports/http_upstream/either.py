@@ -16,11 +16,13 @@ from mcp_guard.transports.http_upstream.streamable import StreamableUpstream
 
 
 class EitherUpstream:
-    """One connection to a server. `make_link` gives a way to it, for each transport that is tried."""
+    """One connection to a server. `make_link` gives a way to it, for each transport that is tried; `ends` is as with
+    `StreamableUpstream`.
+    """
 
-    def __init__(self, make_link: Callable[[], Link], limit: int) -> None:
+    def __init__(self, make_link: Callable[[], Link], limit: int, *, ends: bool = False) -> None:
         self._make_link, self._limit = make_link, limit
-        self._end: UpstreamEnd = StreamableUpstream(make_link(), limit, self._old)
+        self._end: UpstreamEnd = StreamableUpstream(make_link(), limit, self._old, ends=ends)
         self._listener: Listener | None = None
         self._paused = False
         self._left: asyncio.Task[None] | None = None  # the streamable one is being closed

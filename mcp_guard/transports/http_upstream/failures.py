@@ -34,6 +34,11 @@ class RemoteError(GuardError):
         super().__init__(message)
         self.status = status
 
+    @property
+    def passing(self) -> bool:
+        """Whether it may be otherwise a little later: the network, or a server in trouble."""
+        return self.status == 0 or self.status == 429 or self.status >= 500
+
 
 def shown(url: URL) -> str:
     """A URL without what may be secret in it."""

@@ -27,6 +27,7 @@ _GOODBYE = 2.0  # seconds for the server to end the session
 _MOST_RESUMED = 5  # connections in a row that bring nothing, after which a broken stream is given up
 
 _POSTED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+_OPENING = ("initialize", "server/discover")
 _LIST_CHANGED = b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
 Elsewhere = Callable[[bytes], Awaitable[bool]]
@@ -36,11 +37,12 @@ class StreamableUpstream:
     """One connection to a server. `limit`: bytes of one message.
 
     `elsewhere`, where given, is asked when a server does not know streamable HTTP at all: it takes the line over if it
-    can, and says whether it did.
+    can, and says whether it did. `ends`: a server that cannot be reached when the conversation opens has ended, for
+    somebody to begin again with it; else that is an error for the client, who may ask again.
     """
 
-    def __init__(self, link: Link, limit: int, elsewhere: Elsewhere | None = None) -> None:
-        self._link, self._limit, self._elsewhere = link, limit, elsewhere
+    def __init__(self, link: Link, limit: int, elsewhere: Elsewhere | None = None, *, ends: bool = False) -> None:
+        self._link, self._limit, self._elsewhere, self._ends = link, limit, elsewhere, ends
         self._valve = Valve()
         self._listener: Listener | None = None
         self._session = Session()
@@ -140,7 +142,8 @@ class StreamableUpstream:
                 taken()
                 await self._answer(response, line, message, request_id)
         except RemoteError as error:
-            self._fail(request_id, error.message)
+            opening = message.method in _OPENING and error.passing
+            self._end(error) if self._ends and opening else self._fail(request_id, error.message)
         except Exception as error:  # a mistake of ours or of the HTTP library's is the end of this request only
             self._fail(request_id, failures.of_exception(self._link.url, error).message)
         finally:
@@ -219,7 +222,7 @@ class StreamableUpstream:
             error = error_of(await read_refusal(response, self._valve))
         except Exception as failure:
             failures.raise_for(self._link.url, failure)
-        unknown = response.status in (400, 404, 405) and message.method in ("initialize", "server/discover")
+        unknown = response.status in (400, 404, 405) and message.method in _OPENING
         if error is not None:
             self._say(error_answer(request_id, error), request_id)
         elif not (unknown and self._elsewhere is not None and await self._elsewhere(line)):
@@ -236,6 +239,11 @@ class StreamableUpstream:
 
     def _fail(self, request_id: RequestId, text: str) -> None:
         self._say(texts.error(request_id, INTERNAL_ERROR, text), request_id)
+
+    def _end(self, error: RemoteError) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.ended(error.message.removeprefix("the MCP server "))
 
     # The legacy session
 
