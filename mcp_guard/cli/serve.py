@@ -6,6 +6,7 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
+_REMOTE = "Remote servers"
 _EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"
 
 
@@ -14,10 +15,10 @@ def serve(
     command: Annotated[
         list[str] | None, typer.Argument(metavar="-- CMD ARG…", help="The server to guard, after `--`.")
     ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Guard a remote server instead.")] = None,
     config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Many servers: guard.yaml, or a client's mcpServers JSON.")
+        str | None, typer.Option(metavar="FILE", help="Guard all servers of a guard.yaml or mcpServers JSON instead.")
     ] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="A remote server to guard.")] = None,
     host: Annotated[str, typer.Option(help="Where to listen. Elsewhere than on loopback, tokens are required.")] = (
         "127.0.0.1"
     ),
@@ -58,14 +59,47 @@ def serve(
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long open calls may take when the server is ended.")
     ] = 10.0,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME: VALUE'",
+            help="A header for the remote server; repeatable. ${VARIABLE} and ${file:PATH} are filled in.",
+            rich_help_panel=_REMOTE,
+        ),
+    ] = None,
+    transport: Annotated[
+        Literal["auto", "http", "sse"],
+        typer.Option(help="`http` is streamable HTTP, `sse` the older HTTP with SSE.", rich_help_panel=_REMOTE),
+    ] = "auto",
+    auth: Annotated[
+        Literal["auto", "oauth", "client-credentials", "none"],
+        typer.Option(
+            help="How to log in: `oauth` in a browser (`auto`: if the server asks for it).", rich_help_panel=_REMOTE
+        ),
+    ] = "auto",
+    client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The OAuth client's id.", rich_help_panel=_REMOTE)
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(metavar="SECRET", help="Its secret: write ${VARIABLE} or ${file:PATH}.", rich_help_panel=_REMOTE),
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCOPE", help="An OAuth scope to ask for; repeatable.", rich_help_panel=_REMOTE),
+    ] = None,
 ) -> None:
     """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz."""
+    from mcp_guard.cli.run_arguments import RunArguments
     from mcp_guard.cli.serving import ServeArguments, start
 
-    raise SystemExit(start(ServeArguments(
-        command=tuple(command or ()), config=config, url=url, host=host, port=port, policy=tuple(policy or ()),
-        server=server, agent=agent, user=user, groups=tuple(group or ()), token_file=token_file, token_env=token_env,
-        allow_hosts=tuple(allow_host or ()), allow_origins=tuple(allow_origin or ()), tls_cert=tls_cert,
-        tls_key=tls_key, db=db, mode=mode, retain=retain, audit_arguments=audit_arguments, max_message=max_message,
-        max_clients=max_clients, idle=idle, grace=grace,
-    )))  # fmt: skip
+    guarded = RunArguments(
+        tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
+        tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
+        config,
+    )  # fmt: skip
+    served = ServeArguments(
+        guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
+        tls_key, max_clients, idle, grace,
+    )  # fmt: skip
+    raise SystemExit(start(served))

@@ -5,23 +5,22 @@ import gc
 import ipaddress
 import os
 import ssl
-import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
-from mcp_guard.cli.guard import _load, _login, _new_id, _user_policy, server_slug  # pyright: ignore
+from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
+from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.served_upstreams import Upstreams, upstreams
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.errors import GuardError
-from mcp_guard.gate import Connection, Gate
-from mcp_guard.gate.bridge import Bridged
-from mcp_guard.gate.bridge.bridged import KEY_BYTES
+from mcp_guard.gate import Connection
 from mcp_guard.store import Store
 from mcp_guard.store.location import default_database
-from mcp_guard.transports.arms import Arm
-from mcp_guard.transports.conversation import Single
 from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
 from mcp_guard.transports.http_server.clients import Client
 from mcp_guard.transports.http_server.limits import Limits
@@ -30,56 +29,44 @@ from mcp_guard.transports.http_server.service import Service
 from mcp_guard.transports.http_server.serving import serve
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.stdio import say
-from mcp_guard.transports.stdio_ends import StdioUpstream
 from mcp_guard.transports.switch import Switch
 
 
 class ServeArguments(NamedTuple):
-    """What `mcp-guard serve` was told."""
+    """What `mcp-guard serve` was told: the upstreams and everything about policy and log as in `run`, and the rest."""
 
-    command: tuple[str, ...] = ()
-    config: str | None = None
-    url: str | None = None
+    run: RunArguments
     host: str = "127.0.0.1"
     port: int = 8808
-    policy: tuple[str, ...] = ()
-    server: str | None = None
-    agent: str | None = None
-    user: str | None = None
-    groups: tuple[str, ...] = ()
     token_file: str | None = None
     token_env: str | None = None
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
-    db: str | None = None
-    mode: Literal["enforce", "observe"] = "enforce"
-    retain: int | None = None
-    audit_arguments: Literal["full", "redacted", "hashed", "none"] | None = None
-    max_message: int = 64
     max_clients: int = 128
-    idle: int = 30
-    grace: float = 10.0
+    idle: int = 30  # minutes
+    grace: float = 10.0  # seconds
 
 
 def start(arguments: ServeArguments) -> int:
     """Serve until a signal asks to end; gives the exit status. Raises GuardError for what a person can mend."""
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     access, context = _access(arguments, credentials), _tls(arguments)
-    files = PolicyFiles(arguments.policy or _user_policy())
-    policy = _load(files, files.read())
+    run, behind = upstreams(arguments.run)
+    files = PolicyFiles(run.policy or user_policy())
+    policy = load_policy(files, files.read())
     _warn(arguments, files, credentials)
     for warning in policy.warnings:
         say(str(warning))
-    store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
+    store = Store.open(run.db or default_database(), retain_days=run.retain)
     try:
-        shared = SharedPolicy(files, policy, lambda: _load(files, files.read()), say)
+        shared = SharedPolicy(files, policy, lambda: load_policy(files, files.read()), say)
         ledger = Ledger(store)
-        opener = _opener(arguments, shared, ledger, store.redaction_key())
+        open_switch = _opener(run, behind, shared, ledger, store.redaction_key())
         gc.collect()
-        gc.freeze()
-        asyncio.run(_serve(arguments, access, context, opener))
+        gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+        asyncio.run(_serve(arguments, access, context, open_switch))
         lost = ledger.close()
         if lost:
             say(lost)
@@ -93,10 +80,11 @@ async def _serve(
     access: Access,
     context: ssl.SSLContext | None,
     open_switch: Callable[[Client, str], Switch],
-) -> int:
+) -> None:
+    largest = arguments.run.max_message
     limits = Limits(
-        body=arguments.max_message << 20,
-        bodies=max(4 * arguments.max_message, 256) << 20,
+        body=largest << 20,
+        bodies=max(4 * largest, 256) << 20,
         sessions=arguments.max_clients,
         session_idle=arguments.idle * 60.0,
     )
@@ -104,45 +92,36 @@ async def _serve(
     scheme = "https" if context else "http"
 
     def ready(host: str, port: int) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        address = f"{scheme}://{shown}:{port}"
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         say(f"serving {address}/mcp (streamable HTTP) and {address}/sse (HTTP with SSE)")
 
-    return await serve(service, arguments.host, arguments.port, ready=ready, grace=arguments.grace, ssl=context)
+    await serve(service, arguments.host, arguments.port, ready=ready, grace=arguments.grace, ssl=context)
 
 
 def _opener(
-    arguments: ServeArguments, shared: SharedPolicy, ledger: Ledger, redaction_key: bytes
+    run: RunArguments, behind: Upstreams, shared: SharedPolicy, ledger: Ledger, redaction_key: bytes
 ) -> Callable[[Client, str], Switch]:
-    """What makes the guarded connection of a new client: a gate and an upstream of its own, one log for all."""
-    if not arguments.command:
-        raise GuardError("no server to guard", "Give one with `-- CMD ARG…`, --url or --config.")
-    slug = arguments.server or server_slug(arguments.command)
-    limit = arguments.max_message << 20
+    """What makes the guarded connection of a new client: gates and upstreams of its own, one policy, one log."""
 
     def open_switch(client: Client, transport: str) -> Switch:
-        facts = _connection(arguments, client.caller, slug, transport, redaction_key)
-        conversation = Single(slug, Bridged(Gate(facts, shared.policy), os.urandom(KEY_BYTES)))
-        arm = Arm(slug, lambda: StdioUpstream(arguments.command, limit))
-        return Switch(conversation, client, [arm], ledger, shared.reloader(conversation), limit=limit)
+        def facts(slug: str) -> Connection:
+            return _for_caller(connection(run, slug, redaction_key), client.caller, transport)
+
+        conversation = behind.converse(facts, shared.policy)
+        reload = shared.reloader(conversation)
+        return Switch(conversation, client, behind.arms(), ledger, reload, limit=run.max_message << 20)
 
     return open_switch
 
 
-def _connection(
-    arguments: ServeArguments, caller: Caller, slug: str, transport: str, redaction_key: bytes
-) -> Connection:
+def _for_caller(facts: Connection, caller: Caller, transport: str) -> Connection:
     """Who is on the line: what a credential proves comes before what the command line says."""
-    return Connection(
-        id=_new_id(time.time_ns() // 1_000_000, os.urandom(10)),
-        server=slug,
-        user=caller.user or arguments.user or _login(),
-        groups=caller.groups or arguments.groups,
-        agent=caller.agent or arguments.agent,
-        mode=arguments.mode,
+    return msgspec.structs.replace(
+        facts,
+        user=caller.user or facts.user,
+        groups=caller.groups or (facts.groups if caller.user is None else ()),
+        agent=caller.agent or facts.agent,
         transport=transport,
-        audit_arguments=arguments.audit_arguments,
-        redaction_key=redaction_key,
     )
 
 
@@ -173,7 +152,7 @@ def _tls(arguments: ServeArguments) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # SSLError among them
         reason = getattr(error, "reason", None) or error.strerror or "not a certificate and its key"
         raise GuardError(f"{arguments.tls_cert}: cannot be used: {reason}", "It must be PEM, with its key.") from None
     return context

@@ -1,0 +1,81 @@
+"""What stands behind `serve`: for each client upstreams and gates of its own, made in the same way."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mcp_guard.cli.guard import server_slug
+from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.switched import (
+    _remote_server as remote_server,  # pyright: ignore[reportPrivateUsage]  (the same server, told by the same options)
+)
+from mcp_guard.cli.switched import read_config, with_config
+from mcp_guard.cli.upstreams import arm_of, slug_of_url
+from mcp_guard.config import ServerConfig
+from mcp_guard.errors import GuardError
+from mcp_guard.gate import Connection, Gate
+from mcp_guard.gate.bridge import Bridged
+from mcp_guard.gate.bridge.bridged import KEY_BYTES
+from mcp_guard.gate.hub import DEFAULT_PREFIX, Hub, Member
+from mcp_guard.policy import Policy
+from mcp_guard.transports.arms import Arm
+from mcp_guard.transports.conversation import Conversation, Single
+from mcp_guard.transports.stdio_ends import StdioUpstream
+
+Facts = Callable[[str], Connection]  # the facts of a new connection to the upstream of this slug
+
+
+class Upstreams(NamedTuple):
+    """How to make, for one client, the arms of its switch, and the conversation that they take part in."""
+
+    arms: Callable[[], list[Arm]]
+    converse: Callable[[Facts, Policy], Conversation]
+
+
+def upstreams(run: RunArguments) -> tuple[RunArguments, Upstreams]:
+    """The upstreams that the arguments name, and the arguments with what a configuration adds to them.
+
+    Raises GuardError where they cannot be: now, and not when the first client comes.
+    """
+    if sum(map(bool, (run.command, run.url, run.config))) != 1:
+        raise GuardError("one server, or one file of servers, is needed", "Give -- CMD ARG…, or --url, or --config.")
+    if run.config is not None:
+        return _configured(run, run.config)
+    limit = run.max_message << 20
+    if run.url is not None:
+        slug, server = run.server or slug_of_url(run.url), remote_server(run)
+        behind = Upstreams(lambda: [arm_of(slug, server, limit=limit)], _single(slug))
+    else:
+        slug = run.server or server_slug(run.command)
+        behind = Upstreams(lambda: [Arm(slug, lambda: StdioUpstream(run.command, limit))], _single(slug))
+    behind.arms()
+    return run, behind
+
+
+def _configured(run: RunArguments, path: str) -> tuple[RunArguments, Upstreams]:
+    config, home = read_config(path), os.path.dirname(path)
+    run = with_config(run, config, home)
+    servers, limit, many = config.servers, run.max_message << 20, len(config.servers) > 1
+
+    def arms() -> list[Arm]:
+        return [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in servers.items()]
+
+    arms()
+    return run, Upstreams(arms, _many(dict(servers), config.prefix) if many else _single(next(iter(servers))))
+
+
+def _single(slug: str) -> Callable[[Facts, Policy], Conversation]:
+    return lambda facts, policy: Single(slug, _gate(facts(slug), policy))
+
+
+def _many(servers: dict[str, ServerConfig], prefix: str = DEFAULT_PREFIX) -> Callable[[Facts, Policy], Conversation]:
+    members = [Member(slug, lazy=server.start == "lazy") for slug, server in servers.items()]
+
+    def converse(facts: Facts, policy: Policy) -> Conversation:
+        return Hub(facts(""), policy, members, lambda slug, policy: _gate(facts(slug), policy), prefix=prefix)
+
+    return converse
+
+
+def _gate(facts: Connection, policy: Policy) -> Bridged:
+    return Bridged(Gate(facts, policy), os.urandom(KEY_BYTES))
