@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from mcp_guard.gate import answers
 from mcp_guard.gate.connection import CLIENT_META
-from mcp_guard.gate.messages import INVALID_REQUEST, PARSE_ERROR
+from mcp_guard.gate.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import mirrored, spoken
@@ -216,6 +217,9 @@ class Service:
         if mismatch is not None or not isinstance(meta, dict):
             assert mismatch is not None
             self._reject(channel, message, mismatch.code, mismatch.message, mismatch.data)
+            return
+        if method == "initialize":  # which this revision has no more: as of any unknown method (2026-07-28, "HTTP")
+            channel.json(404, answers.error(request_id, METHOD_NOT_FOUND, "Method not found"))
             return
         client = self._caller(caller, meta, channel)
         if client is None:
