@@ -6,7 +6,7 @@ server goes to the client. The invariant: a call goes to the server whose name i
 under that server's slug and its own name for the tool.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.connection import Connection
@@ -16,7 +16,7 @@ from mcp_guard.gate.hub.desk import Addressed, Desk
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
 from mcp_guard.gate.hub.patience import Patience
-from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
+from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
 from mcp_guard.gate.outputs import Admitted, Denied, Record, Reply
 from mcp_guard.gate.session import answered
 from mcp_guard.policy import Policy
@@ -90,6 +90,13 @@ class Hub:
         entry = desk.open.pop(head.id, None) if head is not None and isinstance(head.id, int | str) else None
         line = None if entry is None or denied.line is None else answered(entry.id, entry.batch, denied.line)
         return Denied(denied.event, line)
+
+    def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
+        """The id under which the client waits for what a server knows as the request `request_id`."""
+        arm = self._desk.arms[slug]
+        rename: Callable[[RequestId], RequestId] | None = getattr(arm.gate, "asked_under", None)
+        known = request_id if rename is None else rename(request_id)
+        return listen.asked_under(self._desk, arm, known)
 
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
         """A server runs: for the first time, or again after `upstream_exited`. It is greeted if the client has been."""

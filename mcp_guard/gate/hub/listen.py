@@ -133,6 +133,12 @@ def owner(desk: Desk, arm: Arm, params: dict[str, Json]) -> Subscription | None:
     return next((one for one in desk.subscriptions.values() if tag and one.asks.get(arm.slug) == tag), None)
 
 
+def asked_under(desk: Desk, arm: Arm, request_id: RequestId) -> RequestId:
+    """The client's subscription behind a request of the hub's own; any other id as it is."""
+    found = (one.id for one in desk.subscriptions.values() if one.asks.get(arm.slug) == request_id)
+    return next(found, request_id)
+
+
 def acknowledged(desk: Desk, arm: Arm, params: dict[str, Json]) -> None:
     """A server says what it will tell of."""
     subscription, honoured = owner(desk, arm, params), params.get("notifications")
