@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mcp_guard.cli import impact
+from mcp_guard.cli import impact, suggest
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input, print_json
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def schema() -> None:
 
 
 app.command(epilog=impact.EPILOG)(impact.impact)
+app.command(epilog=suggest.EPILOG)(suggest.suggest)
 
 
 def _read(files: Sequence[str]) -> "list[Source]":
@@ -128,7 +129,7 @@ def _second_opinion(policy: "Policy") -> "tuple[Diagnostic, ...]":
 
 def _offer(given: "Sequence[tuple[OfferKind, str | None]]") -> "tuple[OfferKind, str]":
     """What is asked for: the one of the options that is given."""
-    named = [(kind, name) for kind, name in given if name is not None]
+    named: list[tuple[OfferKind, str]] = [(kind, name) for kind, name in given if name is not None]
     if len(named) != 1:
         bad_input("--tool, --prompt or --resource must be given, and only one", "say what the agent asks for")
     return named[0]

@@ -84,7 +84,9 @@ def _shown(asked: Asked, kind: type[S]) -> Iterator[S]:
             tests = part.specimens if tests is None else _merged(tests, part.specimens)
         yield part.shown
     if asked.export is not None:
-        _write(asked.export, policy_file(tests, _heading(asked, tests)) if tests else "version: 1\ntests: []\n")
+        write_file(
+            asked.export, policy_file(tests, _heading(asked, tests)) if tests else "version: 1\ntests: []\n", "--export"
+        )
 
 
 def _merged(tests: Specimens, later: Specimens) -> Specimens:
@@ -102,9 +104,10 @@ def _heading(asked: Asked, tests: Specimens) -> str:
     return "\n".join([*lines, *(f"Left out: {count} calls that {why}." for why, count in tests.left_out.most_common())])
 
 
-def _write(path: str, text: str) -> None:
+def write_file(path: str, text: str, option: str) -> None:
+    """Write a file that was asked for with `option`. Raises GuardError."""
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise GuardError(f"{path}: cannot be written: {error.strerror}", "name another file with --export") from None
+        raise GuardError(f"{path}: cannot be written: {error.strerror}", f"name another file with {option}") from None

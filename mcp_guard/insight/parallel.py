@@ -14,7 +14,7 @@ from mcp_guard.insight.candidates import Candidate
 from mcp_guard.insight.replay import Result
 from mcp_guard.insight.replay import replay as replay_calls
 from mcp_guard.policy import Policy
-from mcp_guard.store.reader import Filters, newest_seq, oldest_seq, read_events
+from mcp_guard.store.reader import Filters, RecordedEvent, newest_seq, oldest_seq, read_events
 
 RANGE = 10_000  # rows of the log
 WORTH_IT = 60_000  # rows from which on other processes pay for their start
@@ -75,14 +75,31 @@ class Progress:
 def parts(question: Question[C], processes: int | None = None) -> Iterator[tuple[Progress, C]]:
     """The log, range by range, in order. Raises PolicyError, StoreError, GuardError."""
     answerer = Answerer(question)  # also where others do the work: what is wrong with a policy is said here
-    first, last = oldest_seq(question.path), newest_seq(question.path)
-    total = max(0, last - first + 1) if last else 0
-    ranges = [(start - 1, min(start + RANGE - 1, last)) for start in range(first, last + 1, RANGE)] if last else []
+    ranges, total = _ranges(question.path)
     count = min(_processes() if processes is None else processes, MOST_PROCESSES, len(ranges))
     alone = count < 2 or (processes is None and total < WORTH_IT)
     found = map(answerer.part, ranges) if alone else _shared(question, ranges, count)
     for (_, upto), part in zip(ranges, found, strict=True):
-        yield Progress(upto - first + 1, total), part
+        yield Progress(upto - ranges[0][0], total), part
+
+
+def read_decisions(path: str, filters: Filters) -> Iterator[tuple[Progress, Iterator[RecordedEvent]]]:
+    """The decisions of a log that fit, range by range, in order; each range is to be read before the next is asked for.
+
+    Raises StoreError.
+    """
+    ranges, total = _ranges(path)
+    for after, upto in ranges:
+        here = replace(filters, after=after, upto=upto, types=("tool.decided",))
+        yield Progress(upto - ranges[0][0], total), read_events(path, here)
+
+
+def _ranges(path: str) -> tuple[list[Range], int]:
+    """Where a log is cut, and how many rows it may have."""
+    first, last = oldest_seq(path), newest_seq(path)
+    if not last:
+        return [], 0
+    return [(start - 1, min(start + RANGE - 1, last)) for start in range(first, last + 1, RANGE)], last - first + 1
 
 
 def _processes() -> int:

@@ -1,0 +1,107 @@
+"""`mcp-guard policy suggest`: a draft of a policy out of recorded calls. Reads options, asks, prints."""
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_guard.cli.moments import moment
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
+
+if TYPE_CHECKING:
+    from mcp_guard.insight.suggest.observed import Seen
+    from mcp_guard.insight.suggest.verification import Verification
+    from mcp_guard.store.reader import Filters
+
+EPILOG = "Example: mcp-guard policy suggest --since 7d --out draft.yaml"
+
+
+def suggest(
+    since: Annotated[str | None, typer.Option(metavar="WHEN", help="2h, 3d, today, 2026-11-21, …")] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="The same; a day is meant whole.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls of this agent only.")] = None,
+    server: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls to this server only.")] = None,
+    tool: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls of this tool only.")] = None,
+    minimum: Annotated[
+        int, typer.Option("--minimum", metavar="N", min=2, help="Generalise from at least so many different values.")
+    ] = 3,
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the draft there; default: print it.")] = None,
+    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+) -> None:
+    """Draft the tightest readable policy that allows what was let through. Read it before you use it."""
+    from mcp_guard.cli.replaying import write_file
+    from mcp_guard.insight.suggest.draft import draft
+    from mcp_guard.store.location import default_database
+    from mcp_guard.store.reader import Filters
+
+    now = datetime.now()
+    filters = Filters(
+        since=moment(since, now, "--since") if since else None,
+        until=moment(until, now, "--until", end=True) if until else None,
+        agent=agent,
+        server=server,
+        tool=tool,
+    )
+    path = db or default_database()
+    seen = _seen(path, filters)
+    text = draft(seen, minimum, _heading(seen, out))
+    found = _verify(path, filters, text)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_file(out, text, "--out")
+    _say(found)
+    raise SystemExit(EXIT_DONE if found.exact else EXIT_FINDING)
+
+
+def _seen(path: str, filters: "Filters") -> "Seen":
+    from mcp_guard.cli.progress import with_bar
+    from mcp_guard.insight.parallel import read_decisions
+    from mcp_guard.insight.suggest.observed import Seen
+
+    seen = Seen()
+    for events in with_bar(read_decisions(path, filters), "reading"):
+        for event in events:
+            seen.add(event)
+    return seen
+
+
+def _heading(seen: "Seen", out: str | None) -> list[str]:
+    file, days = out or "FILE", f"{seen.first[:10]} to {seen.last[:10]}"
+    return [
+        f"DRAFT, made by `mcp-guard policy suggest` out of {seen.calls:,} recorded calls, {days}.",
+        "Nobody has read it yet. It allows what was let through, and nothing else: look at each rule, tighten what was",
+        "a mistake, loosen what is too narrow. Then, before it is in force:",
+        f"  mcp-guard policy check {file} && mcp-guard replay --policy {file}",
+    ]
+
+
+def _verify(path: str, filters: "Filters", text: str) -> "Verification":
+    from mcp_guard.cli.progress import with_bar
+    from mcp_guard.insight.candidates import Candidate
+    from mcp_guard.insight.parallel import Question, parts
+    from mcp_guard.insight.suggest.verification import Verification
+    from mcp_guard.policy import Source
+
+    candidate = Candidate((Source("draft.yaml", text.encode()),))
+    whole = Verification()
+    for part in with_bar(parts(Question(path, filters, candidate, None, Verification.begin)), "verifying"):
+        whole.merge(part)
+    return whole
+
+
+def _say(found: "Verification") -> None:
+    """What became of the very calls, on stderr: the draft itself may be on stdout."""
+    lines = [
+        f"replayed: {found.allowed:,} calls that were let through are allowed, {found.denied:,} denied ones denied"
+    ]
+    if found.wrongly_denied:
+        lines.append(
+            f"{found.wrongly_denied:,} calls that were let through are denied: calls like them were denied, too"
+        )
+    if found.wrongly_allowed:
+        lines.append(f"{found.wrongly_allowed:,} calls that were denied are allowed: look at the rules of their tools")
+    if found.not_judged:
+        lines.append(f"{found.not_judged:,} calls cannot be replayed: what a rule reads of them was not kept")
+    sys.stderr.write("".join(f"mcp-guard: {line}\n" for line in lines))
