@@ -3,8 +3,8 @@
     python examples/record_tools.py DIRECTORY [SLUG…]
 
 Each server of the table is installed into DIRECTORY/.packages with npm or pip, started with made-up credentials (none
-needs real ones to say what it can do), asked for its tools, and ended. What is kept is the names of tools and arguments,
-types, values and what is required; prose is left out. The files in tests/catalogs were made so, and
+needs real ones to say what it can do), asked for its tools, and ended. What is kept is the names of tools and their
+arguments, types, values and what is required; prose is left out. The files in tests/catalogs were made so, and
 `mcp-guard policy check --catalog FILE` reads them.
 """
 

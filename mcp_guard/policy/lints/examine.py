@@ -1,0 +1,75 @@
+"""A policy, loaded and looked over: the one way to all lints, and what the comments in the file silence of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mcp_guard.policy.catalog import Catalog
+from mcp_guard.policy.codes import WARNINGS
+from mcp_guard.policy.diagnostics import Diagnostic, Source
+from mcp_guard.policy.input_schema import arguments
+from mcp_guard.policy.lints import comparisons, constants, fields, matches, reached
+from mcp_guard.policy.lints.subjects import Subject, Target, subjects
+from mcp_guard.policy.loading import Whole, in_file_order, read
+from mcp_guard.policy.policy import Policy
+from mcp_guard.policy.report import Report
+from mcp_guard.policy.silence import in_vain, silences, without_silenced
+
+REPLACED = frozenset(("unreachable",))
+"""What loading tells in the plainest case, and lints tell in all."""
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """A policy with all that was found about it, in the order of the files."""
+
+    policy: Policy
+    findings: tuple[Diagnostic, ...]
+    whole: Whole
+    subjects: tuple[Subject, ...]
+
+
+def examine(sources: Sequence[Source], catalog: Catalog | None = None) -> Examined:
+    """Load a policy and look it over; without a catalog, only for what can be told without one. Raises PolicyError."""
+    whole = read(sources)
+    declared = whole.policy.declared
+    known = catalog or Catalog()
+    targets = all_targets(known)
+    every = subjects(whole.rules, declared, targets)
+    report = Report()
+    reached.check(every, targets, known, report)
+    for subject in every:
+        _examine_rule(subject, targets, known, report)
+    found = [*(one for one in whole.found if one.code not in REPLACED), *report.found]
+    return Examined(
+        whole.policy, _audible(found, whole, sources, with_catalog=catalog is not None), whole, tuple(every)
+    )
+
+
+def all_targets(catalog: Catalog) -> list[Target]:
+    """Every tool of the catalog, with its arguments read."""
+    return [
+        Target(server, tool, arguments(tool.input_schema))
+        for server, tools in catalog.servers.items()
+        for tool in tools.values()
+    ]
+
+
+def _examine_rule(subject: Subject, targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
+    before = len(report.found)
+    if catalog.servers:
+        matches.check(subject, targets, catalog, report)
+    fields.check(subject, report)
+    comparisons.check(subject, report)
+    told = len(report.found) > before
+    constants.check(subject, told, matches.servers_known(subject, catalog), report)
+
+
+def _audible(
+    found: Sequence[Diagnostic], whole: Whole, sources: Sequence[Source], *, with_catalog: bool
+) -> tuple[Diagnostic, ...]:
+    """The findings that no comment silences, and those about comments."""
+    silenced = [one for file in whole.files for one in silences(file.tree)]
+    left, used = without_silenced(found, silenced)
+    at_hand = ("nothing", "catalog", "catalog helps") if with_catalog else ("nothing",)
+    told = {code for code, one in WARNINGS.items() if one.needs in at_hand}
+    return tuple(in_file_order([*left, *in_vain(silenced, used, told, WARNINGS)], sources))

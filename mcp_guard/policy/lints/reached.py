@@ -1,0 +1,134 @@
+"""Rules that are never asked, wholly or in part, because a rule above has decided; and allowing above what is denied.
+
+A rule that narrows the one below it (deny `delete_*`, then allow `*`) is how policies are written, and so is an
+exception above a wider rule: neither is a finding.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from mcp_guard.policy.catalog import Catalog
+from mcp_guard.policy.declarations import Declarations
+from mcp_guard.policy.lints import words
+from mcp_guard.policy.lints.matches import servers_known
+from mcp_guard.policy.lints.scopes import MOST_CELLS, Cell, cells, count_cells, decides_all_of, is_unconditional
+from mcp_guard.policy.lints.subjects import Subject, Target, fits
+from mcp_guard.policy.report import Report
+from mcp_guard.policy.rules import OUTCOMES, Rule
+from mcp_guard.policy.selectors import OFFER_FIELDS, SCOPE_FIELDS, ScopeField
+
+RESTRICTS = frozenset(("deny", "require_approval"))
+DOES = {"deny": "denies", "require_approval": "holds back"}
+
+
+def check(every: Sequence[Subject], targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
+    """Report each rule that others keep calls from."""
+    for position, subject in enumerate(every):
+        above = [one.rule for one in every[:position] if decides_before(one.rule, subject.rule)]
+        if above and not _check_scope(subject, above, subject.declared, report):
+            own = [one for one in targets if "tool" in subject.rule.about and fits(subject.rule, one, subject.declared)]
+            if own and not subject.targets and servers_known(subject, catalog):
+                _report_whole(subject, [_first(one, above, subject.declared) for one in own], report)
+            else:
+                _check_crossing(subject, above, own, targets, report)
+
+
+def decides_before(above: Rule, rule: Rule) -> bool:
+    """Whether a rule leaves nothing to another of the same scope: it has no condition, or the very same one."""
+    if is_unconditional(above):
+        return True
+    if above.condition is None or rule.condition is None or above.condition.source != rule.condition.source:
+        return False
+    return rule.effect != "deny" or above.effect == "deny"  # a denial also decides where the condition fails
+
+
+def _check_scope(subject: Subject, above: Sequence[Rule], declared: Declarations, report: Report) -> bool:
+    """Report what of a rule's scope lies within those above it. Gives whether anything does."""
+    rule = subject.rule
+    if count_cells(rule) > MOST_CELLS:
+        return False
+    deciders = [(cell, _decider(cell, above, declared)) for cell in cells(rule)]
+    if all(decider is not None for _, decider in deciders):
+        _report_whole(subject, [decider for _, decider in deciders if decider is not None], report)
+        return True
+    found = list(_dead_entries(rule, deciders))
+    for field, position, entry, decider in found:
+        _report_entry(subject, field, position, entry, decider, report)
+    return bool(found)
+
+
+def _decider(cell: Cell, above: Sequence[Rule], declared: Declarations) -> Rule | None:
+    return next((rule for rule in above if decides_all_of(rule, cell, declared)), None)
+
+
+def _dead_entries(
+    rule: Rule, deciders: Sequence[tuple[Cell, Rule | None]]
+) -> Iterator[tuple[ScopeField, int, str, Rule]]:
+    """Each entry of a rule's scope that no call gets to, with the rule that decides first."""
+    for field in SCOPE_FIELDS:
+        entries: tuple[str, ...] = getattr(rule.scope, field) or ()
+        for position, entry in enumerate(entries):
+            own = [decider for cell, decider in deciders if _entries(cell, field) == (entry,)]
+            if len(entries) > 1 and own and own[0] is not None and None not in own:
+                yield field, position, entry, own[0]
+
+
+def _entries(cell: Cell, field: ScopeField) -> tuple[str, ...] | None:
+    if field in OFFER_FIELDS.values():
+        return cell.offers if OFFER_FIELDS[cell.kind] == field else None
+    return getattr(cell, field)
+
+
+def opens(above: Rule, rule: Rule) -> bool:
+    """Whether a rule lets through what the one below it would hold back."""
+    return OUTCOMES[above.effect] == "allow" and rule.effect in RESTRICTS
+
+
+def _report_whole(subject: Subject, deciders: Sequence[Rule], report: Report) -> None:
+    rule, names = subject.rule, words.listed(list(dict.fromkeys(one.id for one in deciders)))
+    if any(opens(one, rule) for one in deciders):
+        message = f"`{rule.id}` never {DOES[rule.effect]} anything: {names} above it allows all that it is for"
+        report.warning(
+            "allow-above-deny", message, rule.place, "a restriction stands above what it restricts: move it up"
+        )
+        return
+    hint = f"move it above {names}, or take it out"
+    report.warning(
+        "unreachable", f"never reached: {names} above it decides every call that it is for", rule.place, hint
+    )
+
+
+def _report_entry(
+    subject: Subject, field: ScopeField, position: int, entry: str, decider: Rule, report: Report
+) -> None:
+    rule, place = subject.rule, subject.entry.place(field, position)
+    if opens(decider, rule):
+        message = f"`{rule.id}` never {DOES[rule.effect]} `{entry}`: `{decider.id}` above it allows that"
+        report.warning("allow-above-deny", message, place, f"move it above `{decider.id}`")
+    elif OUTCOMES[decider.effect] != OUTCOMES[rule.effect]:
+        message = f"`{rule.id}` is never asked about `{entry}`: `{decider.id}` above it decides that"
+        report.warning("shadowed", message, place, f"take it out, or move the rule above `{decider.id}`")
+
+
+def _first(target: Target, above: Sequence[Rule], declared: Declarations) -> Rule:
+    """The rule above that decides every call of a tool, where one does."""
+    return next((rule for rule in above if is_unconditional(rule) and fits(rule, target, declared)), above[0])
+
+
+def _check_crossing(
+    subject: Subject, above: Sequence[Rule], own: Sequence[Target], every: Sequence[Target], report: Report
+) -> None:
+    """Report tools of the catalog that a rule restricts and one above allows, where that one is no exception to it."""
+    rule, declared = subject.rule, subject.declared
+    if rule.effect not in RESTRICTS:
+        return
+    people = Cell(rule.scope.agents, rule.scope.users, rule.scope.groups, None, None)
+    for one in above:
+        if not opens(one, rule) or not is_unconditional(one):
+            continue
+        allowed = [target for target in every if fits(one, target, declared)]
+        taken = [target for target in own if target in allowed]
+        if taken and len(taken) < len(allowed) and decides_all_of(one, people, declared, but_offers=True):
+            which = f"{len(taken)} of the {words.count(len(own), 'tool')} that it is for ({words.tools(taken)})"
+            message = f"`{rule.id}` never {DOES[rule.effect]} {which}: `{one.id}` above allows that"
+            report.warning("allow-above-deny", message, rule.place, f"move it above `{one.id}`")
+            return

@@ -1,0 +1,241 @@
+"""What lints look at: each rule as it stands in its file, with the tools of the catalog that its calls come to.
+
+A tool is a rule's only where a call of it can get that far: scope and patterns fit, and no rule above decides it
+whatever the arguments are. What the rule's condition comes to for that tool is worked out here, once for all lints.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import cast
+
+import msgspec
+
+from mcp_guard import cel
+from mcp_guard.cel.parser import parse
+from mcp_guard.cel.paths import Path, paths
+from mcp_guard.cel.pruning import pruned
+from mcp_guard.cel.syntax import Node
+from mcp_guard.cel.values import UNKNOWN, Unknown, Value
+from mcp_guard.policy.assembly import RuleEntry
+from mcp_guard.policy.catalog import ToolDefinition
+from mcp_guard.policy.declarations import Declarations
+from mcp_guard.policy.diagnostics import Place
+from mcp_guard.policy.globs import Glob
+from mcp_guard.policy.input_schema import Found, Segments, Shape, find
+from mcp_guard.policy.lints.scopes import Cell, decides_all_of, is_unconditional
+from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.selectors import selector
+from mcp_guard.policy.situation import offer
+from mcp_guard.policy.spans import offset_of
+from mcp_guard.policy.tree import Scalar
+from mcp_guard.policy.values import Json
+
+Outcome = bool | Unknown | None
+"""What a condition comes to: always true, always false, open (`UNKNOWN`), or None: it can never be evaluated."""
+
+ARGUMENTS = ("request", "args")
+OBJECT, BOOLEAN = frozenset(("object",)), frozenset(("boolean",))
+MOST_COMBINATIONS = 64  # of what the arguments that a condition reads may be
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """Stands for the value of an argument that is left out."""
+
+
+ABSENT = Absent()
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A tool of the catalog, and its arguments."""
+
+    server: str
+    tool: ToolDefinition
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        """The tool as people read it: `github/create_issue`."""
+        return f"{self.server}/{self.tool.name}"
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """A rule's condition before one tool. `tree` is what of it this tool's calls decide, `reads` the paths within the
+    arguments that are read there; `outcomes` what it comes to where the arguments are those that the tool has, with and
+    without those that may be left out.
+    """
+
+    target: Target
+    tree: Node
+    reads: tuple[Path, ...]
+    outcomes: frozenset[Outcome]
+
+
+class Subject:
+    """One active rule, with what the catalog knows of the tools that it is for."""
+
+    def __init__(self, entry: RuleEntry, rule: Rule, declared: Declarations, targets: Sequence[Target]) -> None:
+        self.entry = entry
+        self.rule = rule
+        self.declared = declared
+        self.targets = tuple(targets)
+
+    @cached_property
+    def tree(self) -> Node | None:
+        """The condition's syntax tree."""
+        return parse(self.rule.condition.source) if self.rule.condition is not None else None
+
+    @cached_property
+    def sights(self) -> tuple[Sight, ...]:
+        """The condition before each tool; without those that it rules out by what it says of server and tool."""
+        return tuple(self._sights()) if self.tree is not None else ()
+
+    def _sights(self) -> Iterator[Sight]:
+        assert self.tree is not None
+        looks_at_tool = any(path.segments[0] == "mcp" for path in paths(self.tree))
+        tree = self.tree
+        for target in self.targets:
+            if looks_at_tool:
+                tree = pruned(self.tree, facts(self.declared, target))
+                if self.outcome(facts(self.declared, target)) is False:
+                    continue
+            reads = argument_paths(tree)
+            yield Sight(target, tree, reads, frozenset(self._outcomes(target, reads)))
+
+    def _outcomes(self, target: Target, reads: Sequence[Path]) -> Iterator[Outcome]:
+        """What the condition comes to for each combination of what its arguments may be, as far as the schema tells."""
+        told = {path: found for read in reads if (found := find(target.shape, path := inside_arguments(read))).declared}
+        paths = [path for path in told if None not in path]
+        for options in (_values, _presence):
+            each = [options(told[path]) for path in paths]
+            if prod(map(len, each)) <= MOST_COMBINATIONS:
+                for combination in product(*each):
+                    given = dict(zip(paths, combination, strict=True))
+                    yield self.outcome(facts(self.declared, target, given))
+                return
+        yield UNKNOWN
+
+    def outcome(self, known: Mapping[str, Value]) -> Outcome:
+        """What the condition comes to where no more than this is known."""
+        condition = self.rule.condition
+        if condition is None:
+            return True
+        try:
+            return condition.partial(known)
+        except cel.EvaluationError:
+            return None
+
+    def place(self, at: int, length: int = 1) -> Place:
+        """The place in the file of what stands at an offset of the condition."""
+        assert self.rule.condition is not None
+        node, text = self.entry.node("when"), self.entry.tree.text
+        before = self.rule.condition.source[:at]
+        line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
+        start = offset_of(text, node, line, column) if isinstance(node, Scalar) else node.start
+        return text.place(start, min(start + length, node.end))
+
+
+def subjects(
+    entries: Sequence[tuple[RuleEntry, Rule]], declared: Declarations, every: Sequence[Target]
+) -> list[Subject]:
+    """The active rules, each with the tools whose calls come to it."""
+    found: list[Subject] = []
+    above: list[Rule] = []
+    for entry, rule in entries:
+        if rule.status != "active":
+            continue
+        own = [one for one in every if "tool" in rule.about and fits(rule, one, declared)]
+        targets = [one for one in own if not _settled_above(rule, one, above, declared)]
+        found.append(Subject(entry, rule, declared, targets))
+        if is_unconditional(rule):
+            above.append(rule)
+    return found
+
+
+def fits(rule: Rule, target: Target, declared: Declarations) -> bool:
+    """Whether a rule's servers and tools fit this tool."""
+    return fits_server(rule, target.server, declared) and fits_tool(rule, target.server, target.tool.name, declared)
+
+
+def fits_server(rule: Rule, server: str, declared: Declarations) -> bool:
+    """Whether a rule's servers fit this one."""
+    if rule.scope.servers is None:
+        return True
+    tags = declared.server(server).tags
+    own = {("name", server), *(("tag", tag) for tag in tags)}
+    return any(selector("servers", entry) in own for entry in rule.scope.servers)
+
+
+def fits_tool(rule: Rule, server: str, tool: str, declared: Declarations) -> bool:
+    """Whether a rule's tools fit this one."""
+    if rule.scope.tools is None:
+        return True
+    return any(entry_fits(entry, server, tool, declared) for entry in rule.scope.tools)
+
+
+def entry_fits(entry: str, server: str, tool: str, declared: Declarations) -> bool:
+    """Whether one entry of a rule's tools fits this one."""
+    kind, value = selector("tools", entry)
+    if kind == "pattern":
+        return Glob.of(value).matches(tool)
+    return (kind, value) in offer(declared, server, "tool", tool).selectors
+
+
+def _settled_above(rule: Rule, target: Target, above: Sequence[Rule], declared: Declarations) -> bool:
+    """Whether a rule above decides every call of this tool that this rule is for."""
+    cell = Cell(rule.scope.agents, rule.scope.users, rule.scope.groups, None, None)
+    return any(fits(one, target, declared) and decides_all_of(one, cell, declared, but_offers=True) for one in above)
+
+
+Given = Mapping[Segments, Value | Absent]
+"""Values of arguments, by path; `ABSENT` for one that is left out."""
+
+
+def _values(found: Found) -> Sequence[Value | Absent]:
+    """What an argument may be: its choices where they are few, else something unknown; and absent where it may be."""
+    shape = found.shape
+    choices: Sequence[Json] | None = None if shape is None else shape.choices
+    if choices is None and shape is not None and shape.types == BOOLEAN:
+        choices = (False, True)
+    values: list[Value | Absent] = [UNKNOWN] if choices is None else [*choices]
+    return values if found.always else [*values, ABSENT]
+
+
+def _presence(found: Found) -> Sequence[Value | Absent]:
+    """Whether an argument is there, and nothing of what it is."""
+    return [UNKNOWN] if found.always else [UNKNOWN, ABSENT]
+
+
+def facts(declared: Declarations, target: Target, given: Given | None = None) -> dict[str, Value]:
+    """What a condition knows of a tool before who calls it is known. Where some arguments are `given`, it also knows
+    which others there are.
+    """
+    server = declared.server(target.server)
+    own = {"id": server.slug, "name": server.name or server.slug, "slug": server.slug, "tags": list(server.tags)}
+    tool = offer(declared, target.server, "tool", target.tool.name).facts
+    known = UNKNOWN if given is None or target.shape.open else _known(target.shape, given, ())
+    return cast("dict[str, Value]", {"mcp": {**own, "tool": tool}, "request": {"args": known}})
+
+
+def _known(shape: Shape, given: Given, path: Segments) -> Value:
+    """An object of which the names are known, as far down as the schema says so, with the values that are given."""
+    members: dict[str, Value] = {}
+    for name, inner in shape.fields.items():
+        here = (*path, name)
+        value = given.get(here, UNKNOWN)
+        if not isinstance(value, Absent):
+            is_told = value is UNKNOWN and inner.fields and not inner.open and inner.types == OBJECT
+            members[name] = _known(inner, given, here) if is_told else value
+    return members
+
+
+def argument_paths(tree: Node) -> tuple[Path, ...]:
+    """The paths within `request.args` that an expression reads, and no prefix of another one."""
+    found = [path for path in paths(tree) if path.segments[:2] == ARGUMENTS and len(path.segments) > 2]
+    return tuple(found)
+
+
+def inside_arguments(path: Path) -> Segments:
+    """A path from the arguments down."""
+    return path.segments[len(ARGUMENTS) :]
