@@ -11,7 +11,6 @@ import msgspec
 from mcp_guard.policy.diagnostics import Diagnostic, Place, PolicyError, Source
 from mcp_guard.policy.policy import Policy
 
-
 if TYPE_CHECKING:
     from mcp_guard.policy.assembly import RuleEntry
     from mcp_guard.policy.document import PolicyDocument

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.policy import Diagnostic, Place, PolicyError, Source, load, render
+from mcp_guard.policy.codes import WARNINGS
 from tests.policy.making import findings, source
 
 HERE = Path(__file__).parent / "golden"
@@ -24,7 +25,7 @@ def test_a_faulty_policy_is_explained(path: Path) -> None:
 
 
 def codes_in_the_code() -> set[str]:
-    texts = "\n".join(path.read_text() for path in PACKAGE.glob("*.py"))
+    texts = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     made = re.findall(
         r'(?:error|warning|unreadable|_whole_file|Fault|Diagnostic)\(\s*(?:source, |"error", |"warning", )?"([a-z-]+)"',
         texts,
@@ -36,6 +37,12 @@ def test_every_code_is_documented_and_every_documented_code_exists() -> None:
     section = DOCUMENTED.read_text().split("## Findings")[1].split("\n## ")[0]
     documented = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
     assert documented == codes_in_the_code()
+
+
+def test_the_documentation_says_of_each_warning_what_the_table_of_codes_says() -> None:
+    warnings = DOCUMENTED.read_text().split("| warning | means |")[1].split("\n\n")[0]
+    documented = re.findall(r"^\| `([a-z-]+)` \| (.+?) \|", warnings, re.MULTILINE)
+    assert documented == [(code, warning.means) for code, warning in WARNINGS.items()]
 
 
 def test_a_refused_policy_names_the_first_error_and_counts_the_rest() -> None:
