@@ -43,6 +43,11 @@ def offered(result: dict[str, Json]) -> dict[str, Json]:
     return _object(result.get("capabilities"))
 
 
+def client_capabilities(meta: dict[str, Json]) -> dict[str, Json]:
+    """The client's capabilities in a modern envelope."""
+    return _object(meta.get(CAPABILITIES_META))
+
+
 def server_of(discovered: dict[str, Json]) -> Json:
     """The serverInfo in a DiscoverResult."""
     return _implementation(_object(discovered.get("_meta")).get(SERVER_META))

@@ -12,7 +12,7 @@ from mcp_guard.gate.bridge.legacy_upstream import LegacyUpstream
 from mcp_guard.gate.bridge.link import Link
 from mcp_guard.gate.bridge.members import Members
 from mcp_guard.gate.bridge.names import Names
-from mcp_guard.gate.bridge.stage import Around, Seat, untold
+from mcp_guard.gate.bridge.stage import Around, Seat, unanswered
 from mcp_guard.gate.bridge.waiting import Waiting
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import INTERNAL_ERROR, METHOD_NOT_FOUND, RequestId
@@ -98,7 +98,7 @@ class Handshake(Around):
         """From now on the gate alone stands between the two."""
         outputs = self._gate.from_upstream(answer, now)
         if self._probe.own:
-            outputs = untold(outputs)
+            outputs = unanswered(outputs, self._probe.id)
         self._seat.stand(self._gate)
         return outputs + self._release(now)
 
@@ -113,7 +113,7 @@ class Handshake(Around):
         """As `Gate.upstream_exited`, and for what waits."""
         outputs = self._gate.upstream_exited(how, now)
         if self._probe.own:
-            outputs = untold(outputs)
+            outputs = unanswered(outputs, self._probe.id)
         return outputs + self._waiting.refuse(f"the MCP server behind mcp-guard {how}")
 
 

@@ -44,7 +44,7 @@ class LegacyUpstream(Around):
 
     def from_upstream(self, line: bytes, now: int) -> list[Output]:
         """A legacy upstream's line."""
-        outputs = self._do(self._link.asking.follow_up(now), now)
+        outputs = self._do(self._link.follow_up(now), now)
         elements = [line]
         if self._link.initialized.get("protocolVersion") == BATCH_PROTOCOL and line.lstrip()[:1] == b"[":
             elements = members.read_elements(line) or [line]
@@ -63,13 +63,15 @@ class LegacyUpstream(Around):
             self._link.errands.revert(errand)
         elif errand is not None:
             self._link.errands.drop(errand)
+        elif self._link.subscriptions.end(admitted.request_id) is not None:
+            self._link.after_row.pop(admitted.request_id, None)
         return self._gate.refuse(admitted, reason)
 
     def tick(self, now: int) -> list[Output]:
         """Questions that nobody answered are given up; acknowledgments that waited long enough are sent."""
         link = self._link
         outputs = self._carry(self._gate.tick(now), now)
-        steps = link.asking.follow_up(now) + link.acknowledge(now)
+        steps = link.follow_up(now) + link.acknowledge(now)
         for errand in link.errands.overdue(now):
             steps += link.asking.give_up(errand)
         return outputs + self._do(steps, now)

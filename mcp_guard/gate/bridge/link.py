@@ -33,9 +33,10 @@ class Link:
         self.subscriptions = Subscriptions(self.offered)
         self.level: int | None = None  # the rank of the log level that the upstream was told
         self.related: RequestId | None = None  # the request on whose stream the line at hand came, where that is known
+        self.after_row: dict[RequestId, list[Step]] = {}  # what may go once the row of that request is written
         self._own: dict[RequestId, Callable[[Members], None]] = {}
 
-    def ask(self, method: str, params: object, answered: Callable[[Members], None] | None = None) -> Step:
+    def ask(self, method: str, params: object, answered: Callable[[Members], None] | None = None) -> Forward:
         """A request of the bridge's own, never a call; `answered` hears of the answer."""
         request_id = self._names.next()
         self._own[request_id] = answered or _ignore
@@ -48,6 +49,11 @@ class Link:
         if own is not None:
             own(message)
         return own is not None
+
+    def follow_up(self, now: int) -> list[Step]:
+        """What had to wait until the row of a request was written: to be done in any later turn but a client's."""
+        waiting, self.after_row = self.after_row, {}
+        return [step for steps in waiting.values() for step in steps] + self.asking.follow_up(now)
 
     def acknowledge(self, now: int) -> list[Step]:
         """The acknowledgments of subscriptions that can be sent now."""

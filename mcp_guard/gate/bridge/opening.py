@@ -11,12 +11,12 @@ one of their own. A legacy client's do not: what it sends before it is answered 
 
 from mcp_guard.gate.bridge import eras, members
 from mcp_guard.gate.bridge.names import Names
-from mcp_guard.gate.bridge.stage import Around, Seat, untold
+from mcp_guard.gate.bridge.stage import Around, Seat, unanswered, untold
 from mcp_guard.gate.bridge.waiting import Waiting
 from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Forward, Output
+from mcp_guard.gate.outputs import Forward, Output, Reply
 
 SILENCE = 4_000_000  # microseconds after which an upstream that does not answer a probe is taken for a legacy one
 
@@ -105,7 +105,16 @@ class Opening(Around):
 
     def _modern_perhaps(self, refusal: bytes, now: int) -> list[Output]:
         """A legacy client with an upstream that refuses `initialize`."""
-        return self._same(refusal, now)
+        from mcp_guard.gate.bridge.discovery import Discovery
+
+        assert self._client is not None
+        answer = self._gate.from_upstream(refusal, now)
+        replies: list[Output] = [output for output in answer if isinstance(output, Reply)]
+        params = members.plain((members.read(self._said) or {}).get("params"))
+        initialize = self._client.id, params if isinstance(params, dict) else {}
+        discovery = Discovery(self._gate, self._names, self._seat, initialize, replies)
+        self._seat.stand(discovery)
+        return untold(answer) + discovery.begin(now)
 
     @property
     def _own(self) -> bool:
@@ -114,7 +123,7 @@ class Opening(Around):
 
     def _without_own(self, outputs: list[Output]) -> list[Output]:
         """Outputs without what answers a question of the guard's own."""
-        return untold(outputs) if self._own else outputs
+        return outputs if not self._own or self._watched is None else unanswered(outputs, self._watched)
 
     # The rest of the surface
 

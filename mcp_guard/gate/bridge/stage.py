@@ -5,6 +5,7 @@ The gate itself is a stage: the one of two sides of the same era. Every other is
 
 from typing import Protocol
 
+from mcp_guard.gate.bridge import members
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Reply
@@ -75,6 +76,16 @@ class Seat(Protocol):
     def client_said(self, line: bytes, now: int) -> list[Output]:
         """Give one line of the client's to whatever stage stands now."""
         ...
+
+
+def unanswered(outputs: list[Output], request_id: RequestId) -> list[Output]:
+    """Outputs without the answer to a request of the guard's own, which is not for the client."""
+    return [output for output in outputs if not (isinstance(output, Reply) and _answers(output.line, request_id))]
+
+
+def _answers(line: bytes, request_id: RequestId) -> bool:
+    message = members.read(line)
+    return message is not None and "method" not in message and members.id_of(message) == request_id
 
 
 def untold(outputs: list[Output]) -> list[Output]:

@@ -101,10 +101,14 @@ def _discover(link: Link, bound: Bound, now: int) -> list[Step]:
 def _listen(link: Link, bound: Bound, now: int) -> list[Step]:
     """Ask the upstream to watch the resources; acknowledge when it has answered for all of them."""
     uris = link.subscriptions.begin(bound.id, members.plain(bound.params.get("notifications")), now)
-    return [_watch(link, uri) for uri in uris] + link.acknowledge(now)
+    if not uris:
+        return [*bound.kept_back(), *link.acknowledge(now)]
+    first, *others = [_watch(link, uri) for uri in uris]
+    link.after_row[bound.id] = [*others]
+    return [bound.carrying(first.line)]
 
 
-def _watch(link: Link, uri: str) -> Step:
+def _watch(link: Link, uri: str) -> Forward:
     def answered(message: Members) -> None:
         link.subscriptions.answered(uri, honoured="result" in message)
 

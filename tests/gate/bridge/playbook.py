@@ -6,7 +6,7 @@ A `Book` is at the very beginning. `modern_book` is a modern client whose legacy
 
 from mcp_guard.gate import Admitted, Denied
 from mcp_guard.gate.bridge import Bridged
-from tests.gate.playbook import ALLOW_ALL, FILES_TOOLS, META, Playbook, Turn, request, result, tool
+from tests.gate.playbook import ALLOW_ALL, FILES_TOOLS, META, Playbook, Turn, notification, request, result, tool
 
 KEY = bytes(range(32))
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -72,3 +72,16 @@ def ask(request_id: object, method: str = "elicitation/create", **params: object
         params = {"message": "Which?", "requestedSchema": {"type": "object", "properties": {}}}
     return request(request_id, method, **params)
 
+
+def legacy_book(
+    policy: str = ALLOW_ALL, able: dict = ABLE, *, version: str = "2025-11-25", capabilities: dict | None = None
+) -> Book:
+    """A legacy client, with a modern upstream whose tools are listed. The handshake is done, the guard listens."""
+    book = Book(policy)
+    client = {"name": "cursor", "version": "1"}
+    book.client(request(0, "initialize", protocolVersion=version, clientInfo=client, capabilities=able))
+    [probe] = book.upstream({"jsonrpc": "2.0", "id": 0, "error": NOT_FOUND}).upstream
+    [listing] = book.upstream(discovered(probe["id"], capabilities)).upstream
+    book.upstream(result(listing["id"], resultType="complete", tools=[tool(name) for name in FILES_TOOLS]))
+    book.listen = book.client(notification("notifications/initialized")).upstream
+    return book
