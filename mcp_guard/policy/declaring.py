@@ -37,13 +37,20 @@ def declarations(files: Sequence[Checked[PolicyDocument]], report: Report) -> De
 
 def settings(files: Sequence[Checked[PolicyDocument]], report: Report) -> Settings:
     """The settings that the files give, defaults for the rest."""
-    given: dict[str, str] = {}
+    given: dict[str, object] = {}
     for file in files:
         for name, value in msgspec.to_builtins(file.document.settings).items():
             if given.setdefault(name, value) != value:
                 place = file.tree.place(file.tree.find(("settings", name)))
-                report.error("conflicting-setting", f"`{name}` is `{given[name]}` in a file before this one", place)
+                report.error(
+                    "conflicting-setting", f"`{name}` is `{_written(given[name])}` in a file before this one", place
+                )
     return msgspec.structs.replace(Settings(), **given)
+
+
+def _written(value: object) -> str:
+    """A setting's value as it stands in a file."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _add_agents(agents: dict[str, Agent], section: Mapping[str, AgentSection]) -> None:

@@ -101,6 +101,14 @@ class SettingsSection(Section, frozen=True):
         ArgumentsKept | UnsetType,
         Meta(description="How arguments are kept in the audit log; `redacted` if left out."),
     ] = UNSET
+    require_verified: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether only agents with a credential may call anything; `false` if left out."),
+    ] = UNSET
+    require_grant: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether an agent may only call tools that were granted to it; `false` if left out."),
+    ] = UNSET
 
 
 class CallSection(Section, frozen=True, kw_only=True):

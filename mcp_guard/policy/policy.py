@@ -35,6 +35,9 @@ DENIED_WITHOUT_POLICY = Decision(
     "No policy is loaded, so every call is denied: start the guard with `--policy FILE`.",
 )
 
+NO_EXPANSION = Decision("deny", "default", None, "No policy rule allows any URI that this template could expand to.")
+COMPLETED = Decision("allow", "policy", None, "Arguments may be completed for whatever the agent is shown.")
+
 
 class Settings(msgspec.Struct, frozen=True):
     """How the guard behaves beyond the rules (policy file: `settings`)."""
@@ -43,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True):
     ungoverned_prompts: Literal["allow", "deny"] = "allow"
     ungoverned_resources: Literal["allow", "deny"] = "allow"
     audit_arguments: Literal["full", "redacted", "hashed", "none"] = "redacted"
+    require_verified: bool = False
+    require_grant: bool = False
 
 
 NOTHING_DECLARED = Declarations()
@@ -105,16 +110,27 @@ class Policy:
         """How a tool, prompt or resource is shown to this principal: what any arguments could reach. With `trace`, also
         each part.
         """
-        level = self._plan(principal, server, name, kind).course.level
-        if not trace:
-            return Visibility(level)
-        return Visibility(level, self._trace(self._standpoint(principal, server, kind), name, {}, None))
+        course = self._plan(principal, server, name, kind).course
+        falls_through = course.final.outcome == "deny" and course.final.decided_by == "default"
+        parts = self._trace(self._standpoint(principal, server, kind), name, {}, None) if trace else ()
+        return Visibility(course.level, parts, falls_through)
 
     def shows_template(self, principal: Principal, server: str, template: str) -> bool:
         """Whether a template of resources is shown to this principal: a URI that it could expand to may be allowed."""
         if "{" not in template:
             return self.preview(principal, server, template, kind="resource").level != "denied"
         return self._standpoint(principal, server, "resource").may_expand(template)
+
+    def decide_completion(self, call: Call) -> Decision:
+        """The decision on a request to complete arguments of a prompt, or of a template of resources (`name`): it may be
+        answered where the prompt or template is shown. `call` has no arguments.
+        """
+        if call.kind == "resource":
+            shown, hidden = self.shows_template(call.principal, call.server, call.name), NO_EXPANSION
+        else:
+            level = self.preview(call.principal, call.server, call.name, kind=call.kind).level
+            shown, hidden = level != "denied", self.decide(call)
+        return COMPLETED if shown else hidden
 
     def governs(self, principal: Principal, server: str, kind: OfferKind) -> bool:
         """Whether the policy has a say in what is of this kind, for this principal at this server. Where it has none,

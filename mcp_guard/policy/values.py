@@ -75,7 +75,10 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Visibility(msgspec.Struct, frozen=True):
-    """The outcome for one tool, prompt or resource at discovery: whether any arguments could let a call through."""
+    """The outcome for one tool, prompt or resource at discovery: whether any arguments could let a call through.
+    `falls_through` says that with some arguments no rule matches, so that it is denied by default.
+    """
 
     level: VisibilityLevel
     trace: tuple[RuleTrace, ...] = ()
+    falls_through: bool = False

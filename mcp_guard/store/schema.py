@@ -10,6 +10,7 @@ about a second. Indexes cover rare events only.
 import sqlite3
 
 from mcp_guard.store.errors import StoreError
+from mcp_guard.store.registry.tables import REGISTRY
 
 APPLICATION_ID = 0x6D637067  # "mcpg", in the file's header: what `file` and we know the database by
 
@@ -117,9 +118,9 @@ _CATALOG = (
 )
 
 # What leads from each version to the next. A version that was ever released is never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS), _CATALOG)
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS), _CATALOG, REGISTRY)
 VERSION = len(MIGRATIONS)
-SINCE_EVENTS, SINCE_CATALOG = 1, 2  # the versions that brought the audit log, and the catalog of tools
+SINCE_EVENTS, SINCE_CATALOG, SINCE_REGISTRY = 1, 2, 3  # the versions that brought the log, the catalog, the registry
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:

@@ -93,7 +93,7 @@ def test_an_older_log_is_brought_up_to_date_with_all_its_rows(path: Path, monkey
     store.close()
     steps = (
         *schema.MIGRATIONS,
-        ("CREATE TABLE agents (id TEXT)", "INSERT INTO agents SELECT DISTINCT agent FROM events"),
+        ("CREATE TABLE guests (id TEXT)", "INSERT INTO guests SELECT DISTINCT agent FROM events"),
     )
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
@@ -101,7 +101,7 @@ def test_an_older_log_is_brought_up_to_date_with_all_its_rows(path: Path, monkey
     store.record([decided(5)])
     store.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT * FROM agents").fetchall() == [("claude-code",)]
+        assert connection.execute("SELECT * FROM guests").fetchall() == [("claude-code",)]
         assert connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
     connection.close()
     assert len(ids(path)) == 6
@@ -112,14 +112,14 @@ def test_a_migration_that_fails_leaves_the_older_log_as_it_was(path: Path, monke
     store.record([decided()])
     store.close()
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("CREATE TABLE agents (id TEXT)", "NONSENSE")))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("CREATE TABLE guests (id TEXT)", "NONSENSE")))
         patch.setattr(schema, "VERSION", schema.VERSION + 1)
         refused(path)
     store = Store.open(str(path))
     store.record([decided(2)])
     store.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'agents'").fetchall() == []
+        assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'guests'").fetchall() == []
     connection.close()
     assert ids(path) == ["conn-1", "conn-2"]
 
@@ -246,7 +246,7 @@ from mcp_guard.store import Store, StoreError
 from tests.store.making import decided
 store = Store.open(sys.argv[1])
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, most))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, most))
 kept, number = [], 0
 try:
     while True:

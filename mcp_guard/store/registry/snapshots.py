@@ -1,0 +1,82 @@
+"""The registry as a decision needs it: its version, and how one agent stands in it. Reads only.
+
+Both are cheap: the version is one page, an agent's snapshot a handful of indexed rows, however many agents there are.
+"""
+
+import json
+import sqlite3
+from datetime import datetime
+
+from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override, Snapshot
+from mcp_guard.store.registry import windows
+
+_VERSION = "SELECT version FROM registry"
+_AGENT = "SELECT status, risk, tags, eval_minimum FROM agents WHERE slug = ?"
+_GRANTS = "SELECT id, pattern, effect, expires_at, reason FROM grants WHERE agent = ? ORDER BY granted_at, id"
+_OVERRIDES = """
+    SELECT id, pattern, effect, expires_at, reason, brake FROM overrides
+    WHERE agent = ? OR agent IS NULL ORDER BY created_at, id
+"""
+_BUDGETS = """
+    SELECT budgets.id, window, unit, budgets.amount, coalesce(spending.began, 0), coalesce(spending.amount, 0)
+    FROM budgets LEFT JOIN spending USING (agent, window, unit) WHERE agent = ? AND enforced ORDER BY window
+"""
+_LATEST = "SELECT pass_rate, suite FROM evals WHERE agent = ? ORDER BY recorded_at DESC, id DESC LIMIT 1"
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The registry's version now. Raises sqlite3.Error."""
+    return connection.execute(_VERSION).fetchone()[0]
+
+
+def snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
+    """How this agent stands at `now` (microseconds since the epoch), all of it at one moment. Raises sqlite3.Error."""
+    connection.execute("BEGIN")
+    try:
+        return _snapshot(connection, agent, now)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
+    status, risk, tags, minimum = connection.execute(_AGENT, (agent,)).fetchone() or ("active", "medium", "[]", None)
+    grants = connection.execute(_GRANTS, (agent,)).fetchall()
+    overrides = connection.execute(_OVERRIDES, (agent,)).fetchall()
+    return Snapshot(
+        agent,
+        version(connection),
+        now,
+        status=status,
+        risk=risk,
+        tags=tuple(json.loads(tags)),
+        grants=tuple(
+            Grant(made, pattern, effect, moment(expires), reason) for made, pattern, effect, expires, reason in grants
+        ),
+        overrides=tuple(
+            Override(made, pattern, effect, moment(expires), reason, bool(brake))
+            for made, pattern, effect, expires, reason, brake in overrides
+        ),
+        budgets=_budgets(connection, agent, now),
+        eval_gate=None if minimum is None else _eval_gate(connection, agent, minimum),
+    )
+
+
+def _budgets(connection: sqlite3.Connection, agent: str, now: int) -> tuple[Budget, ...]:
+    found: list[Budget] = []
+    for made, window, unit, amount, began, spent in connection.execute(_BUDGETS, (agent,)):
+        start, end = windows.around(window, now)
+        found.append(Budget(made, window, unit, amount, spent if began == start else 0.0, end))
+    return tuple(found)
+
+
+def _eval_gate(connection: sqlite3.Connection, agent: str, minimum: float) -> EvalGate:
+    latest = connection.execute(_LATEST, (agent,)).fetchone()
+    return EvalGate(minimum) if latest is None else EvalGate(minimum, latest[0], latest[1])
+
+
+def moment(text: str | None) -> int | None:
+    """A time as the tables hold it, as microseconds since the epoch."""
+    if text is None:
+        return None
+    since = datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
