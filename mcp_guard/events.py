@@ -15,6 +15,10 @@ EventType = Literal[
     "tools.listed",  # the upstream's tools, as the guard learned them; data: tools by name and hash
     "tool.decided",  # one call judged; committed before the call is forwarded; data: arguments, message id, mode
     "tool.completed",  # its answer; data: decision id, duration_us, is_error, bytes
+    "prompt.decided",  # the same for what is asked of a prompt that the policy has a say in; data: method, too
+    "prompt.completed",
+    "resource.decided",  # and of a resource
+    "resource.completed",
     "tool.changed",  # a tool that was listed before came back different; data: hashes, fields that differ
     "message.rejected",  # what could not be parsed, or broke JSON-RPC; data: from, reason, bytes
     "upstream.exited",  # data: status, signal, how
@@ -28,7 +32,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `id` is unique in the log: the connection's id, a dash, and a running number, so no randomness is spent on a call.
     `ts` is microseconds since the Unix epoch, UTC. `data` is plain JSON data; a `msgspec.Raw` in it is JSON text that
-    the guard itself encoded. Columns that do not apply are None.
+    the guard itself encoded. Columns that do not apply are None. In events about prompts and resources `tool` holds
+    the name or URI.
     """
 
     id: str

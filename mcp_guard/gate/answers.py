@@ -4,26 +4,63 @@ Shapes follow the revision that the request was made in: a modern result (2026-0
 does not. Texts are written for a model to act on and hold no argument values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mcp_guard.gate.messages import INVALID_PARAMS, RequestId
 from mcp_guard.gate.wire import encode
-from mcp_guard.policy.values import Decision, Json
+from mcp_guard.policy.values import Decision, Json, OfferKind
 
 DECISION_META = "dev.mcp-guard/decision"
 MAX_TTL_MS = 30_000  # how long a client may show a list that a new policy has narrowed (2026-07-28, "Caching")
 _LONGEST_NAME = 200
 
+DENIED = -31403  # of the guard's own; the protocol leaves codes outside -32768 … -32000 to applications
+LEGACY_NOT_FOUND = -32002  # a resource, until 2025-11-25; -32602 since then
+LISTS: Mapping[OfferKind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
+_DOING: Mapping[OfferKind, str] = {"tool": "Calling", "prompt": "Getting the prompt", "resource": "Reading"}
 
-def error(request_id: RequestId | None, code: int, message: str) -> bytes:
+
+def error(request_id: RequestId | None, code: int, message: str, data: Mapping[str, Json] | None = None) -> bytes:
     """A JSON-RPC error response (section 5.1); `request_id` None where the request's id could not be read."""
-    return encode({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}})
+    members: dict[str, object] = {"code": code, "message": message}
+    if data is not None:
+        members["data"] = data
+    return encode({"jsonrpc": "2.0", "id": request_id, "error": members})
 
 
 def unknown_tool(request_id: RequestId, name: str) -> bytes:
     """The error for a tool that is not there, which is also what a hidden one looks like (MCP, "Tools": errors)."""
-    shown = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
-    return error(request_id, INVALID_PARAMS, f"Unknown tool: {shown}")
+    return error(request_id, INVALID_PARAMS, f"Unknown tool: {_short(name)}")
+
+
+def not_there(request_id: RequestId, kind: OfferKind, name: str, *, modern: bool) -> bytes:
+    """The error for a prompt or resource that is not there, which is also what a hidden one looks like (MCP, "Prompts"
+    and "Resources": error handling).
+    """
+    if kind == "prompt":
+        return error(request_id, INVALID_PARAMS, f"Unknown prompt: {_short(name)}")
+    code = INVALID_PARAMS if modern else LEGACY_NOT_FOUND
+    return error(request_id, code, "Resource not found", {"uri": name})
+
+
+def denied_offer(request_id: RequestId, kind: OfferKind, name: str, decision: Decision, decision_id: str) -> bytes:
+    """A denied prompt or resource: an error with what a model can act on, and the decision's id in the audit log."""
+    doing = f"{_DOING[kind]} {_short(name)}"
+    if decision.outcome == "require_approval":
+        head = f"{doing} needs a person's approval, and none was given."
+    else:
+        head = f"{doing} was denied by policy."
+    return error(request_id, DENIED, _sentences(head, decision), {DECISION_META: decision_id})
+
+
+def guard_failure(request_id: RequestId, reason: str, decision_id: str) -> bytes:
+    """The error for a prompt or resource where the guard itself could not do its work."""
+    text = f"This request was denied because the guard could not do its work: {reason}"
+    return error(request_id, DENIED, text, {DECISION_META: decision_id})
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 
 def denial(request_id: RequestId, text: str, decision_id: str, *, modern: bool) -> bytes:
@@ -44,6 +81,10 @@ def denial_text(tool: str, decision: Decision) -> str:
         head = f"This call of {tool} needs a person's approval, and none was given."
     else:
         head = f"This call of {tool} was denied by policy."
+    return _sentences(head, decision)
+
+
+def _sentences(head: str, decision: Decision) -> str:
     parts = [head, decision.reason, decision.message or ""]
     return " ".join(part.strip() for part in parts if part.strip())
 
@@ -53,22 +94,32 @@ def guard_failure_text(tool: str, reason: str) -> str:
     return f"This call of {tool} was denied because the guard could not do its work: {reason}"
 
 
-def announce_list_changes(result: dict[str, Json]) -> bool:
-    """Add `tools.listChanged` to the capabilities of an InitializeResult or DiscoverResult, in place.
-
-    The guard sends that notification itself when the policy changes, so it has to be declared. Gives whether the
-    upstream has tools at all.
+def announce_list_changes(result: dict[str, Json], kinds: Iterable[OfferKind]) -> None:
+    """Add `listChanged` for these kinds to the capabilities of an InitializeResult or DiscoverResult, in place, as far
+    as the upstream has such a list. The guard sends that notification itself when the policy changes, so it has to be
+    declared.
     """
-    if not has_tools(result):
-        return False
-    result["capabilities"]["tools"]["listChanged"] = True  # pyright: ignore  (has_tools looked)
-    return True
+    for kind in kinds:
+        capability = _capability(result, kind)
+        if capability is not None:
+            capability["listChanged"] = True
+
+
+def announced(result: dict[str, Json]) -> frozenset[OfferKind]:
+    """The kinds of offers of which an InitializeResult or DiscoverResult says that their list may change."""
+    kinds: list[OfferKind] = [kind for kind in LISTS if (_capability(result, kind) or {}).get("listChanged") is True]
+    return frozenset(kinds)
 
 
 def has_tools(result: dict[str, Json]) -> bool:
     """Whether an InitializeResult or DiscoverResult says that the upstream has tools."""
+    return _capability(result, "tool") is not None
+
+
+def _capability(result: dict[str, Json], kind: OfferKind) -> dict[str, Json] | None:
     capabilities = result.get("capabilities")
-    return isinstance(capabilities, dict) and isinstance(capabilities.get("tools"), dict)
+    declared = capabilities.get(LISTS[kind]) if isinstance(capabilities, dict) else None
+    return declared if isinstance(declared, dict) else None
 
 
 def keep_private(result: dict[str, object]) -> None:
@@ -79,9 +130,9 @@ def keep_private(result: dict[str, object]) -> None:
     result["cacheScope"] = "private"
 
 
-def tools_changed(subscription: RequestId | None = None) -> bytes:
-    """`notifications/tools/list_changed`; tagged with the subscription it belongs to in the modern era."""
-    message: dict[str, object] = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+def list_changed(kind: OfferKind, subscription: RequestId | None = None) -> bytes:
+    """`notifications/tools/list_changed`, say; tagged with the subscription it belongs to in the modern era."""
+    message: dict[str, object] = {"jsonrpc": "2.0", "method": f"notifications/{LISTS[kind]}/list_changed"}
     if subscription is not None:
         message["params"] = {"_meta": {"io.modelcontextprotocol/subscriptionId": subscription}}
     return encode(message)

@@ -6,6 +6,7 @@ goes upstream is encoded from the very values that are judged.
 
 import msgspec
 
+from mcp_guard.events import Event
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
 from mcp_guard.gate.outputs import Admitted, Denied, Output
@@ -15,7 +16,7 @@ from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Call, Decision
 
 _UNLISTED = Decision("deny", "guard", None, "The upstream never listed a tool of this name.")
-_NEAR_NAMES = Decision(
+NEAR_NAMES = Decision(
     "deny", "guard", None, "An argument's name differs only in case from another's, so it could be read in two ways."
 )
 
@@ -78,7 +79,7 @@ def _decide(session: Session, call: ReadCall) -> Decision:
         if session.policy.settings.unlisted_tools == "deny":
             return _UNLISTED
     elif near_arguments(call.arguments, tool.declared):
-        return _NEAR_NAMES
+        return NEAR_NAMES
     return session.policy.decide(Call(session.client.principal, session.connection.server, call.tool, call.arguments))
 
 
@@ -93,15 +94,16 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
 
 
 def refuse(session: Session, admitted: Admitted, reason: str) -> Denied:
-    """Turn an admitted call into a denial, because its row could not be written: `reason` says why.
-
-    The event of the denial has the id of the one that could not be written.
-    """
+    """Turn an admitted call into a denial, because its row could not be written: `reason` says why."""
     entry = session.close(admitted.request_id)
     assert entry is not None, "an admitted call waits for its answer"
     event = admitted.event
     text = answers.guard_failure_text(entry.tool, reason)
     line = answers.denial(entry.id, text, event.id, modern=entry.modern)
+    return Denied(unrecorded(event, reason), answered(entry.id, entry.batch, line))
+
+
+def unrecorded(event: Event, reason: str) -> Event:
+    """The event of a denial in the place of one that could not be written, with its id."""
     data = {**event.data, "reason": reason, "forwarded": False}
-    denied = msgspec.structs.replace(event, decision="deny", decided_by="guard", rule=None, data=data)
-    return Denied(denied, answered(entry.id, entry.batch, line))
+    return msgspec.structs.replace(event, decision="deny", decided_by="guard", rule=None, data=data)

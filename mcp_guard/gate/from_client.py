@@ -6,7 +6,7 @@ encoding of what was read, unknown methods and members included.
 
 from collections.abc import Callable
 
-from mcp_guard.gate import answers, calls, listing
+from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
 from mcp_guard.gate.messages import (
@@ -17,8 +17,8 @@ from mcp_guard.gate.messages import (
     readable_id,
 )
 from mcp_guard.gate.outputs import Forward, Output
-from mcp_guard.gate.requests import Kind, Open, Request
-from mcp_guard.gate.session import Session, answered, replies
+from mcp_guard.gate.requests import Request
+from mcp_guard.gate.session import Session, answered, forward, replies
 from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 
@@ -109,41 +109,27 @@ def _initialize(session: Session, request: Request, now: int) -> list[Output]:
         raise MalformedError(INVALID_REQUEST, "initialize must not be part of a batch")
     if session.client.introduce(request.params.get("clientInfo"), None, session.policy):
         session.identity_changed()
-    return _open(session, request, "initialize", now)
+    return forward(session, request, "initialize", now)
 
 
 def _list(session: Session, request: Request, now: int) -> list[Output]:
-    return _open(session, request, "list", now)
+    return forward(session, request, "list", now)
 
 
 def _discover(session: Session, request: Request, now: int) -> list[Output]:
-    return _open(session, request, "discover", now)
-
-
-def _listen(session: Session, request: Request, now: int) -> list[Output]:
-    """`subscriptions/listen`: remember whether it wants to hear of tool changes (2026-07-28, "Subscriptions")."""
-    outputs = _open(session, request, "listen", now)
-    wanted = request.params.get("notifications")
-    session.open[request.id].wants_tool_changes = isinstance(wanted, dict) and wanted.get("toolsListChanged") is True
-    return outputs
+    return forward(session, request, "discover", now)
 
 
 def _pass(session: Session, request: Request, now: int) -> list[Output]:
     _refuse_near_method(request.method)
-    return _open(session, request, "other", now)
-
-
-def _open(session: Session, request: Request, kind: Kind, now: int) -> list[Output]:
-    """Send a request upstream as it was read, and wait for its answer."""
-    line = encode(request.message)
-    session.opened(Open(request.id, kind, now, request.modern, request.batch))
-    return [Forward(line)]
+    return forward(session, request, "other", now)
 
 
 def _refuse_near_method(method: str) -> None:
-    """Raise MalformedError for a method that a lenient reader could take for a call."""
-    if method.strip().casefold() == "tools/call":
-        raise MalformedError(INVALID_REQUEST, "the method differs only in case or spaces from tools/call")
+    """Raise MalformedError for a method that a lenient reader could take for one that is judged or filtered."""
+    near = method.strip().casefold()
+    if near in _JUDGED:
+        raise MalformedError(INVALID_REQUEST, f"the method differs only in case or spaces from {near}")
 
 
 # Notifications and responses
@@ -198,10 +184,19 @@ def _receive_response(session: Session, message: dict[str, Json], size: int, now
 _REQUESTS: dict[str, Callable[[Session, Request, int], list[Output]]] = {
     "initialize": _initialize,
     "server/discover": _discover,
-    "subscriptions/listen": _listen,
+    "subscriptions/listen": subscriptions.listen,
     "tools/call": _call,
     "tools/list": _list,
+    "prompts/get": offers.get_prompt,
+    "prompts/list": offer_lists.ask,
+    "resources/read": offers.read_resource,
+    "resources/subscribe": offers.read_resource,
+    "resources/list": offer_lists.ask,
+    "resources/templates/list": offer_lists.ask,
+    "completion/complete": offers.complete,
 }
+
+_JUDGED = frozenset(_REQUESTS) - {"initialize", "server/discover"}
 
 _NOTIFICATIONS: dict[str, Callable[[Session, bytes, dict[str, Json], int], list[Output]]] = {
     "notifications/cancelled": _cancelled,

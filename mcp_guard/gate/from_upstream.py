@@ -9,15 +9,15 @@ from typing import TypeGuard
 
 import msgspec
 
-from mcp_guard.gate import answers, calls, listing
+from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import INTERNAL_ERROR, MAX_ID_LENGTH, RequestId
 from mcp_guard.gate.outputs import Output, Record, Reply
+from mcp_guard.gate.pages import UnlistableError, filtered, read_page
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
-from mcp_guard.gate.tools import UnlistableError, read_page
 from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 
 
 class _Result(msgspec.Struct):
@@ -150,13 +150,31 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
     if head.result is msgspec.UNSET:
         return _passed(session, entry, seal(line))
     try:
-        page = read_page(line)
+        page = read_page(line, "tools")
         learned = session.tools.learn(page)
     except UnlistableError as error:
         failure = answers.error(entry.id, INTERNAL_ERROR, str(error))
         return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
-    filtered = seal(line) if session.observing else session.tools.filtered(page, learned.visible, modern=entry.modern)
-    return [*_passed(session, entry, filtered), *listing.changed(session, learned.changes, now)]
+    shown = seal(line) if session.observing else filtered(page, learned.visible, modern=entry.modern)
+    return [*_passed(session, entry, shown), *listing.changed(session, learned.changes, now)]
+
+
+def _offer_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """What an admitted request for a prompt or resource got."""
+    event = offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
+    return [*_passed(session, entry, passable(session, line)), Record(event)]
+
+
+def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """A list of prompts, resources or templates: only what this agent may see, on every page."""
+    if head.result is msgspec.UNSET or session.observing:
+        return _passed(session, entry, seal(line))
+    try:
+        shown = offer_lists.visible(session, entry, line)
+    except UnlistableError as error:
+        failure = answers.error(entry.id, INTERNAL_ERROR, str(error))
+        return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
+    return _passed(session, entry, shown)
 
 
 def _initialize_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
@@ -182,10 +200,11 @@ def _capabilities(session: Session, head: _Head, line: bytes) -> tuple[dict[str,
     result = message.get("result") if isinstance(message, dict) else None
     if not isinstance(result, dict):
         return None, passable(session, line)
+    session.has_tools = answers.has_tools(result)
     if session.observing:
-        session.has_tools = answers.has_tools(result)
         return result, seal(line)
-    session.has_tools = answers.announce_list_changes(result)
+    answers.announce_list_changes(result, [kind for kind in answers.LISTS if session.governs(kind)])
+    session.announces = answers.announced(result)
     return result, encode_slices(message)
 
 
@@ -210,14 +229,15 @@ def _tools_changed(session: Session, line: bytes, now: int) -> list[Output]:
 
 
 def _acknowledged(session: Session, line: bytes, now: int) -> list[Output]:
-    """The guard honours toolsListChanged itself where the upstream does not, so the acknowledgment says so."""
+    """The guard honours changes of lists itself where the upstream does not, so the acknowledgment says so."""
     message = decode(line)
     params = message.get("params") if isinstance(message, dict) else None
     agreed = params.get("notifications") if isinstance(params, dict) else None
     entry = session.open.get(_subscription(params)) if isinstance(params, dict) else None
-    if session.observing or entry is None or not entry.wants_tool_changes or not isinstance(agreed, dict):
+    honoured: list[OfferKind] = [kind for kind in entry.wants if session.governs(kind)] if entry is not None else []
+    if session.observing or not honoured or not isinstance(agreed, dict):
         return [Reply(passable(session, line))]
-    agreed["toolsListChanged"] = True
+    agreed.update({subscriptions.FLAGS[kind]: True for kind in honoured})
     return [Reply(encode_slices(message))]
 
 
@@ -225,6 +245,18 @@ def _subscription(params: dict[str, Json]) -> RequestId:
     meta = params.get("_meta")
     request_id = meta.get("io.modelcontextprotocol/subscriptionId") if isinstance(meta, dict) else None
     return request_id if isinstance(request_id, int | str) else ""
+
+
+def _resource_updated(session: Session, line: bytes, now: int) -> list[Output]:
+    """An update of a resource: not for an agent that may not read it, whatever was subscribed to and when."""
+    if session.governs("resource") and not session.observing:
+        message = decode(line)
+        params = message.get("params") if isinstance(message, dict) else None
+        uri = params.get("uri") if isinstance(params, dict) else None
+        if not isinstance(uri, str) or not offers.is_shown(session, "resource", uri):
+            return session.rejected("upstream", "an update of a resource that the agent may not read", len(line), now)
+        return [Reply(encode_slices(message))]
+    return [Reply(passable(session, line))]
 
 
 def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
@@ -236,7 +268,7 @@ def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
         session.asked.discard(request_id)
         entry = session.open.get(request_id)
         if entry is not None and entry.kind == "listen":
-            entry.wants_tool_changes = False
+            entry.wants = frozenset()
     return [Reply(passable(session, line))]
 
 
@@ -258,10 +290,13 @@ _ANSWERS: dict[str, Callable[[Session, Open, _Head, bytes, int], list[Output]]] 
     "listen": _answer,
     "other": _answer,
     "own_list": _own_list_answer,
+    "offer": _offer_answer,
+    "offers": _offers_answer,
 }
 
 _NOTIFICATIONS: dict[str, Callable[[Session, bytes, int], list[Output]]] = {
     "notifications/cancelled": _cancelled,
+    "notifications/resources/updated": _resource_updated,
     "notifications/subscriptions/acknowledged": _acknowledged,
     "notifications/tools/list_changed": _tools_changed,
 }

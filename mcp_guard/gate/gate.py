@@ -2,13 +2,14 @@
 
 A transport frames lines and gives them to `from_client` and `from_upstream`; what comes back it carries out in order
 (see `outputs`). Time comes in as microseconds since the epoch. The invariant: no call leaves here but as an `Admitted`,
-and only `calls.judge` makes one.
+and only `calls.judge` makes one; so it is with prompts and resources that the policy has a say in, which `offers` and
+`subscriptions` judge.
 """
 
 from typing import Literal
 
 from mcp_guard import __version__
-from mcp_guard.gate import answers, calls, from_client, from_upstream, listing
+from mcp_guard.gate import answers, calls, from_client, from_upstream, listing, offers
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Reply
@@ -16,6 +17,7 @@ from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
 from mcp_guard.policy import Policy
+from mcp_guard.policy.values import OfferKind
 
 
 class Gate:
@@ -47,7 +49,8 @@ class Gate:
 
     def refuse(self, admitted: Admitted, reason: str) -> Denied:
         """The row of an admitted call could not be written (`reason` says why, for the model): it is denied."""
-        return calls.refuse(self._session, admitted, reason)
+        of_tool = admitted.event.type == "tool.decided"
+        return (calls if of_tool else offers).refuse(self._session, admitted, reason)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
         """A line of the client's was longer than the limit (bytes) and has been thrown away."""
@@ -85,10 +88,12 @@ class Gate:
         return any(entry.held is not None for entry in self._session.open.values())
 
     def replace_policy(self, policy: Policy, now: int) -> list[Output]:
-        """A new policy is in force from the next call on: record it, and tell the client that its tools changed."""
+        """A new policy is in force from the next call on: record it, and tell the client that its lists changed."""
         session = self._session
+        kinds = _governed(session)
         session.replace_policy(policy)
-        return [self._policy_loaded(now), *([] if session.observing else self._tools_changed())]
+        changed = [] if session.observing else self._lists_changed({"tool", *kinds, *_governed(session)})
+        return [self._policy_loaded(now), *changed]
 
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]:
         """A new policy could not be taken; the old one stays in force."""
@@ -119,12 +124,21 @@ class Gate:
         data = {"files": policy.files, "rules": len(policy.rules), "version": __version__}
         return Record(self._session.recorder.event("policy.loaded", now, data))
 
-    def _tools_changed(self) -> list[Output]:
-        """The notification in the era of the client: to the session, or to each subscription that asked for it."""
+    def _lists_changed(self, kinds: set[OfferKind]) -> list[Output]:
+        """The notifications in the era of the client: to the session, or to each subscription that asked for them."""
         session = self._session
         if session.initialized:
-            return [Reply(answers.tools_changed())] if session.has_tools else []
-        return [Reply(answers.tools_changed(entry.id)) for entry in session.open.values() if entry.wants_tool_changes]
+            return [Reply(answers.list_changed(kind)) for kind in answers.LISTS if kind in kinds & session.announces]
+        return [
+            Reply(answers.list_changed(kind, entry.id))
+            for entry in session.open.values()
+            for kind in answers.LISTS
+            if kind in kinds & entry.wants
+        ]
+
+
+def _governed(session: Session) -> list[OfferKind]:
+    return [kind for kind in answers.LISTS if session.governs(kind)]
 
 
 def _failure(error: Exception) -> str:

@@ -17,6 +17,14 @@ RequestId = int | str
 
 ENVELOPE_MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 CALL_MEMBERS = frozenset({"name", "arguments", "_meta", "task", "inputResponses", "requestState"})
+PROMPT_MEMBERS = frozenset({"name", "arguments", "_meta", "inputResponses", "requestState"})
+RESOURCE_MEMBERS = frozenset({"uri", "_meta", "inputResponses", "requestState"})
+COMPLETION_MEMBERS = frozenset({"ref", "argument", "context", "_meta"})
+REFERENCE_MEMBERS = frozenset({"type", "name", "uri", "title"})
+LISTEN_MEMBERS = frozenset({"notifications", "_meta"})
+SUBSCRIBED_MEMBERS = frozenset(
+    {"toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"}
+)
 MAX_ID_LENGTH = 1024  # characters of a string id, digits of an integer one: ids are kept while a request is open
 
 

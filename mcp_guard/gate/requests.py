@@ -6,11 +6,12 @@ import msgspec
 
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 
-Kind = Literal["call", "list", "initialize", "discover", "listen", "own_list", "other"]
+Kind = Literal["call", "offer", "list", "offers", "initialize", "discover", "listen", "own_list", "other"]
 
-PASSED: frozenset[Kind] = frozenset(("call", "listen", "other"))  # what is answered by the upstream alone, unchanged
+PASSED: frozenset[Kind] = frozenset(("call", "offer", "listen", "other"))  # answered by the upstream alone, unchanged
+FILTERED: frozenset[Kind] = frozenset(("list", "offers"))  # of which the client gets only what it may see
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -48,4 +49,6 @@ class Open(msgspec.Struct):
     decision: str = ""  # the id of the event that admitted the call
     held: ReadCall | None = None
     cancelled: bool = False
-    wants_tool_changes: bool = False  # of a `subscriptions/listen`: it asked for toolsListChanged
+    offer: OfferKind = "tool"  # of an `offer`: whether it is of a prompt or a resource
+    method: str = ""  # of what is forwarded unjudged: `prompts/list`, say
+    wants: frozenset[OfferKind] = frozenset()  # of a `subscriptions/listen`: changes of which lists it asked for

@@ -10,12 +10,13 @@ from typing import Literal, cast
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.messages import INVALID_REQUEST, MalformedError, RequestId
-from mcp_guard.gate.outputs import Output, Record, Reply
+from mcp_guard.gate.outputs import Forward, Output, Record, Reply
 from mcp_guard.gate.recorder import Recorder
-from mcp_guard.gate.requests import Open
+from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
+from mcp_guard.gate.wire import encode
 from mcp_guard.policy import Policy
-from mcp_guard.policy.values import VisibilityLevel
+from mcp_guard.policy.values import OfferKind, VisibilityLevel
 
 MAX_OPEN = 65_536  # requests of one side that wait for an answer
 MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
@@ -35,6 +36,7 @@ class Session:
         self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
         self.initialized = False  # legacy: the client has sent `notifications/initialized`
         self.has_tools = True  # what the upstream's capabilities said; until then, perhaps
+        self.announces: frozenset[OfferKind] = frozenset()  # the lists of which it was declared that they may change
         self.announced = False  # an agent.connected event stands for what the client last said of itself
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
@@ -49,6 +51,10 @@ class Session:
     def _preview(self, tool: str) -> VisibilityLevel:
         return self.policy.preview(self.client.principal, self.connection.server, tool).level
 
+    def governs(self, kind: OfferKind) -> bool:
+        """Whether the policy in force has a say in the prompts or resources of this upstream, for this client."""
+        return self.policy.governs(self.client.principal, self.connection.server, kind)
+
     def own_id(self) -> str:
         """An id for a request of the guard's own. Connection ids are unguessable, so no client's id meets it."""
         self.own_requests += 1
@@ -57,7 +63,7 @@ class Session:
     def opened(self, entry: Open) -> None:
         """A request waits for its answer from now on."""
         self.open[entry.id] = entry
-        self.open_lists += 1 if entry.kind == "list" else 0
+        self.open_lists += 1 if entry.kind in FILTERED else 0
         if entry.batch is not None:
             entry.batch.expect(entry.id)
 
@@ -65,12 +71,12 @@ class Session:
         """The answer to a request came, or never will: it waits no longer. None where nobody waits under that id."""
         entry = self.open.pop(cast(RequestId, request_id), None)  # 1.0 finds 1, as they are equal
         if entry is not None:
-            self.open_lists -= 1 if entry.kind == "list" else 0
+            self.open_lists -= 1 if entry.kind in FILTERED else 0
         return entry
 
     def cancelled(self, entry: Open) -> None:
         """The client does not want the answer any more. It may come all the same, and is treated as ever then."""
-        entry.cancelled, entry.batch, entry.wants_tool_changes = True, None, False
+        entry.cancelled, entry.batch, entry.wants = True, None, frozenset()
         self._cancelled.append(entry.id)
         if len(self._cancelled) > MAX_CANCELLED:
             oldest = self.open.get(self._cancelled.popleft())
@@ -103,6 +109,13 @@ class Session:
         self.policy = self.recorder.policy = policy
         self.client.identify(policy)
         self.tools.forget_visibility()
+
+
+def forward(session: Session, request: Request, kind: Kind, now: int) -> list[Output]:
+    """Send a request upstream as it was read, and wait for its answer."""
+    line = encode(request.message)
+    session.opened(Open(request.id, kind, now, request.modern, request.batch, method=request.method))
+    return [Forward(line)]
 
 
 def answered(request_id: RequestId | None, batch: Batch | None, line: bytes) -> bytes | None:

@@ -9,34 +9,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from mcp_guard.gate import answers
 from mcp_guard.gate.catalog import Catalog, ChangedTool, label
+from mcp_guard.gate.pages import Page, UnlistableError, elements
 from mcp_guard.gate.wire import encode_slices
 from mcp_guard.policy.values import VisibilityLevel
 
 MEMO_PAGES, MEMO_BYTES = 4, 4 * 1024 * 1024  # how many pages are remembered, and how large ones
 MAX_PAGES = 1_000  # an upstream that never stops paging is cut off here
 LISTING_TIMEOUT = 30_000_000  # microseconds that an upstream has to answer one page of the guard's own listing
-
-_decode_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_any = msgspec.json.Decoder().decode
-
-
-_NOT_A_LIST = "the upstream's answer is not a list of tools"
-
-
-class UnlistableError(Exception):
-    """A `tools/list` answer that is an error or cannot be read as a list of tools. The text says which."""
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a `tools/list` result: the whole envelope, its result's members, and the tools among them."""
-
-    envelope: dict[str, msgspec.Raw]
-    result: dict[str, msgspec.Raw]
-    tools: msgspec.Raw
-    cursor: str | None
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -45,20 +25,6 @@ class Learned(msgspec.Struct, frozen=True):
     names: list[str]
     visible: bytes
     changes: list[ChangedTool]
-
-
-def read_page(line: bytes) -> Page:
-    """Read a `tools/list` response without decoding the tools. Raises UnlistableError."""
-    try:
-        envelope = _decode_envelope(line)
-        if "result" not in envelope:
-            raise UnlistableError("the upstream answered with an error")
-        result = _decode_envelope(envelope["result"])
-        tools = result["tools"]
-        cursor = _decode_any(result["nextCursor"]) if "nextCursor" in result else None
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError):
-        raise UnlistableError(_NOT_A_LIST) from None
-    return Page(envelope, result, tools, cursor if isinstance(cursor, str) else None)
 
 
 class Tools:
@@ -105,24 +71,20 @@ class Tools:
 
         Raises UnlistableError where its tools are no list.
         """
-        text = bytes(page.tools)
+        text = page.listed
         for version, known, learned in self._recent:
             if version == self.catalog.version and known == text:
                 return learned
-        learned = self._learn(text)
+        learned = self._learn(page)
         if len(text) <= MEMO_BYTES:
             self._recent.append((self.catalog.version, text, Learned(learned.names, learned.visible, [])))
         return learned
 
-    def _learn(self, text: bytes) -> Learned:
-        try:
-            definitions = _decode_elements(text)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            raise UnlistableError(_NOT_A_LIST) from None
+    def _learn(self, page: Page) -> Learned:
         names: list[str] = []
         visible: list[msgspec.Raw] = []
         changes: list[ChangedTool] = []
-        for definition in definitions:
+        for definition in elements(page):
             name, change = self.catalog.learn(definition)
             if name is None:
                 continue
@@ -132,15 +94,6 @@ class Tools:
             if self.visibility(name) != "denied":
                 visible.append(definition)
         return Learned(names, encode_slices(visible), changes)
-
-    def filtered(self, page: Page, visible: bytes, *, modern: bool) -> bytes:
-        """The page's line as the client gets it: the same envelope and members, only the visible tools."""
-        result: dict[str, object] = {**page.result, "tools": msgspec.Raw(visible)}
-        if modern:
-            if "ttlMs" in page.result:
-                result["ttlMs"] = _decode_any(page.result["ttlMs"])
-            answers.keep_private(result)
-        return encode_slices({**page.envelope, "result": result})
 
     # The guard's own listing: begin, one page after another, finish or fail.
 

@@ -50,7 +50,7 @@ def test_in_the_modern_era_each_subscription_that_asked_is_told_under_its_id():
     assert turn.client == [notification("notifications/tools/list_changed", _meta=meta)]
 
 
-@pytest.mark.parametrize("wanted", [{}, {"promptsListChanged": True}, {"toolsListChanged": "yes"}], ids=str)
+@pytest.mark.parametrize("wanted", [{}, {"resourceSubscriptions": []}, {"toolsListChanged": "yes"}], ids=str)
 def test_a_subscription_that_did_not_ask_is_not_told(wanted):
     assert listening(**wanted).policy(DENY_ALL).client == []
 

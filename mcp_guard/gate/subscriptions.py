@@ -1,0 +1,81 @@
+"""`subscriptions/listen` (2026-07-28, "Subscriptions"): what a client wants to hear of, and what of it it may.
+
+Resources that it may not read are taken out of the request; the upstream acknowledges the rest, which is how the
+protocol says that something is not honoured. Changes of the lists that the guard filters are announced by it, too.
+"""
+
+from mcp_guard.events import Event
+from mcp_guard.gate.messages import (
+    INVALID_PARAMS,
+    LISTEN_MEMBERS,
+    SUBSCRIBED_MEMBERS,
+    MalformedError,
+    refuse_near_names,
+)
+from mcp_guard.gate.offers import LONGEST_NAME, Asked, decided, recorded
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Record
+from mcp_guard.gate.requests import Open, Request
+from mcp_guard.gate.session import Session, forward
+from mcp_guard.gate.wire import encode
+from mcp_guard.policy.values import Json, OfferKind
+
+MOST_RESOURCES = 1_000  # in one subscription: each is a row of the log
+FLAGS: dict[OfferKind, str] = {
+    "tool": "toolsListChanged",
+    "prompt": "promptsListChanged",
+    "resource": "resourcesListChanged",
+}
+
+
+def listen(session: Session, request: Request, now: int) -> list[Output]:
+    """Forward the request, without the resources that this client may not read."""
+    wanted = request.params.get("notifications")
+    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    if session.governs("resource"):
+        refuse_near_names(request.params, LISTEN_MEMBERS, "parameter")
+        refuse_near_names(wanted if isinstance(wanted, dict) else {}, SUBSCRIBED_MEMBERS, "member")
+        if isinstance(wanted, dict) and uris is not None:
+            outputs = _narrowed(session, request, wanted, _uris(uris), now)
+            session.open[request.id].wants = wants(wanted)
+            return outputs
+    outputs = forward(session, request, "listen", now)
+    session.open[request.id].wants = wants(wanted)
+    return outputs
+
+
+def wants(wanted: Json) -> frozenset[OfferKind]:
+    """The lists of whose changes a filter asks to hear."""
+    return frozenset(kind for kind, flag in FLAGS.items() if isinstance(wanted, dict) and wanted.get(flag) is True)
+
+
+def _uris(given: Json) -> list[str]:
+    if not isinstance(given, list) or len(given) > MOST_RESOURCES:
+        raise MalformedError(INVALID_PARAMS, f"resourceSubscriptions must be a list of at most {MOST_RESOURCES} URIs")
+    uris = [uri for uri in given if isinstance(uri, str) and len(uri) <= LONGEST_NAME]
+    if len(uris) < len(given):
+        raise MalformedError(INVALID_PARAMS, f"resourceSubscriptions must be URIs of up to {LONGEST_NAME} characters")
+    return list(dict.fromkeys(uris))
+
+
+def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris: list[str], now: int) -> list[Output]:
+    """Judge each resource. The row of the last that is let through goes with the request, so that the rows of all of
+    them are committed before it is forwarded.
+    """
+    denials: list[Output] = []
+    rows: dict[str, Event] = {}
+    for uri in uris:
+        asked = Asked("resource", uri)
+        decision = decided(session, asked, session.policy.decide)
+        forwarded = decision.outcome == "allow" or session.observing
+        event = recorded(session, request, asked, decision, now, forwarded=forwarded)
+        if forwarded:
+            rows[uri] = event
+        else:
+            denials.append(Denied(event, None))
+    wanted["resourceSubscriptions"] = [*rows]
+    if not rows:
+        return [*denials, *forward(session, request, "listen", now)]
+    line = encode(request.message)
+    session.opened(Open(request.id, "listen", now, request.modern, request.batch))
+    *others, last = rows.values()
+    return [*denials, *map(Record, others), Admitted(last, line, request.id)]
