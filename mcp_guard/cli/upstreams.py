@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mcp_guard.config import Auth, HttpServer, ServerConfig, StdioServer
+from mcp_guard.errors import GuardError
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.references import resolve
 
@@ -63,9 +64,29 @@ def _transport(server: HttpServer, link: "Callable[[], Link]", limit: int, ends:
 
 def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) -> "Credentials | None":
     """How to prove oneself to the server; None where a header does, or nothing is to."""
-    if auth.kind == "none" or (auth.kind == "auto" and any(name.lower() == "authorization" for name in headers)):
+    proven = any(name.lower() == "authorization" for name in headers)
+    if auth.kind == "none" or (auth.kind == "auto" and proven):
         return None
-    return None
+    from mcp_guard.transports.oauth.client import Client
+    from mcp_guard.transports.oauth.login import Login
+    from mcp_guard.transports.oauth.vault import open_vault
+    from mcp_guard.transports.stdio import say
+
+    where = f"server {slug}"
+    if proven:
+        raise GuardError(f"{where}: an Authorization header and OAuth exclude each other", "Leave one of them out.")
+    if auth.kind == "client_credentials" and not (auth.client_id and auth.client_secret):
+        raise GuardError(
+            f"{where}: client credentials are an id and a secret", "Give --client-id and --client-secret '${VARIABLE}'."
+        )
+    client = Client(
+        url=url,
+        person=auth.kind != "client_credentials",
+        client_id=auth.client_id,
+        client_secret=resolve(auth.client_secret, f"{where}, client secret") if auth.client_secret else None,
+        scopes=auth.scopes,
+    )
+    return Login(client, open_vault(), say)
 
 
 _AFFIXES = ("www", "mcp", "api", "server")

@@ -67,19 +67,32 @@ class Link:
     ) -> aiohttp.ClientResponse:
         """Send a request; gives the response as soon as its head is here. The caller closes it.
 
-        Follows redirects within the origin. A refusal that the credentials can mend is mended once. Raises RemoteError.
+        Follows redirects within the origin. A refusal that the credentials can mend is mended. Raises RemoteError.
         """
         target = self.url if url is None else url
-        used = await self._credentials.authorization() if self._credentials else None
-        response = await self._request(method, target, headers, body, used)
-        if response.status in (401, 403) and self._credentials is not None:
-            challenge = ", ".join(response.headers.getall("WWW-Authenticate", []))
-            response.close()
-            if not await self._credentials.refused(response.status, challenge, used):
-                raise failures.of_status(target, response.status)
+        if self._credentials is None:
+            return await self._request(method, target, headers, body, None)
+        for last in (False, False, True):  # a token that has run out, then one that does not suffice
             used = await self._credentials.authorization()
             response = await self._request(method, target, headers, body, used)
+            if response.status not in (401, 403) or last:
+                break
+            challenge = ", ".join(response.headers.getall("WWW-Authenticate", []))
+            if not await self._mended(response, challenge, used):
+                break
         return response
+
+    async def _mended(self, response: aiohttp.ClientResponse, challenge: str, used: str | None) -> bool:
+        """Whether the credentials are others now, after a refusal. Raises RemoteError."""
+        assert self._credentials is not None
+        try:
+            mended = await self._credentials.refused(response.status, challenge, used)
+        except GuardError as error:
+            response.close()
+            raise failures.RemoteError(f"{error.message}. {error.hint}".rstrip(), response.status) from None
+        if mended:
+            response.close()
+        return mended
 
     async def _request(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, authorization: str | None

@@ -1,0 +1,145 @@
+"""Where tokens are kept between runs: the operating system's keyring where there is one, else a file of the user's own.
+
+The invariant: nobody but the user can read the file, at no moment of its life; nothing of its content is ever shown.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import msgspec
+
+_SERVICE = "mcp-guard"
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of one server: the SDK's models as JSON, None where there is none. `ends`: when the token does."""
+
+    server: str = ""
+    tokens: dict[str, Any] | None = None
+    ends: float | None = None
+    client: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None  # of the authorization server
+    resource: dict[str, Any] | None = None  # of the MCP server
+    authorization_server: str | None = None
+
+    @property
+    def authorization(self) -> str | None:
+        """The header that the token makes, if it can stand in one."""
+        token = self.tokens.get("access_token") if self.tokens else None
+        return f"Bearer {token}" if isinstance(token, str) and _TOKEN.fullmatch(token) else None
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether the token can be exchanged for a new one."""
+        return bool(self.tokens and self.tokens.get("refresh_token") and (self.client or self.metadata))
+
+
+NOTHING = Kept()
+
+
+class Vault(Protocol):
+    """Keeps one value for each server."""
+
+    def read(self, server: str) -> Kept:
+        """What is kept for the server at this URL; `NOTHING` where that is nothing, or cannot be read."""
+        ...
+
+    def write(self, server: str, kept: Kept) -> None:
+        """Keep this for a server from now on. Raises OSError or RuntimeError where that cannot be."""
+        ...
+
+
+class FileVault:
+    """A file for each server, in a directory of the user's own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self, server: str) -> Kept:
+        """Read the file, unless others may write or read it: then it is not believed."""
+        path = self._path(server)
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_uid != os.getuid() or status.st_mode & 0o077:
+                    return NOTHING
+                return _decode(file.read())
+        except OSError:
+            return NOTHING
+
+    def write(self, server: str, kept: Kept) -> None:
+        """Replace the file in one step; it is the user's own from its first byte."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(kept))
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path(server))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+
+    def _path(self, server: str) -> Path:
+        return self._directory / f"{sha256(server.encode()).hexdigest()[:32]}.json"
+
+
+class KeyringVault:
+    """The operating system's keyring. What it refuses is as if it were not there."""
+
+    def __init__(self, keyring: Any) -> None:
+        self._keyring = keyring
+
+    def read(self, server: str) -> Kept:
+        """Ask the keyring; it may ask the user to unlock it."""
+        try:
+            text = self._keyring.get_password(_SERVICE, server)
+        except Exception:  # its backends raise what they like
+            return NOTHING
+        return _decode(text.encode()) if isinstance(text, str) else NOTHING
+
+    def write(self, server: str, kept: Kept) -> None:
+        """Give it to the keyring. Raises RuntimeError."""
+        try:
+            self._keyring.set_password(_SERVICE, server, msgspec.json.encode(kept).decode())
+        except Exception as error:
+            raise RuntimeError(f"the keyring refused it ({type(error).__name__})") from None
+
+
+def open_vault(directory: Path | None = None) -> Vault:
+    """The keyring where there is one that works, else files in `directory` (None: the user's data directory)."""
+    if directory is None:
+        keyring = _keyring()
+        if keyring is not None:
+            return KeyringVault(keyring)
+        from platformdirs import user_data_path
+
+        directory = user_data_path("mcp-guard", appauthor=False) / "tokens"
+    return FileVault(directory)
+
+
+def _keyring() -> Any:
+    """The keyring's module, if it is installed and has a place of its own to keep secrets in."""
+    try:
+        import keyring  # pyright: ignore[reportMissingImports]  (optional: the `keyring` extra)
+
+        backend = cast(Any, keyring).get_keyring()
+        return keyring if backend.priority >= 1 else None  # pyright: ignore[reportUnknownVariableType]
+    except Exception:  # not installed, or a backend that fails where there is no desktop
+        return None
+
+
+def _decode(text: bytes) -> Kept:
+    try:
+        return msgspec.json.decode(text, type=Kept)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return NOTHING
