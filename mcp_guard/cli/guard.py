@@ -19,7 +19,8 @@ from mcp_guard.transports import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mcp_guard.gate import Connection, Gate, Output
+    from mcp_guard.gate import Connection, Output
+    from mcp_guard.gate.bridge import Bridged
     from mcp_guard.policy import Policy
 
 
@@ -80,10 +81,12 @@ def load_policy(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy
     return load([Source(path, text) for path, text in sources]) if files.paths else Policy.empty()
 
 
-def _gate(arguments: RunArguments, policy: "Policy", redaction_key: bytes) -> "Gate":
+def _gate(arguments: RunArguments, policy: "Policy", redaction_key: bytes) -> "Bridged":
     from mcp_guard.gate import Gate
+    from mcp_guard.gate.bridge import Bridged
 
-    return Gate(connection(arguments, arguments.server or server_slug(arguments.command), redaction_key), policy)
+    facts = connection(arguments, arguments.server or server_slug(arguments.command), redaction_key)
+    return Bridged(Gate(facts, policy), os.urandom(32))
 
 
 def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "Connection":
@@ -102,7 +105,7 @@ def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "C
     )
 
 
-def _reloader(gate: "Gate", files: PolicyFiles) -> "Callable[[int], list[Output]]":
+def _reloader(gate: "Bridged", files: PolicyFiles) -> "Callable[[int], list[Output]]":
     """What the pump asks before each call: a changed policy is read, and takes effect or is refused."""
 
     def reload(now: int) -> "list[Output]":

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-from mcp_guard.gate import Admitted, Denied, Forward, Gate, Output, Record, Reply
+from mcp_guard.gate import Admitted, Denied, Forward, Output, Record, Reply
+from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox, Oversized
 from mcp_guard.transports.ledger import Ledger
@@ -50,7 +51,7 @@ class Pump:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: Bridged,
         upstream: Upstream,
         ledger: Ledger,
         reload: Callable[[int], list[Output]],
