@@ -52,6 +52,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: Mapping[str, object] = {}
 
 
+class Judged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The row of a decision. Beside the row: the version of the `registry` that it was made under, where it was made
+    under one; and where the agent has a budget and the call goes on (`charged`), what the call costs in US dollars.
+    """
+
+    registry: int | None = None
+    charged: bool = False
+    usd: float = 0.0
+
+
 class ToolsListed(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The row of one complete listing. Beside the row, for the catalog of tools: the hash of each definition and the
     definition itself, as the upstream wrote it. They are no part of the row.

@@ -33,6 +33,12 @@ def insertion(rows: int) -> str:
     return f"INSERT INTO events ({COLUMNS}) VALUES " + ", ".join([_PLACES] * rows)
 
 
+def conditional_insertion(rows: int) -> str:
+    """The same, with one more parameter: the registry's version. Where that is another by now, no row is inserted."""
+    given = f"SELECT {_PLACES[1:-1]}" if rows == 1 else f"SELECT * FROM (VALUES {', '.join([_PLACES] * rows)})"
+    return f"INSERT INTO events ({COLUMNS}) {given} WHERE (SELECT version FROM registry) = ?"
+
+
 def row(event: Event) -> Row:
     """The columns of one event; `storable` where a text has a lone surrogate (SQLite raises UnicodeEncodeError).
 

@@ -142,6 +142,11 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("ROLLBACK")
 
 
+def registry_version(cursor: sqlite3.Cursor) -> int:
+    """The version of the registry now. Raises sqlite3.Error."""
+    return cursor.execute("SELECT version FROM registry").fetchone()[0]
+
+
 def version(connection: sqlite3.Connection, path: str) -> int:
     """The version of the schema in the file, 0 for an empty one. Raises StoreError where it is not ours to use."""
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -8,24 +8,24 @@ Checkpoints and retention are `maintenance`'s, on a thread of its own.
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mcp_guard.events import Event, ToolsListed
+from mcp_guard.governance import Snapshot
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
-from mcp_guard.store.rows import Row, insertion, row, storable
-from mcp_guard.store.schema import prepare
+from mcp_guard.store.rows import Row, row, storable
+from mcp_guard.store.schema import prepare, registry_version
+from mcp_guard.store.writing import Condition, condition, write
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
 _PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the lock for 10 µs, so ask again at once
 _LOOK_AGAIN = 0.005  # seconds for which the file at the path is taken to be the same
 _COMMIT = 5000  # bytes that a commit adds to the write-ahead log, beside its data
 _WAKE_AFTER = 4 << 20  # bytes written between two looks of the maintenance thread
-_PREPARED_ROWS = 8
-_INSERT = tuple(insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
 
 
 class Store:
@@ -55,25 +55,46 @@ class Store:
             store._maintenance.wake()
         return store
 
-    def record(self, events: Sequence[Event]) -> None:
-        """Commit one row for each event, all or none. Raises StoreError: then none is in the log.
+    def record(self, events: Sequence[Event]) -> Mapping[str, str]:
+        """Commit one row for each event, all or none. Raises StoreError or OutdatedError: then none is in the log.
 
-        The next call tries afresh: whatever was wrong with the file may have been mended.
+        Only a decision that would overdraw a budget is left out: gives those budgets, by the event's id. After a
+        failure the next call tries afresh: whatever was wrong with the file may have been mended.
         """
         if not events:
-            return
+            return {}
         cursor = self._sound_cursor()
         rows = [row(event) for event in events]
+        needs = condition(events)
         try:
-            _commit(cursor, rows)
+            overdrawn = write(cursor, rows, needs)
         except UnicodeEncodeError:
-            self._commit_later(cursor, [storable(one) for one in rows])
+            overdrawn = self._write_later(cursor, [storable(one) for one in rows], needs)
         except sqlite3.Error as error:
-            self._commit_later(cursor, rows, error)
+            overdrawn = self._write_later(cursor, rows, needs, error)
         self._written += _COMMIT + len(rows[-1][-1]) * len(rows)
         if self._written > _WAKE_AFTER:
             self._written = 0
             self._maintenance.wake()
+        return overdrawn
+
+    def registry_version(self) -> int:
+        """The registry's version now: another than before says that something was changed. Raises StoreError."""
+        cursor = self._sound_cursor()
+        try:
+            return registry_version(cursor)
+        except sqlite3.Error as error:
+            raise self._failed(cursor.connection, error) from error
+
+    def snapshot(self, agent: str, now: int) -> Snapshot:
+        """How an agent stands in the registry at `now` (microseconds since the epoch). Raises StoreError."""
+        from mcp_guard.store.registry.snapshots import snapshot
+
+        connection = self._sound_cursor().connection
+        try:
+            return snapshot(connection, agent, now)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
 
     def learn(self, listing: ToolsListed) -> None:
         """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
@@ -154,8 +175,10 @@ class Store:
         assert self._cursor is not None
         return self._cursor
 
-    def _commit_later(self, cursor: sqlite3.Cursor, rows: list[Row], error: sqlite3.Error | None = None) -> None:
-        """Try again while other writers are in the way, but not for long. Raises StoreError."""
+    def _write_later(
+        self, cursor: sqlite3.Cursor, rows: list[Row], needs: Condition, error: sqlite3.Error | None = None
+    ) -> Mapping[str, str]:
+        """Try again while other writers are in the way, but not for long. Raises StoreError, OutdatedError."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         pauses = iter(_PAUSES)
         while error is None or (result_code(error) == sqlite3.SQLITE_BUSY and time.monotonic() < deadline):
@@ -163,7 +186,7 @@ class Store:
                 time.sleep(next(pauses, _PAUSES[-1]))
             self._undo(cursor.connection)
             try:
-                return _commit(cursor, rows)
+                return write(cursor, rows, needs)
             except sqlite3.Error as again:
                 error = again
         raise self._failed(cursor.connection, error) from error
@@ -183,18 +206,6 @@ class Store:
                 connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 self._suspect = store_error(self.path, error)
-
-
-def _commit(cursor: sqlite3.Cursor, rows: list[Row]) -> None:
-    """One autocommitted statement where the rows fit in one, which is cheaper than BEGIN and COMMIT."""
-    if len(rows) == 1:
-        cursor.execute(_INSERT[0], rows[0])
-    elif len(rows) <= _PREPARED_ROWS:
-        cursor.execute(_INSERT[len(rows) - 1], [value for one in rows for value in one])
-    else:  # many events waited while the log could not be written
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.executemany(_INSERT[0], rows)
-        cursor.execute("COMMIT")
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -1,6 +1,5 @@
-"""The registry as a decision needs it: its version, and how one agent stands in it. Reads only.
-
-Both are cheap: the version is one page, an agent's snapshot a handful of indexed rows, however many agents there are.
+"""The registry as a decision needs it: how one agent stands in it. Reads only: a handful of indexed rows, however many
+agents there are.
 """
 
 import json
@@ -9,8 +8,8 @@ from datetime import datetime
 
 from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override, Snapshot
 from mcp_guard.store.registry import windows
+from mcp_guard.store.schema import registry_version
 
-_VERSION = "SELECT version FROM registry"
 _AGENT = "SELECT status, risk, tags, eval_minimum FROM agents WHERE slug = ?"
 _GRANTS = "SELECT id, pattern, effect, expires_at, reason FROM grants WHERE agent = ? ORDER BY granted_at, id"
 _OVERRIDES = """
@@ -22,11 +21,6 @@ _BUDGETS = """
     FROM budgets LEFT JOIN spending USING (agent, window, unit) WHERE agent = ? AND enforced ORDER BY window
 """
 _LATEST = "SELECT pass_rate, suite FROM evals WHERE agent = ? ORDER BY recorded_at DESC, id DESC LIMIT 1"
-
-
-def version(connection: sqlite3.Connection) -> int:
-    """The registry's version now. Raises sqlite3.Error."""
-    return connection.execute(_VERSION).fetchone()[0]
 
 
 def snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
@@ -44,7 +38,7 @@ def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
     overrides = connection.execute(_OVERRIDES, (agent,)).fetchall()
     return Snapshot(
         agent,
-        version(connection),
+        registry_version(connection.cursor()),
         now,
         status=status,
         risk=risk,

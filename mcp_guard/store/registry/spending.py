@@ -41,7 +41,7 @@ class Spent(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
 
 
-def charge(connection: sqlite3.Connection, agent: str, calls: int, usd: float, now: int) -> Spent:
+def charge(cursor: sqlite3.Cursor, agent: str, calls: int, usd: float, now: int) -> Spent:
     """Count `calls` and `usd` against every budget of the agent, all or none. To be called within a transaction.
 
     A budget of calls is never overdrawn. One of dollars may be, by the last call: what a call costs is known late.
@@ -49,9 +49,9 @@ def charge(connection: sqlite3.Connection, agent: str, calls: int, usd: float, n
     """
     due: list[tuple[object, ...]] = []
     alerts: list[Alert] = []
-    for budget, window, unit, limit, enforced, told in connection.execute(_BUDGETS, (agent,)).fetchall():
+    for budget, window, unit, limit, enforced, told in cursor.execute(_BUDGETS, (agent,)).fetchall():
         began, _ = windows.around(window, now)
-        before, alerted = connection.execute(_SPENT, (agent, window, unit, began)).fetchone() or (0.0, 0)
+        before, alerted = cursor.execute(_SPENT, (agent, window, unit, began)).fetchone() or (0.0, 0)
         spent = before + (calls if unit == "calls" else usd)
         if enforced and calls and (spent > limit if unit == "calls" else before >= limit):
             return Spent(overdrawn=budget)
@@ -59,5 +59,5 @@ def charge(connection: sqlite3.Connection, agent: str, calls: int, usd: float, n
         if told and share > alerted:
             alerts.append(Alert(budget, agent, window, unit, share, spent, limit))
         due.append((agent, window, unit, began, spent, max(share, alerted)))
-    connection.executemany(_SPEND, due)
+    cursor.executemany(_SPEND, due)
     return Spent(alerts=tuple(alerts))
