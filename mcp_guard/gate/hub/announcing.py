@@ -13,8 +13,16 @@ from mcp_guard.gate.hub.listen import FLAGS, tagged
 
 
 def arm_changed(desk: Desk, arm: Arm) -> None:
-    """A server has come or gone: what it offers is there, or is there no longer."""
-    changed(desk, [method for method, kinds in CHANGES.items() if arm.offers(kinds[0])])
+    """A server has come or gone, and with it what it offers: lists that the client has been given are others now.
+
+    A list that is just being fetched is in time for who waits for it, or is announced when it comes.
+    """
+    affected = [
+        method
+        for method, kinds in CHANGES.items()
+        if any(kind.method in desk.listed and kind.method not in arm.listings and arm.offers(kind) for kind in kinds)
+    ]
+    changed(desk, affected)
 
 
 def changed(desk: Desk, methods: Iterable[str]) -> None:

@@ -76,8 +76,8 @@ class Arm:
         self.standing: Standing = "idle"
         self.how = ""  # why it is down or refused; follows "the server …"
         self.down_since = 0
+        self.failing = False  # in its last life it ended before it was ready
         self.overdue = False  # it missed a deadline: nothing waits for it until it answers something
-        self.greet_by = 0
         self.capabilities: dict[str, Json] | None = None
         self.hello: dict[str, Json] | None = None  # its InitializeResult or DiscoverResult
         self.shelves: dict[str, Shelf] = {method: Shelf() for method in KINDS}

@@ -42,12 +42,16 @@ _LONGEST_HOW = 300
 
 
 class Open(msgspec.Struct):
-    """A request of the client's that waits for its answer; `slug`: whom it was sent to under its own id, if anyone."""
+    """A request of the client's that waits for its answer; `slug`: whom it was sent to under its own id, if anyone.
+
+    One that was cancelled before it was sent keeps its id taken until it would have been.
+    """
 
     id: RequestId
     method: str
     batch: Batch | None = None
     slug: str = ""
+    cancelled: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -58,10 +62,14 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Owners:
-    """Which server something belongs to, by a key that servers or the client choose: the first to name one keeps it."""
+    """Which server something belongs to, by a key that servers or the client choose: the first to name one keeps it.
+
+    Of each server's keys the latest are remembered: one that names many forgets its own, and no other's.
+    """
 
     def __init__(self) -> None:
         self._slugs: dict[object, str] = {}
+        self._keys: dict[str, dict[object, None]] = {}
 
     def get(self, key: object) -> str | None:
         """The owner's slug, or None."""
@@ -71,15 +79,26 @@ class Owners:
         """Note the owner of a key. Gives whether it is this server's."""
         if not isinstance(key, int | str):
             return True
-        if len(self._slugs) >= MAX_KNOWN and key not in self._slugs:
-            del self._slugs[next(iter(self._slugs))]
-        return self._slugs.setdefault(key, slug) == slug
+        owner = self._slugs.get(key)
+        if owner is not None:
+            return owner == slug
+        keys = self._keys.setdefault(slug, {})
+        if len(keys) >= MAX_KNOWN:
+            self._forget(next(iter(keys)))
+        self._slugs[key] = slug
+        keys[key] = None
+        return True
 
     def pass_on(self, key: object, slug: str) -> None:
         """Note the owner of a key, whoever had it before: the client uses it anew."""
         if isinstance(key, int | str):
-            self._slugs.pop(key, None)
+            self._forget(key)
             self.claim(key, slug)
+
+    def _forget(self, key: object) -> None:
+        owner = self._slugs.pop(key, None)
+        if owner is not None:
+            del self._keys[owner][key]
 
 
 class Desk:
@@ -113,6 +132,7 @@ class Desk:
         self.polls: list[Poll] = []
         self.gathers: list[Gather] = []
         self.pages: dict[str, Pages] = {}
+        self.listed: set[str] = set()  # the lists that the client has been given
         self.outbox: list[Addressed] = []
         self.inbox: deque[tuple[Arm, Reply | Denied, RequestId | None]] = deque()
         self.wanted: deque[Arm] = deque()  # arms that something waits for
@@ -132,7 +152,7 @@ class Desk:
     def answer(self, request_id: RequestId, line: bytes) -> None:
         """Answer a request of the client's, if it still waits."""
         entry = self.open.pop(request_id, None)
-        if entry is not None and (whole := answered(entry.id, entry.batch, line)) is not None:
+        if entry is not None and not entry.cancelled and (whole := answered(entry.id, entry.batch, line)) is not None:
             self.outbox.append((entry.slug, Reply(whole)))
 
     def fail(self, request_id: RequestId, code: int, message: str) -> None:
@@ -209,8 +229,12 @@ class Desk:
             self.fail(request.id, INTERNAL_ERROR, reason)
 
     def unreachable(self, arm: Arm, now: int) -> str | None:
-        """Why nothing can be asked of an arm; None where it can, now or soon."""
-        gone = arm.standing == "refused" or (arm.standing == "down" and now >= arm.down_since + self.patience.down)
+        """Why nothing can be asked of an arm; None where it can, now or soon.
+
+        One that was fine until a moment ago is expected back; one that did not even get ready is not.
+        """
+        is_down = arm.standing == "down" and (arm.failing or now >= arm.down_since + self.patience.down)
+        gone = is_down or arm.standing == "refused"
         return f"the MCP server `{arm.slug}` behind mcp-guard {arm.how}" if gone else None
 
     def open_gate(self, arm: Arm, now: int) -> None:
@@ -227,8 +251,12 @@ class Desk:
         return self._numbers
 
     def still(self, request: Request) -> bool:
-        """Whether a request of the client's waits for its answer."""
-        return request.id in self.open
+        """Whether a request of the client's, which has waited and could go on now, is still wanted."""
+        entry = self.open.get(request.id)
+        if entry is not None and entry.cancelled:
+            del self.open[request.id]
+            return False
+        return entry is not None
 
     def subscribe(self, uri: str, arm: Arm) -> None:
         """Note which server was asked for a resource, to ask it again in its next life."""

@@ -63,13 +63,13 @@ def _entry(desk: Desk, arm: Arm, request_id: object) -> Open | None:
 
 
 def _response(desk: Desk, arm: Arm, head: Head, asked: RequestId | None, size: int, now: int) -> None:
+    arm.overdue = False
     request_id = head.id
     if request_id is None and asked is not None:
         request_id = asked  # the gate refused what it was just given
     if isinstance(request_id, str) and request_id.startswith(messages.OWN):
         then = arm.asks.pop(request_id, None)
         if then is not None:
-            arm.overdue = False
             then(desk, arm, head, now)
         return
     entry = _entry(desk, arm, request_id)
@@ -194,7 +194,7 @@ def _updated(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
 def _task_status(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     """The state of a task: of the server's own only."""
     params = messages.fields(head.params)
-    if not desk.tasks.claim(params.get("taskId"), arm.slug):
+    if desk.tasks.get(params.get("taskId")) not in (None, arm.slug):
         desk.rejected("upstream", f"{method} {_FOREIGN}", 0, now, arm.slug)
     elif desk.era == "modern":
         _tagged(desk, arm, method, params)

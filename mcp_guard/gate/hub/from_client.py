@@ -305,9 +305,13 @@ def _cancelled(desk: Desk, message: dict[str, Json], params: dict[str, Json], no
     entry = desk.open.get(request_id) if isinstance(request_id, int | str) else None
     if entry is None or entry.method == "initialize":
         return
-    del desk.open[entry.id]
-    if not listen.end(desk, entry.id, params, now) and entry.slug:
+    if listen.end(desk, entry.id, params, now):
+        del desk.open[entry.id]
+    elif entry.slug:
+        del desk.open[entry.id]
         desk.tell(desk.arms[entry.slug], message, now)
+    else:
+        entry.cancelled = True
     if entry.batch is not None and (array := entry.batch.withdraw(entry.id)) is not None:
         desk.reply(array)
 

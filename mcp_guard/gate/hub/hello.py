@@ -88,7 +88,7 @@ def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:
     arm.hello = messages.fields(head.result)
     found = arm.hello.get("capabilities")
     arm.capabilities = found if isinstance(found, dict) else None if desk.era == "modern" else {}
-    arm.standing = "ready"
+    arm.standing, arm.failing = "ready", False
     _ready(desk, arm, head, now)
 
 

@@ -114,6 +114,7 @@ class Hub:
         """
         desk, arm = self._desk, self._desk.arms[slug]
         was_there = arm.standing == "ready"
+        arm.failing = not was_there
         gate, arm.gate = arm.gate, None
         if gate is not None:
             ending = [*gate.upstream_exited(how, now), *gate.client_closed("the upstream is gone", now)]
@@ -121,6 +122,8 @@ class Hub:
         arm.standing, arm.how, arm.down_since = "down", how, now
         for entry in [entry for entry in desk.open.values() if entry.slug == slug]:
             desk.fail(entry.id, INTERNAL_ERROR, f"the MCP server `{slug}` behind mcp-guard {how}")
+        if arm.failing:
+            hello.dismiss(desk, arm, now)
         self._take_back(arm)
         listen.arm_gone(desk, arm)
         lists.arm_gone(desk, arm, now)
@@ -200,20 +203,25 @@ class Hub:
     def _settle(self, now: int) -> list[Addressed]:
         """Follow up what has come of it, until nothing is left to do; gives all outputs, in order."""
         desk = self._desk
-        while True:
-            if desk.inbox:
-                arm, output, asked = desk.inbox.popleft()
-                from_arm.carry(desk, arm, output, asked, now)
-            elif desk.wanted:
-                arm = desk.wanted.popleft()
-                if arm.standing == "idle":
-                    hello.greet(desk, arm, now)
-            elif desk.again:
-                from_client.resume(desk, desk.again.popleft(), now)
-            else:
-                break
+        while desk.inbox or desk.wanted or desk.again:
+            try:
+                self._follow_up(now)
+            except Exception as error:  # a mistake of ours must not end the session of all servers
+                desk.rejected("upstream", f"internal error ({type(error).__name__})", 0, now)
         outputs, desk.outbox = desk.outbox, []
         return outputs
+
+    def _follow_up(self, now: int) -> None:
+        desk = self._desk
+        if desk.inbox:
+            arm, output, asked = desk.inbox.popleft()
+            from_arm.carry(desk, arm, output, asked, now)
+        elif desk.wanted:
+            arm = desk.wanted.popleft()
+            if arm.standing == "idle":
+                hello.greet(desk, arm, now)
+        else:
+            from_client.resume(desk, desk.again.popleft(), now)
 
 
 def _list_changed(output: object) -> str | None:

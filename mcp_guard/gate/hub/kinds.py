@@ -30,7 +30,13 @@ KINDS: dict[str, Kind] = {
         Kind("tools/list", "tools", "name", "tools", "notifications/tools/list_changed", named=True),
         Kind("prompts/list", "prompts", "name", "prompts", "notifications/prompts/list_changed", named=True),
         Kind("resources/list", "resources", "uri", "resources", "notifications/resources/list_changed"),
-        Kind("resources/templates/list", "resourceTemplates", "uriTemplate", "resources"),
+        Kind(
+            "resources/templates/list",
+            "resourceTemplates",
+            "uriTemplate",
+            "resources",
+            "notifications/resources/list_changed",
+        ),
         Kind("tasks/list", "tasks", "taskId", "tasks"),
     )
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 1_000  # of one server's list
 MAX_ENTRIES = 20_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 MAX_GATHERS = 256  # lists that the client may wait for at once
 
 
@@ -160,15 +160,16 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
         _end(desk, arm, listing, now, head)
         return
     for entry in entries:
-        listing.entries.setdefault(entry.key, entry)
-        listing.size += len(entry.text)
+        if listing.size < MAX_BYTES and len(listing.entries) < MAX_ENTRIES:
+            listing.entries.setdefault(entry.key, entry)
+            listing.size += len(entry.text)
     listing.ttls.append(messages.value(found.get("ttlMs", msgspec.UNSET)))
     listing.pages += 1
     cursor = messages.value(found.get("nextCursor", msgspec.UNSET))
-    if not isinstance(cursor, str) or cursor == listing.cursor:
-        _end(desk, arm, listing, now)
-    elif listing.pages >= MAX_PAGES or len(listing.entries) >= MAX_ENTRIES or listing.size >= MAX_BYTES:
+    full = listing.pages >= MAX_PAGES or len(listing.entries) >= MAX_ENTRIES or listing.size >= MAX_BYTES
+    if full:
         desk.rejected("upstream", f"{kind.method}: the list is too long, its end is left out", 0, now, arm.slug)
+    if full or not isinstance(cursor, str) or cursor == listing.cursor:
         _end(desk, arm, listing, now)
     else:
         listing.cursor = cursor
@@ -252,6 +253,7 @@ def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:
     if error is not None and not gather.answered:
         desk.answer(request.id, messages.response(request.id, error))
         return
+    desk.listed.add(request.method)
     pages = desk.pages[request.method] = desk.pages.get(request.method) or Pages(request.method)
     shown, ttl = _merged(desk, KINDS[request.method], now)
     desk.answer(request.id, messages.result(request.id, pages.first(shown, ttl, modern=request.modern)))

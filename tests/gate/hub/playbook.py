@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Record
 from mcp_guard.gate.hub import Addressed, Hub, Member
-from tests.gate.playbook import ALLOW_ALL, META, call, notification, policy_of, request, result, tool
+from tests.gate.playbook import ALLOW_ALL, META, notification, policy_of, request, result, tool
 
 CLIENT = {"name": "claude-code", "version": "2.1"}
 
