@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "demo": "mcp_guard.cli.demo",
     "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
+    "tools": "mcp_guard.cli.tools",
     "log": "mcp_guard.cli.log",
     "replay": "mcp_guard.cli.replay",
     "access": "mcp_guard.cli.access",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mcp_guard.cli import impact, suggest
-from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input, print_json
+from mcp_guard.cli import checking, impact, suggest
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json
 
 if TYPE_CHECKING:
-    from mcp_guard.policy import Diagnostic, Policy, Source
+    from mcp_guard.policy import Policy, Source
     from mcp_guard.policy.values import Json, OfferKind
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -27,26 +27,8 @@ def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
     """Check, test and explain policy files."""
 
 
-@app.command(epilog="Example: mcp-guard policy check policy.yaml")
-def check(
-    files: Files,
-    cross_check: CrossCheck = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are only warnings, too.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Find what is wrong with a policy. Exits with 2 on any error, 1 on a disagreement of engines, else 0."""
-    from mcp_guard.cli import policy_reports
-    from mcp_guard.policy import PolicyError, load
-
-    sources = _read(files)
-    try:
-        policy = load(sources)
-    except PolicyError as error:
-        policy_reports.print_check(error.diagnostics, None, as_json=as_json)
-        raise SystemExit(EXIT_BAD_INPUT) from None
-    doubts = _second_opinion(policy) if cross_check else ()
-    policy_reports.print_check((*policy.warnings, *doubts), policy, as_json=as_json)
-    raise SystemExit(EXIT_FINDING if doubts or (strict and policy.warnings) else EXIT_DONE)
+app.command(epilog=checking.CHECK_EPILOG)(checking.check)
+app.command(epilog=checking.COMPLETE_EPILOG)(checking.complete)
 
 
 @app.command("test", epilog="Example: mcp-guard policy test policy.yaml")
@@ -119,12 +101,6 @@ def _load(files: Sequence[str]) -> "Policy":
     from mcp_guard.policy import load
 
     return load(_read(files))
-
-
-def _second_opinion(policy: "Policy") -> "tuple[Diagnostic, ...]":
-    from mcp_guard.policy.cross_check import cross_check_syntax
-
-    return cross_check_syntax(policy)
 
 
 def _offer(given: "Sequence[tuple[OfferKind, str | None]]") -> "tuple[OfferKind, str]":

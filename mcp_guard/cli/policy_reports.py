@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from mcp_guard.cli.output import console, print_json
+from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.diagnostics import Diagnostic, render
 from mcp_guard.policy.inline_tests import TestResult
 from mcp_guard.policy.policy import Policy
@@ -42,17 +43,24 @@ USES: dict[OfferKind, str] = {"tool": "call", "prompt": "use", "resource": "read
 Row = Sequence[str]
 
 
-def print_check(diagnostics: Sequence[Diagnostic], policy: Policy | None, *, as_json: bool) -> None:
-    """What `policy check` found; `policy` is None where it was refused."""
+def print_check(
+    diagnostics: Sequence[Diagnostic], policy: Policy | None, catalog: Catalog | None = None, *, as_json: bool
+) -> None:
+    """What `policy check` found; `policy` is None where it was refused, `catalog` what it was looked over with."""
+    tools = sum(len(tools) for tools in catalog.servers.values()) if catalog else 0
     if as_json:
-        print_json({"ok": policy is not None, "diagnostics": [_diagnostic(found) for found in diagnostics]})
+        size = {"servers": len(catalog.servers), "tools": tools} if catalog else None
+        found = [_diagnostic(found) for found in diagnostics]
+        print_json({"ok": policy is not None, "diagnostics": found, "catalog": size})
         return
     if diagnostics:
         console().print(_coloured(render(diagnostics)), soft_wrap=True)
     errors = sum(found.severity == "error" for found in diagnostics)
-    counts = [_count(errors, "error"), _count(len(diagnostics) - errors, "warning")]
-    held = f"{_count(len(policy.rules), 'rule')}, {_count(len(policy.tests), 'test')}: " if policy else ""
-    console().print(Text(held + ", ".join(counts), style="red" if errors else "green"))
+    warnings = len(diagnostics) - errors
+    counts = [_count(errors, "error"), _count(warnings, "warning")]
+    against = f", against {_count(tools, 'tool')} of {_count(len(catalog.servers), 'server')}" if catalog else ""
+    held = f"{_count(len(policy.rules), 'rule')}, {_count(len(policy.tests), 'test')}{against}: " if policy else ""
+    console().print(Text(held + ", ".join(counts), style="red" if errors else "yellow" if warnings else "green"))
 
 
 def print_tests(results: Sequence[TestResult], *, as_json: bool) -> None:

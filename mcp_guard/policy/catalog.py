@@ -128,7 +128,7 @@ def as_json(catalog: Catalog) -> dict[str, object]:
     """The catalog in the shape that `decode` reads."""
     return {
         "servers": {
-            slug: {"tools": [_tool_as_json(tool) for tool in tools.values()]} for slug, tools in catalog.servers.items()
+            slug: {"tools": [tool_as_json(tool) for tool in tools.values()]} for slug, tools in catalog.servers.items()
         }
     }
 
@@ -143,7 +143,8 @@ def _joined(first: Catalog, second: Catalog) -> Catalog:
     return Catalog({slug: {**first.tools(slug), **second.tools(slug)} for slug in slugs})
 
 
-def _tool_as_json(tool: ToolDefinition) -> dict[str, object]:
+def tool_as_json(tool: ToolDefinition) -> dict[str, object]:
+    """One tool with MCP's names for its members, and the store's for what it knows of it."""
     members = {
         "name": tool.name,
         "title": tool.title,

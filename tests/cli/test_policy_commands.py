@@ -113,6 +113,7 @@ def test_findings_as_data(shell: Shell) -> None:
                 "column": 1,
             }
         ],
+        "catalog": None,
     }
 
 

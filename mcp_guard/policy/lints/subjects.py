@@ -19,9 +19,9 @@ from mcp_guard.cel.pruning import pruned
 from mcp_guard.cel.syntax import Node
 from mcp_guard.cel.values import UNKNOWN, Unknown, Value
 from mcp_guard.policy.assembly import RuleEntry
-from mcp_guard.policy.catalog import ToolDefinition
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Place
+from mcp_guard.policy.fields import Offered
 from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.input_schema import Found, Segments, Shape, find
 from mcp_guard.policy.lints.scopes import Cell, decides_all_of, is_unconditional
@@ -47,12 +47,8 @@ class Absent(msgspec.Struct, frozen=True):
 ABSENT = Absent()
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(Offered, frozen=True):
     """A tool of the catalog, and its arguments."""
-
-    server: str
-    tool: ToolDefinition
-    shape: Shape
 
     @property
     def name(self) -> str:

@@ -1,0 +1,48 @@
+"""Where commands take their catalog of tools from: files that are named, else what the guard has kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mcp_guard.errors import GuardError
+
+if TYPE_CHECKING:
+    from mcp_guard.policy.catalog import Catalog
+
+CatalogFiles = Annotated[
+    list[str] | None,
+    typer.Option("--catalog", metavar="FILE", help="What servers list, as `tools list --json` prints it; repeatable."),
+]
+NoCatalog = Annotated[bool, typer.Option("--no-catalog", help="Look at the policy alone.")]
+Database = Annotated[
+    str | None, typer.Option("--db", metavar="FILE", help="Where the guard keeps what servers list; default: as `run`.")
+]
+
+
+def catalog_for(files: Sequence[str] | None, db: str | None, *, none: bool = False) -> "Catalog | None":
+    """The catalog in the files, else the one that the guard keeps; None where there is none. Raises GuardError."""
+    if none:
+        return None
+    if files:
+        from mcp_guard.policy.catalog import merged
+
+        return merged(*(read_catalog_file(path) for path in files))
+    from mcp_guard.store.catalog import read_catalog
+    from mcp_guard.store.location import default_database
+
+    kept = read_catalog(db or default_database())
+    return kept if kept.servers or db else None
+
+
+def read_catalog_file(path: str) -> "Catalog":
+    """The catalog in one file; a bare `tools/list` result is that of the server the file is named after."""
+    from mcp_guard.policy.catalog import decode
+
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        hint = "`mcp-guard tools list --json > FILE` writes one"
+        raise GuardError(f"{path}: cannot read the catalog: {error.strerror}", hint) from None
+    return decode(text, path=path, server=Path(path).stem)
