@@ -154,6 +154,7 @@ class HttpConnection(asyncio.Protocol):
         self._closing = False  # the connection ends after the response under way
         self._chunked = True
         self._started = 0.0
+        self._received = 0  # bytes of the request so far
         self._begin()
 
     def _begin(self) -> None:
@@ -164,7 +165,6 @@ class HttpConnection(asyncio.Protocol):
         self._fields: Fields = ()
         self._caller: Caller | None = None
         self._body: list[bytes] = []
-        self._received = 0  # bytes of the request so far
         self._size = 0  # bytes of its body so far
         self._reading = False  # in the middle of a request
 
@@ -193,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
         """Bytes came from the client."""
         if self._refused or self._transport is None:
             return
-        self._received += len(data)
+        self._received = len(data) + (self._received if self._reading else 0)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:

@@ -60,6 +60,7 @@ class Session(HttpClient):
             channel.answer(refusal(503, "too many requests are open", (("retry-after", "1"),)))
             return
         exchange = Exchange(channel, now, self._fields)
+        exchange.batch = body.lstrip()[:1] == b"["
         exchange.primes = (head.headers.get("mcp-protocol-version") or "") >= _PRIMING_SINCE
         channel.owner = self
         for request in requests:
@@ -169,7 +170,12 @@ class Session(HttpClient):
         messages = [spoken.read(element) or Spoken() for element in elements]
         ids = {message.request_id for message in messages if message.kind == "response"}
         found = next((self._open[request_id] for request_id in ids if request_id in self._open), self._current)
-        if found is None or not found.ids <= ids or any(message.method is not spoken.ABSENT for message in messages):
+        if (
+            found is None
+            or not found.batch
+            or not found.ids <= ids
+            or any(message.method is not spoken.ABSENT for message in messages)
+        ):
             return False
         self._finish(found, line)
         return True
@@ -266,4 +272,5 @@ class Session(HttpClient):
         """Whether nothing has been under way for so long that the session can end."""
         if not self.spare:
             self.active = now
+            return False
         return now - self.active > self.limits.session_idle

@@ -304,6 +304,7 @@ class StatelessCaller(HttpClient):
         """Whether nothing has been under way for so long that the connection can end."""
         if not self.spare:
             self.active = now
+            return False
         return now - self.active > self.limits.caller_idle
 
 
