@@ -3,56 +3,84 @@
 Processes are started here and ended with the block that started them.
 """
 
-import select
+import queue
+import re
 import subprocess
 import sys
-import tempfile
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from tests.e2e.guard import SERVERS
+from tests.e2e.guard import SERVERS, Guard
 
 REFERENCE = [sys.executable, str(SERVERS / "reference_server.py")]
-PATIENCE = 30.0  # seconds for a process to say that it listens
+PATIENCE = 30.0  # seconds for a process to say that it listens, or to end
+URL = re.compile(r"http://[\d.]+:\d+")
+
+
+class Running:
+    """A process that was started, and what it says on one of its pipes, read as it comes."""
+
+    def __init__(self, process: "subprocess.Popen[str]", pipe: IO[str]) -> None:
+        self.process, self.said = process, list[str]()
+        self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._reader.start()
+
+    def _read(self, pipe: IO[str]) -> None:
+        for line in pipe:
+            self.said.append(line)
+            self._news.put(line)
+        self._news.put(None)
+
+    def url(self) -> str:
+        """The base URL at which it says that it listens."""
+        while True:
+            try:
+                line = self._news.get(timeout=PATIENCE)
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"{self.process.args} names no URL: {''.join(self.said)[-4000:]}")
+            if found := URL.search(line):
+                return found[0]
+
+    def end(self) -> None:
+        """Ask it to end, and make it where it does not."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
 
 
 @contextmanager
-def running(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A process and its standard error, in a file; asked to end with the block, and made to where it does not."""
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
-        assert process.stdout is not None
+def running(command: Sequence[str], *, listens: str = "stderr") -> Iterator[Running]:
+    """A process with no input. `listens`: the pipe on which it says where it can be reached."""
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, listens: subprocess.PIPE}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **pipes) as process:
+        pipe = process.stdout if listens == "stdout" else process.stderr
+        assert pipe is not None
+        started = Running(process, pipe)
         try:
-            yield process, stderr
+            yield started
         finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
-
-
-def first_line(process: subprocess.Popen[bytes], stderr: IO[bytes]) -> str:
-    """What the process says first."""
-    assert process.stdout is not None
-    line = b""
-    deadline = time.monotonic() + PATIENCE
-    while not line.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-        byte = process.stdout.read(1) if ready else b""
-        if not byte:
-            stderr.seek(0)
-            raise AssertionError(f"{process.args} said no line: {stderr.read().decode(errors='replace')[-4000:]}")
-        line += byte
-    return line.decode().strip()
+            started.end()
 
 
 @contextmanager
 def reference_over_http(*options: str) -> Iterator[str]:
     """The base URL of the reference server: `/legacy/mcp`, `/legacy/sse`, `/modern/mcp`, `/both/mcp`."""
-    with running([*REFERENCE, "http", *options]) as (process, stderr):
-        yield first_line(process, stderr)
+    with running([*REFERENCE, "http", *options], listens="stdout") as server:
+        yield server.url()
+
+
+@contextmanager
+def served(guard: Guard, upstream: Sequence[str], *options: str) -> Iterator[str]:
+    """The base URL of the guard as a server of its own: `/mcp`, `/sse`. `upstream`: `--url URL` or `-- CMD ARG…`."""
+    given = ["--policy", str(guard.policy), "--db", str(guard.database), "--port", "0", *options]
+    with running([sys.executable, "-m", "mcp_guard", "serve", *given, *upstream]) as server:
+        yield server.url()

@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import uvicorn
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.mcpserver import MCPServer
+from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPDeprecationWarning
 from reference_conformance import add_conformance
@@ -26,7 +27,9 @@ from reference_events import Events
 from reference_features import build
 from reference_tasks import add_tasks
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
 
 CHANGES = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
 
@@ -67,8 +70,25 @@ def served(era: Era, page: int) -> Starlette:
     server = reference(page)
     app = server.streamable_http_app(event_store=Events(), retry_interval=100)
     if era is not Era.MODERN:
-        app.router.routes.extend(server.sse_app().router.routes)
+        app.router.routes.extend(old_sse(server))
     return app
+
+
+def old_sse(server: MCPServer) -> list[BaseRoute]:
+    """HTTP+SSE as in 2024-11-05, and no later era on it."""
+    sse = SseServerTransport("/messages/")
+    lowlevel = server._lowlevel_server  # pyright: ignore[reportPrivateUsage]  (as in serve_stdio)
+
+    async def connect(request: Request) -> Response:
+        send = request._send  # pyright: ignore[reportPrivateUsage]  (Starlette gives an endpoint no other way to it)
+        async with (
+            sse.connect_sse(request.scope, request.receive, send) as streams,
+            streams_of_one_era(Era.LEGACY, *streams) as (read, write),
+        ):
+            await lowlevel.run(read, write, lowlevel.create_initialization_options(CHANGES))
+        return Response()
+
+    return [Route("/sse", connect), Mount("/messages/", app=sse.handle_post_message)]
 
 
 async def serve_http(port: int, page: int) -> None:
