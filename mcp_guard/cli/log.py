@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp_guard.store.reader import RecordedEvent
 
 LATEST = 50
-ROUTINE = ("tool.completed", "tools.listed")  # shown only where asked for
+ROUTINE = ("tool.completed", "prompt.completed", "resource.completed", "tools.listed")  # shown only where asked for
 _POLL = 0.25  # seconds between two looks of --follow
 _SAMPLE = 200  # lines that the widths of the columns are made for
 
@@ -34,7 +34,7 @@ def log(
     agent: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The agent: {_GLOB}.")] = None,
     user: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The user: {_GLOB}.")] = None,
     server: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The server: {_GLOB}.")] = None,
-    tool: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The tool: {_GLOB}.")] = None,
+    tool: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The tool, prompt or URI: {_GLOB}.")] = None,
     decision: Annotated[str | None, typer.Option(metavar="OUTCOME", help="allow, deny or require_approval.")] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="A type of event, or `all`; repeatable.")

@@ -18,6 +18,8 @@ HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
 LEAST = (19, 12, 10, 20, 16, 16)  # columns of a terminal for each but the last, where more lines will come
 WIDEST = (19, 20, 20, 32, 18, 28, 400)  # characters of each column
 
+DECISIONS = ("tool.decided", "prompt.decided", "resource.decided")
+COMPLETIONS = ("tool.completed", "prompt.completed", "resource.completed")
 _OBSERVED = {"deny": "would deny", "require_approval": "would ask"}
 
 _COLUMNS = [field.name for field in fields(RecordedEvent)]
@@ -54,10 +56,10 @@ def local_time(ts: str) -> str:
 
 def outcome(event: RecordedEvent) -> str:
     """What happened, in a word or two."""
-    if event.type == "tool.decided":
+    if event.type in DECISIONS:
         decision = event.decision or ""
         return _OBSERVED.get(decision, decision) if event.data.get("mode") == "observe" else decision
-    if event.type == "tool.completed":
+    if event.type in COMPLETIONS:
         return "failed" if event.data.get("is_error") else "ok"
     return _OUTCOMES.get(event.type, event.type)
 
@@ -73,6 +75,8 @@ def detail(event: RecordedEvent) -> str:
 def _call(data: Mapping[str, object]) -> str:
     arguments = data.get("arguments")
     redacted = {str(entry["path"]) for entry in cast("list[dict[str, object]]", data.get("redacted") or [])}
+    if data.get("method") not in (None, "prompts/get", "resources/read"):
+        return str(data["method"])
     if arguments is None:
         return "arguments not kept"
     shown = [
@@ -121,8 +125,8 @@ def _short(value: object) -> str:
 
 
 _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
-    "tool.decided": _call,
-    "tool.completed": _completion,
+    **dict.fromkeys(DECISIONS, _call),
+    **dict.fromkeys(COMPLETIONS, _completion),
     "agent.connected": _connection,
     "agent.disconnected": lambda data: str(data.get("why", "")),
     "tools.listed": lambda data: f"{data.get('count', '?')} tools",

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_guard.events import EventType
 from mcp_guard.store import Store
-from tests.store.making import decided
+from tests.store.making import decided, event
 
 TEXT = (Path(__file__).parents[2] / "docs" / "audit-log.md").read_text()
 QUERIES = [query.strip() for block in re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL) for query in block.split(";\n")]
@@ -19,6 +19,7 @@ QUERIES = [query.strip() for block in re.findall(r"```sql\n(.*?)```", TEXT, re.D
 def test_the_queries_run(store: Store, path: Path, query: str) -> None:
     arguments = {"arguments": {"branch": "main"}}
     store.record([decided(n, tool="push_files", data=arguments) for n in range(3)])
+    store.record([event("resource.decided", 3, tool="file:///a", decision="allow")])
     connection = sqlite3.connect(path)
     assert connection.execute(query).fetchall()
     connection.close()

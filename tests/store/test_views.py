@@ -32,6 +32,21 @@ def test_a_decision_is_one_row_with_the_completion_of_its_call(store: Store, pat
     ]
 
 
+def test_what_is_asked_of_prompts_and_resources_is_a_decision_too(store: Store, path: Path) -> None:
+    asked = {"method": "resources/read", "arguments": {}, "reason": "Yes."}
+    got = {"method": "prompts/get", "arguments": {}, "reason": "No."}
+    store.record([decided(1), event("prompt.decided", 2, tool="review", decision="deny", data=got)])
+    store.record([event("resource.decided", 3, tool="file:///a", decision="allow", data=asked)])
+    store.record([event("resource.completed", 4, tool="file:///a", data={"decision": "conn-3", "bytes": 9})])
+    sql = "SELECT kind, tool, prompt, resource, method, decision, bytes FROM decisions ORDER BY seq"
+    assert rows(path, sql) == [
+        ("tool", "get_issue", None, None, "tools/call", "allow", None),
+        ("prompt", None, "review", None, "prompts/get", "deny", None),
+        ("resource", None, None, "file:///a", "resources/read", "allow", 9),
+    ]
+    assert rows(path, "SELECT calls, prompts, resources, denied FROM connections") == [(1, 1, 1, 1)]
+
+
 def test_a_connection_is_one_row_with_its_client_and_its_calls(store: Store, path: Path) -> None:
     store.record([event("policy.loaded", 1), event("agent.connected", 2, data=CLIENT)])
     store.record([decided(3), decided(4, decision="deny"), decided(5, decision="require_approval")])
