@@ -18,7 +18,7 @@ def initialize_params(meta: dict[str, Json]) -> dict[str, Json]:
     """The params of the guard's own `initialize`, for a modern client with this envelope (2025-11-25, "Lifecycle")."""
     return {
         "protocolVersion": NEWEST_LEGACY,
-        "capabilities": _without_tasks(_object(meta.get(CAPABILITIES_META))),
+        "capabilities": _bridged(client_capabilities(meta)),
         "clientInfo": _implementation(meta.get(CLIENT_META)),
     }
 
@@ -55,13 +55,10 @@ def server_of(discovered: dict[str, Json]) -> Json:
 
 def envelope(params: dict[str, Json]) -> dict[str, Json]:
     """The modern `_meta` of a legacy client that introduced itself with these `initialize` params."""
-    capabilities = _without_tasks(_object(params.get("capabilities")))
-    if "roots" in capabilities:
-        capabilities["roots"] = {}
     return {
         PROTOCOL_META: MODERN_VERSION,
         CLIENT_META: _implementation(params.get("clientInfo")),
-        CAPABILITIES_META: capabilities,
+        CAPABILITIES_META: _bridged(_object(params.get("capabilities"))),
     }
 
 
@@ -75,6 +72,14 @@ def initialize_result(discovered: dict[str, Json], requested: Json) -> dict[str,
     if isinstance(discovered.get("instructions"), str):
         result["instructions"] = discovered["instructions"]
     return result
+
+
+def _bridged(capabilities: dict[str, Json]) -> dict[str, Json]:
+    """A client's capabilities towards a server of the other era: nobody is told that its roots changed."""
+    kept = _without_tasks(capabilities)
+    if "roots" in kept:
+        kept["roots"] = {}
+    return kept
 
 
 def _without_tasks(capabilities: dict[str, Json]) -> dict[str, Json]:

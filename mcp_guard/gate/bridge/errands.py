@@ -87,7 +87,10 @@ class Errands:
         self._keep(errand, None)
 
     def cancel(self, errand: Errand) -> None:
-        """The client wants no answer. One may come all the same, and the gate knows what to do with it."""
+        """The client wants no answer. One may come all the same, and the gate knows what to do with it. Nobody can be
+        asked for it any more.
+        """
+        errand.digest = b""
         self._cancelled.append(errand.upstream_id)
         if len(self._cancelled) > MAX_CANCELLED:
             oldest = self.by_upstream.get(self._cancelled.popleft())

@@ -1,9 +1,12 @@
 """Results of one era in the shape of the other (2026-07-28: "Result Responses", "Caching", "_meta").
 
 A modern result says its type, who the server is, and for some methods how long it may be kept; a legacy one does not.
-Nothing else of a result is touched, or even decoded. Towards a legacy client, what its schema does not allow is left
-out: an output schema that is not of an object, and structured content that is no object.
+Nothing else of a result is touched, or even decoded, but for what the other era's schema does not have: towards a
+legacy client, an output schema that is not of an object, and structured content that is no object; towards a modern
+one, what a tool says of tasks.
 """
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -40,6 +43,8 @@ def modern(method: str, result: msgspec.Raw, server: msgspec.Raw) -> msgspec.Raw
     members["_meta"] = _slice(meta)
     if method in CACHEABLE:
         members["ttlMs"], members["cacheScope"] = _ZERO, _PRIVATE
+    if method == "tools/list":
+        _each_tool(members, b'"execution"', _without_execution)
     return _slice(members)
 
 
@@ -67,12 +72,22 @@ def _strip_meta(members: Members) -> None:
 
 def _narrow_list(members: Members) -> None:
     """Legacy output schemas are of objects; a strict legacy client refuses the whole list over one that is not."""
+    _each_tool(members, b'"outputSchema"', _narrow_tool)
+
+
+def _each_tool(members: Members, sign: bytes, change: Callable[[msgspec.Raw], msgspec.Raw]) -> None:
+    """Change the tools of a list, in place, if `sign` occurs among them at all."""
     tools = members.get("tools")
-    if tools is None or b'"outputSchema"' not in bytes(tools):
+    if tools is None or sign not in bytes(tools):
         return
     elements = read_elements(tools)
     if elements is not None:
-        members["tools"] = _slice([_narrow_tool(element) for element in elements])
+        members["tools"] = _slice([change(element) for element in elements])
+
+
+def _without_execution(element: msgspec.Raw) -> msgspec.Raw:
+    tool = read(element)
+    return element if tool is None or tool.pop("execution", None) is None else _slice(tool)
 
 
 def _narrow_tool(element: msgspec.Raw) -> msgspec.Raw:
