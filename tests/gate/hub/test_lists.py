@@ -1,4 +1,4 @@
-"""Lists of all servers as one: in the configured order, each name once, every page of each, never later than need be."""
+"""Lists of all servers as one: in the configured order, each name once, all pages of each, never later than need be."""
 
 import json
 

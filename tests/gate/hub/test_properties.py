@@ -44,9 +44,17 @@ asked = st.one_of(
 )
 slugs = st.sampled_from(SLUGS)
 ids = st.integers(0, 12) | st.sampled_from(("mcp-guard/hub/1", "mcp-guard/C1/1", "x"))
+ask = st.tuples(st.just("ask"), asked, st.none() | st.integers(0, 3))
+call = st.tuples(
+    st.just("ask"), st.tuples(st.just("tools/call"), st.fixed_dictionaries({"name": known_name})), st.none()
+)
+serve = st.tuples(st.just("serve"), slugs)
 step = st.one_of(
-    st.tuples(st.just("ask"), asked, st.none() | st.integers(0, 3)),
-    st.tuples(st.just("cancel"), ids),
+    ask,
+    call,
+    serve,
+    serve,
+    st.tuples(st.just("cancel"), st.integers(0, 4)),
     st.tuples(st.just("reply"), ids),
     st.tuples(
         st.just("answer"), slugs, st.integers(0, 5), st.sampled_from(("as it should", "error", "task", "nonsense"))
@@ -146,7 +154,8 @@ class Observer:
     def _ask(self, asked: tuple[str, dict], token: int | None) -> None:
         self.ask(*asked, token)
 
-    def _cancel(self, request_id: object) -> None:
+    def _cancel(self, back: int) -> None:
+        request_id = len(self.sent) - 1 - back
         waits = request_id in self.sent and self.sent[request_id]["method"] != "initialize"
         self.look(self.book.client(notification("notifications/cancelled", requestId=request_id)))
         if waits and request_id not in self.answered:
@@ -172,6 +181,11 @@ class Observer:
             answer = Server([tool("t"), tool("b__t")], ["t"], ["r://1"], ["s://{x}"]).answer(message)
             answer = answer or result(message["id"], by=slug)
         self.look(self.book.server(slug, answer))
+
+    def _serve(self, slug: str) -> None:
+        """The server answers all that it was asked, as a good one does."""
+        for _ in range(40):
+            self._answer(slug, 0, "as it should")
 
     def _claim(self, slug: str, request_id: object) -> None:
         if request_id not in [message["id"] for message in self.pending[slug]]:
@@ -203,12 +217,15 @@ class Observer:
     st.booleans(),
     st.sampled_from((ALLOW_ALL, SOME_POLICY)),
     st.sampled_from(((), ("c",))),
-    st.lists(step, max_size=40),
+    st.lists(slugs, max_size=3, unique=True),
+    st.lists(step, min_size=5, max_size=40),
 )
 def test_each_request_gets_exactly_one_answer_and_only_from_where_it_went(
-    modern: bool, policy: str, lazy: tuple[str, ...], steps: list[tuple]
+    modern: bool, policy: str, lazy: tuple[str, ...], prompt: list[str], steps: list[tuple]
 ) -> None:
     observer = Observer(modern=modern, policy=policy, lazy=lazy)
+    for slug in prompt:
+        observer.do("serve", slug)
     for kind, *facts in steps:
         observer.do(kind, *facts)
     for slug in SLUGS:

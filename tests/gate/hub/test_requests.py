@@ -210,6 +210,18 @@ def test_a_request_that_is_cancelled_while_it_waits_is_never_sent() -> None:
     assert book.client(call(1, "b__get")).to("b")
 
 
+def test_the_id_of_a_cancelled_request_may_be_used_elsewhere_and_is_refused_where_it_still_runs() -> None:
+    book = two()
+    book.client(call(1, "a__get"))
+    book.client(notification("notifications/cancelled", requestId=1))
+    assert book.client(call(1, "a__get")).answer(1)["error"]["message"] == (
+        "the id belongs to a request that is still open"
+    )
+    assert book.client(call(1, "b__get")).to("b")
+    assert book.server("a", result(1, content=["late"])).client == []
+    assert book.server("b", result(1, content=[])).answer(1)["result"] == {"content": []}
+
+
 def test_progress_is_only_taken_from_the_server_that_was_asked() -> None:
     book = two()
     message = call(1, "a__get")
