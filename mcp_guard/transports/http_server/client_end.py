@@ -8,7 +8,7 @@ from collections import deque
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.ends import Listener
-from mcp_guard.transports.http_server.connection import Channel
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import Answer, Caller

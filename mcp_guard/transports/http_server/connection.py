@@ -8,10 +8,11 @@ Invariant: nothing that a client sends or does not send holds more than `Limits`
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import (
     EVENT_STREAM,
@@ -31,6 +32,7 @@ _STREAM_FIELDS = (
 )
 _WRITE_HIGH = 256 * 1024  # unsent bytes from which on a client counts as slow
 _NEVER = float("inf")
+_CONTENT_LENGTH = b"content-length"
 
 
 class Server(Protocol):
@@ -39,12 +41,13 @@ class Server(Protocol):
     limits: Limits
     date: bytes  # now, as a Date field says it
     receiving: int  # bytes of bodies that are being received on all connections
+    stopping: bool  # nothing new is taken
 
     def admit(self, head: Head) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""
         ...
 
-    def handle(self, head: Head, caller: Caller, body: bytes, channel: "Channel") -> None:
+    def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later. Raises nothing."""
         ...
 
@@ -61,79 +64,13 @@ class Server(Protocol):
         ...
 
 
-class ChannelOwner(Protocol):
-    """Who answers through a channel, and hears how that goes."""
+class _Known(NamedTuple):
+    """What was found of the head of the last request: what it said, and what that means."""
 
-    def channel_gone(self, channel: "Channel") -> None:
-        """The client is gone before its response ended. Called once."""
-        ...
-
-    def channel_slow(self, channel: "Channel", slow: bool) -> None:
-        """The client does not keep up with what it is sent, or has caught up. Not called from within `write`."""
-        ...
-
-
-class Channel:
-    """The response to one request: a whole answer, or a stream of events. A client that is gone swallows everything."""
-
-    __slots__ = ("_connection", "owner", "streaming")
-
-    def __init__(self, connection: "HttpConnection") -> None:
-        self._connection: HttpConnection | None = connection
-        self.streaming = False
-        self.owner: ChannelOwner | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether the response has not ended, and the client is there."""
-        return self._connection is not None
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that the client has not taken yet."""
-        return self._connection.unsent if self._connection is not None else 0
-
-    def answer(self, answer: Answer) -> None:
-        """Respond as a whole."""
-        connection = self._release()
-        if connection is not None:
-            connection.send_answer(answer)
-
-    def json(self, status: int, line: bytes, fields: Fields = ()) -> None:
-        """Respond with one JSON-RPC message."""
-        self.answer(Answer(status, line, fields))
-
-    def begin(self, fields: Fields = ()) -> None:
-        """Respond with a stream of events, which goes on until `end`."""
-        if self._connection is not None and not self.streaming:
-            self.streaming = True
-            self._connection.begin_stream(fields)
-
-    def write(self, data: bytes) -> None:
-        """Send a piece of the stream."""
-        if self._connection is not None:
-            self._connection.send_piece(data)
-
-    def end(self) -> None:
-        """The stream ends here."""
-        connection = self._release()
-        if connection is not None:
-            connection.end_stream()
-
-    def lost(self) -> None:
-        """For the connection: the client is gone."""
-        self._connection = None
-        if self.owner is not None:
-            self.owner.channel_gone(self)
-
-    def slow(self, slow: bool) -> None:
-        """For the connection: the client has fallen behind, or caught up."""
-        if self.owner is not None:
-            self.owner.channel_slow(self, slow)
-
-    def _release(self) -> "HttpConnection | None":
-        connection, self._connection = self._connection, None
-        return connection
+    said: tuple[bytes, bytes, list[tuple[bytes, bytes]]]
+    head: Head
+    fields: Fields
+    caller: Caller
 
 
 class HttpConnection(asyncio.Protocol):
@@ -153,6 +90,7 @@ class HttpConnection(asyncio.Protocol):
         self._refused = False  # nothing more is read: the connection ends after what it was sent
         self._closing = False  # the connection ends after the response under way
         self._chunked = True
+        self._known: _Known | None = None
         self._started = 0.0
         self._received = 0  # bytes of the request so far
         self._begin()
@@ -160,7 +98,8 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self) -> None:
         """Ready for the next request."""
         self._url = b""
-        self._headers = Headers()
+        self._lines: list[tuple[bytes, bytes]] = []  # header fields, but Content-Length
+        self._declared: bytes | None = None  # Content-Length
         self._head: Head | None = None
         self._fields: Fields = ()
         self._caller: Caller | None = None
@@ -247,8 +186,11 @@ class HttpConnection(asyncio.Protocol):
         """A header field, or a trailer, of which none is expected."""
         if self._refused or self._head is not None:
             return
-        self._headers.add(name, value)
-        if self._headers.lines > self._limits.fields:
+        if len(name) == len(_CONTENT_LENGTH) and name.lower() == _CONTENT_LENGTH:
+            self._declared = value
+            return
+        self._lines.append((name, value))
+        if len(self._lines) > self._limits.fields:
             self._refuse(refusal(431, f"more than {self._limits.fields} header fields"))
 
     def on_headers_complete(self) -> None:
@@ -258,18 +200,32 @@ class HttpConnection(asyncio.Protocol):
         if self._parser.should_upgrade():
             self._refuse(refusal(400, "upgrades are not supported"))
             return
+        self._recognize()
+        if self._caller is None:
+            return
+        if self._declared is not None and int(self._declared) > self._limits.body:
+            self._refuse(self._too_large())
+        elif self._head is not None and (self._head.headers.get("expect") or "").lower() == "100-continue":
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _recognize(self) -> None:
+        """Find out who asks for what, or refuse it. A client that keeps its connection mostly says the same again."""
+        method, known = self._parser.get_method(), self._known
+        if known is not None and (method, self._url, self._lines) == known.said and not self._server.stopping:
+            self._head, self._fields, self._caller = known.head, known.fields, known.caller
+            return
+        headers = Headers()
+        for name, value in self._lines:
+            headers.add(name, value)
         path, _, query = self._url.decode("latin-1").partition("?")
-        self._head = Head(self._parser.get_method().decode("latin-1"), path, query, self._headers, self._peer)
+        self._head = Head(method.decode("latin-1"), path, query, headers, self._peer)
         self._fields = self._server.fields(self._head)
         verdict = self._server.admit(self._head)
         if isinstance(verdict, Answer):
             self._refuse(verdict)
-        elif (declared := self._headers.get("content-length")) is not None and int(declared) > self._limits.body:
-            self._refuse(self._too_large())
         else:
             self._caller = verdict
-            if (self._headers.get("expect") or "").lower() == "100-continue" and self._transport is not None:
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._known = _Known((method, self._url, self._lines), self._head, self._fields, verdict)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

@@ -7,7 +7,7 @@ oldest events go first. An event's data is always one line.
 
 from collections import deque
 
-from mcp_guard.transports.http_server.connection import Channel
+from mcp_guard.transports.http_server.channel import Channel
 
 COMMENT = b": keep-alive\n\n"
 

@@ -1,7 +1,7 @@
 """One POST that waits for answers: as plain JSON while nothing else has to be said, else as a stream of events."""
 
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.transports.http_server.connection import Channel
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.events import Stream, event
 from mcp_guard.transports.http_server.requests import Fields
 

@@ -1,8 +1,8 @@
 """HTTP with SSE as of 2024-11-05: one stream down, which names an address for POSTs up. The stream is the session."""
 
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.client_end import HttpClient
-from mcp_guard.transports.http_server.connection import Channel
 from mcp_guard.transports.http_server.events import COMMENT, event
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import Answer, Caller

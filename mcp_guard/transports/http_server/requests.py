@@ -21,16 +21,14 @@ Fields = tuple[tuple[str, str], ...]
 class Headers:
     """The header fields of one request. Several lines of one name are one value, joined by commas (RFC 9110, 5.3)."""
 
-    __slots__ = ("_values", "lines", "repeated")
+    __slots__ = ("_values", "repeated")
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
-        self.lines = 0
         self.repeated: set[str] = set()  # names that came more than once
 
     def add(self, name: bytes, value: bytes) -> None:
         """Take in one field line."""
-        self.lines += 1
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         if key in self._values:
             self.repeated.add(key)

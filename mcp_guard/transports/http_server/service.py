@@ -17,8 +17,9 @@ from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import mirrored, spoken
 from mcp_guard.transports.http_server.access import Access
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch
-from mcp_guard.transports.http_server.connection import Channel, HttpConnection
+from mcp_guard.transports.http_server.connection import HttpConnection
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.old_sse import MESSAGE_PATH, OldSession

@@ -11,8 +11,8 @@ import asyncio
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.transports.http_server import spoken
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.client_end import HttpClient
-from mcp_guard.transports.http_server.connection import Channel
 from mcp_guard.transports.http_server.events import COMMENT, Replay, Stream, parse_event_id
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
@@ -170,12 +170,9 @@ class Session(HttpClient):
         messages = [spoken.read(element) or Spoken() for element in elements]
         ids = {message.request_id for message in messages if message.kind == "response"}
         found = next((self._open[request_id] for request_id in ids if request_id in self._open), self._current)
-        if (
-            found is None
-            or not found.batch
-            or not found.ids <= ids
-            or any(message.method is not spoken.ABSENT for message in messages)
-        ):
+        if found is None or not found.batch or not found.ids <= ids:
+            return False
+        if any(message.method is not spoken.ABSENT for message in messages):
             return False
         self._finish(found, line)
         return True

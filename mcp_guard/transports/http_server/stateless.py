@@ -23,8 +23,8 @@ from mcp_guard.gate.messages import (
 from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import rewriting, spoken
+from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.client_end import HttpClient
-from mcp_guard.transports.http_server.connection import Channel
 from mcp_guard.transports.http_server.events import COMMENT
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
