@@ -5,6 +5,8 @@ that brings the token back is judged by the gate like any call, and then carries
 One question at a time: each answer that goes upstream has a judged request of its own to travel in.
 """
 
+from collections.abc import Mapping
+
 from mcp_guard.gate.bridge import members, questions
 from mcp_guard.gate.bridge.bound import Answer, Bound, Step
 from mcp_guard.gate.bridge.capabilities import SERVER_META
@@ -19,6 +21,7 @@ _NOT_KNOWN = "The requestState is not known, has expired, or belongs to another 
 _NO_ANSWER = "inputResponses holds no answer of the right shape to the question that was asked."
 _NO_REQUEST = "mcp-guard: the client can only be asked while a request of its own is open"
 _NOT_SUPPORTED = "mcp-guard: the client did not declare support for this"
+_DECLINED = "mcp-guard: the server needs something done at a URL, and it was declined"
 _TOO_MANY = "mcp-guard: too many questions are open"
 _TOO_LATE = "mcp-guard: the client did not answer"
 _LEFT_OUT = ("_meta", "elicitationId", "task")  # members of a legacy question's params that a modern one does not have
@@ -56,13 +59,39 @@ class Asking:
         asked: dict[str, object] = {"method": question.method}
         if params or question.method != "roots/list":
             asked["params"] = params
+        return [self._input_required(errand, request_id, {_key(errand): asked})]
+
+    def _input_required(self, errand: Errand, request_id: RequestId, asked: Mapping[str, object]) -> Answer:
         result = {
             "resultType": "input_required",
-            "inputRequests": {_key(errand): asked},
+            "inputRequests": asked,
             "requestState": self._tokens.issue(errand.number, errand.digest),
             "_meta": {SERVER_META: self._server},
         }
-        return [Answer(members.down(members.result(request_id, result)))]
+        return Answer(members.down(members.result(request_id, result)))
+
+    def send_elsewhere(self, errand: Errand, elicitations: Json, now: int) -> list[Step]:
+        """The upstream refuses a request until a person has been to certain URLs (2025-11-25, "URL Elicitation Required
+        Error"). Empty where the client cannot be sent there.
+        """
+        places = elicitations if isinstance(elicitations, list) else []
+        asked: Members = {}
+        for place in places[:MAX_QUESTIONS]:
+            if not isinstance(place, dict) or place.get("mode") != "url":
+                return []
+            if not errand.digest or not questions.supported("elicitation/create", place, errand.capabilities):
+                return []
+            params = {name: value for name, value in place.items() if name not in _LEFT_OUT}
+            asked[f"place-{len(asked) + 1}"] = members.raw({"method": "elicitation/create", "params": params})
+        if not asked or errand.asked_under is None or len(self._errands.suspended) >= MAX_SUSPENDED:
+            return []
+        errand.elsewhere = asked
+        self._errands.close(errand)
+        return self._send_there(errand, errand.asked_under, now)
+
+    def _send_there(self, errand: Errand, request_id: RequestId, now: int) -> list[Step]:
+        self._errands.suspend(errand, now + LIFETIME)
+        return [self._input_required(errand, request_id, errand.elsewhere)]
 
     def withdraw(self, question_id: RequestId) -> None:
         """The upstream does not want the answer any more. The errand goes on with the client's retry."""
@@ -71,11 +100,28 @@ class Asking:
 
     # The client answers
 
-    def retry(self, bound: Bound, now: int) -> list[Step]:
-        """A request that brings a token back, and perhaps the answer."""
+    def retry(self, bound: Bound, now: int) -> list[Step] | None:
+        """A request that brings a token back, and perhaps the answer. None: it is to be sent as a new errand."""
         errand = self._errand_of(bound, now)
         if errand is None:
             return bound.failed(INVALID_PARAMS, _NOT_KNOWN)
+        return self._back(errand, bound, now) if errand.elsewhere else self._answered(errand, bound, now)
+
+    def _back(self, errand: Errand, bound: Bound, now: int) -> list[Step] | None:
+        """The client comes back from elsewhere."""
+        responses = members.plain(bound.params.get("inputResponses"))
+        responses = responses if isinstance(responses, dict) else {}
+        answers = [responses.get(key) for key in errand.elsewhere]
+        if None in answers:
+            return [*bound.kept_back(), *self._send_there(errand, bound.id, now)]
+        if not all(questions.is_answer("elicitation/create", answer) for answer in answers):
+            return bound.failed(INVALID_PARAMS, _NO_ANSWER)
+        self._errands.drop(errand)
+        declined = any(isinstance(answer, dict) and answer["action"] != "accept" for answer in answers)
+        return bound.failed(INVALID_REQUEST, _DECLINED) if declined else None
+
+    def _answered(self, errand: Errand, bound: Bound, now: int) -> list[Step]:
+        """The client answers a question of the upstream's."""
         if errand.answer is not None or not errand.questions:
             self._resume(errand, bound)
             return bound.kept_back()
@@ -123,6 +169,8 @@ class Asking:
         """The client does not answer: the upstream hears so, and need not go on."""
         refusals: list[Step] = [_refusal(question, INTERNAL_ERROR, _TOO_LATE) for question in errand.questions]
         self._errands.drop(errand)
+        if errand.elsewhere:
+            return []
         cancelled = members.message("notifications/cancelled", {"requestId": errand.upstream_id, "reason": _TOO_LATE})
         return [*refusals, Forward(members.up(cancelled))]
 

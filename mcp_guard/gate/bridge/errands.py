@@ -34,7 +34,8 @@ class Errand(msgspec.Struct):
 
     `asked_under` is the id under which the client waits for it now, None while the client is to answer a question (it
     is suspended then; `number` names the question that it was asked last). `retold` undoes the last retry, should its
-    row not be written.
+    row not be written. `elsewhere`: the upstream has refused it until a person has been to these places; the retry is a
+    new errand then.
     """
 
     upstream_id: RequestId
@@ -51,6 +52,7 @@ class Errand(msgspec.Struct):
     deadline: int = 0
     answer: Members | None = None  # the upstream's, when it came while the errand was suspended
     retold: Question | None = None
+    elsewhere: Members = {}
 
 
 class Errands:
@@ -107,6 +109,10 @@ class Errands:
             return errand if errand.digest else None
         able = [errand for errand in self.by_upstream.values() if errand.digest]
         return next((errand for errand in able if not errand.questions), able[0] if able else None)
+
+    def close(self, errand: Errand) -> None:
+        """The upstream has answered."""
+        self.by_upstream.pop(errand.upstream_id, None)
 
     def suspend(self, errand: Errand, deadline: int) -> None:
         """The client is asked: its request is answered, and the errand waits for the retry."""

@@ -10,6 +10,7 @@ from mcp_guard.gate.bridge.eras import MODERN_ERRORS, UNSUPPORTED_VERSION
 from mcp_guard.gate.bridge.members import plain, raw, read
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_guard.gate.wire import encode_slices
+from mcp_guard.policy.values import Json
 
 RESOURCE_NOT_FOUND = -32002  # legacy; the modern era has -32602 for it
 URL_ELICITATION_REQUIRED = -32042  # 2025-11-25 alone
@@ -22,7 +23,16 @@ def modern(method: str, error: msgspec.Raw) -> msgspec.Raw:
     code = _code(error)
     if code == RESOURCE_NOT_FOUND:
         return _with_code(error, INVALID_PARAMS)
-    return _with_code(error, INTERNAL_ERROR) if code in _RESERVED else error
+    return _with_code(error, INTERNAL_ERROR) if code in _RESERVED or code == URL_ELICITATION_REQUIRED else error
+
+
+def elicitations(error: msgspec.Raw | None) -> Json:
+    """Where a person has to go first, in a legacy upstream's error that says so (2025-11-25, "Elicitation")."""
+    members = read(error)
+    if members is None or plain(members.get("code")) != URL_ELICITATION_REQUIRED:
+        return None
+    data = plain(members.get("data"))
+    return data.get("elicitations") if isinstance(data, dict) else None
 
 
 def legacy(method: str, error: msgspec.Raw) -> msgspec.Raw:

@@ -38,16 +38,19 @@ def _answered(link: Link, message: Members, size: int, now: int) -> list[Step]:
     if errand is None or errand.answer is not None:
         return [*link.gate.reject("upstream", "a response to a request that nobody made", size, now)]
     if errand.asked_under is not None:
-        return deliver(link, errand, message)
+        return deliver(link, errand, message, now)
     if not link.errands.keep(errand, message):
         failure = members.up(members.failure(0, INTERNAL_ERROR, _NO_ROOM))
         link.errands.keep(errand, members.read(failure) or {})
     return []
 
 
-def deliver(link: Link, errand: Errand, message: Members) -> list[Step]:
+def deliver(link: Link, errand: Errand, message: Members, now: int) -> list[Step]:
     """The upstream's answer, in the modern era's words, to the request that waits for it now."""
     assert errand.asked_under is not None
+    elsewhere = link.asking.send_elsewhere(errand, errors.elicitations(message.get("error")), now)
+    if elsewhere:
+        return elsewhere
     answer = {**message, "id": members.raw(errand.asked_under)}
     if "result" in answer:
         answer["result"] = results.modern(errand.method, answer["result"], link.server)

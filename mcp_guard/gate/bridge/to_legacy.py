@@ -78,12 +78,14 @@ def _interactive(link: Link, bound: Bound, now: int) -> list[Step]:
     if not any(name in bound.params for name in _RETRY):
         return _send(link, bound, now)
     steps = link.asking.retry(bound, now)
+    if steps is None:
+        return _send(link, bound, now)
     errand = link.errands.by_client.get(bound.id)
     if errand is None:
         return steps
     errand.level = levels.rank(members.plain(bound.meta.get(levels.LEVEL_META)))
     if errand.answer is not None:
-        return steps + deliver(link, errand, errand.answer)
+        return steps + deliver(link, errand, errand.answer, now)
     return _set_level(link, errand.level) + steps
 
 
