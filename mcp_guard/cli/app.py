@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
     "tools": "mcp_guard.cli.tools",
+    "lsp": "mcp_guard.cli.lsp",
     "log": "mcp_guard.cli.log",
     "replay": "mcp_guard.cli.replay",
     "access": "mcp_guard.cli.access",

@@ -69,7 +69,7 @@ def complete(
     subject = next((one for one in examined.subjects if one.rule.id == rule), None)
     if subject is None:
         _no_such_rule(rule, examined.policy)
-    found = fields(subject.targets)
+    found = fields(subject.matches)
     if as_json:
         print_json_fields(subject, found)
     else:

@@ -19,7 +19,7 @@ MOST_CHOICES = 8
 def print_json_fields(subject: "Subject", found: Sequence[Field]) -> None:
     """The fields as JSON."""
     tools: dict[str, list[str]] = {}
-    for target in subject.targets:
+    for target in subject.matches:
         tools.setdefault(target.server, []).append(target.tool.name)
     print_json({"rule": subject.rule.id, "tools": tools, "fields": [as_json(field) for field in found]})
 
@@ -51,8 +51,8 @@ def print_fields(subject: "Subject", found: Sequence[Field], catalog: "Catalog |
     """The fields as a table."""
     if catalog is None:
         print("No tools are known: list them with `mcp-guard tools sync -- COMMAND`, or give --catalog FILE.")
-    elif not subject.targets:
-        print(f"No tool that is known comes to `{subject.rule.id}`.")
+    elif not subject.matches:
+        print(f"`{subject.rule.id}` is for no tool that is known.")
     elif not found:
         print(f"The tools of `{subject.rule.id}` take no arguments.")
     else:

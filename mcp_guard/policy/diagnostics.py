@@ -35,13 +35,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """One finding. `code` is stable and documented; `hint` says how to mend it, and may be empty."""
+    """One finding. `code` is stable and documented; `hint` says how to mend it, and may be empty; `related` are other
+    places that it speaks of, such as the rule that decides first.
+    """
 
     severity: Severity
     code: str
     message: str
     place: Place
     hint: str = ""
+    related: tuple[Place, ...] = ()
 
     @property
     def headline(self) -> str:

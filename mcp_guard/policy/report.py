@@ -1,5 +1,7 @@
 """Where the readers of a policy put what they find, in the order in which they find it."""
 
+from collections.abc import Sequence
+
 from mcp_guard.policy.diagnostics import Diagnostic, Place, printable
 
 
@@ -18,6 +20,6 @@ class Report:
         """Report what refuses the policy."""
         self.found.append(Diagnostic("error", code, printable(message), place, printable(hint)))
 
-    def warning(self, code: str, message: str, place: Place, hint: str = "") -> None:
+    def warning(self, code: str, message: str, place: Place, hint: str = "", related: Sequence[Place] = ()) -> None:
         """Report what is probably not meant."""
-        self.found.append(Diagnostic("warning", code, printable(message), place, printable(hint)))
+        self.found.append(Diagnostic("warning", code, printable(message), place, printable(hint), tuple(related)))

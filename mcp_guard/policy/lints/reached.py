@@ -25,11 +25,10 @@ def check(every: Sequence[Subject], targets: Sequence[Target], catalog: Catalog,
     for position, subject in enumerate(every):
         above = [one.rule for one in every[:position] if decides_before(one.rule, subject.rule)]
         if above and not _check_scope(subject, above, subject.declared, report):
-            own = [one for one in targets if "tool" in subject.rule.about and fits(subject.rule, one, subject.declared)]
-            if own and not subject.targets and servers_known(subject, catalog):
-                _report_whole(subject, [_first(one, above, subject.declared) for one in own], report)
+            if subject.matches and not subject.targets and servers_known(subject, catalog):
+                _report_whole(subject, [_first(one, above, subject.declared) for one in subject.matches], report)
             else:
-                _check_crossing(subject, above, own, targets, report)
+                _check_crossing(subject, above, targets, report)
 
 
 def decides_before(above: Rule, rule: Rule) -> bool:
@@ -84,17 +83,15 @@ def opens(above: Rule, rule: Rule) -> bool:
 
 
 def _report_whole(subject: Subject, deciders: Sequence[Rule], report: Report) -> None:
-    rule, names = subject.rule, words.listed(list(dict.fromkeys(one.id for one in deciders)))
+    rule, by_id = subject.rule, {one.id: one for one in deciders}
+    names, places = words.listed(list(by_id)), [one.place for one in by_id.values()]
     if any(opens(one, rule) for one in deciders):
         message = f"`{rule.id}` never {DOES[rule.effect]} anything: {names} above it allows all that it is for"
-        report.warning(
-            "allow-above-deny", message, rule.place, "a restriction stands above what it restricts: move it up"
-        )
+        hint = "what restricts stands above what opens: move it up"
+        report.warning("allow-above-deny", message, rule.place, hint, places)
         return
-    hint = f"move it above {names}, or take it out"
-    report.warning(
-        "unreachable", f"never reached: {names} above it decides every call that it is for", rule.place, hint
-    )
+    message, hint = f"never reached: {names} above it decides every call that it is for", "move it up, or take it out"
+    report.warning("unreachable", message, rule.place, hint, places)
 
 
 def _report_entry(
@@ -103,10 +100,11 @@ def _report_entry(
     rule, place = subject.rule, subject.entry.place(field, position)
     if opens(decider, rule):
         message = f"`{rule.id}` never {DOES[rule.effect]} `{entry}`: `{decider.id}` above it allows that"
-        report.warning("allow-above-deny", message, place, f"move it above `{decider.id}`")
+        report.warning("allow-above-deny", message, place, f"move it above `{decider.id}`", [decider.place])
     elif OUTCOMES[decider.effect] != OUTCOMES[rule.effect]:
         message = f"`{rule.id}` is never asked about `{entry}`: `{decider.id}` above it decides that"
-        report.warning("shadowed", message, place, f"take it out, or move the rule above `{decider.id}`")
+        hint = f"take it out, or move the rule above `{decider.id}`"
+        report.warning("shadowed", message, place, hint, [decider.place])
 
 
 def _first(target: Target, above: Sequence[Rule], declared: Declarations) -> Rule:
@@ -114,9 +112,7 @@ def _first(target: Target, above: Sequence[Rule], declared: Declarations) -> Rul
     return next((rule for rule in above if is_unconditional(rule) and fits(rule, target, declared)), above[0])
 
 
-def _check_crossing(
-    subject: Subject, above: Sequence[Rule], own: Sequence[Target], every: Sequence[Target], report: Report
-) -> None:
+def _check_crossing(subject: Subject, above: Sequence[Rule], every: Sequence[Target], report: Report) -> None:
     """Report tools of the catalog that a rule restricts and one above allows, where that one is no exception to it."""
     rule, declared = subject.rule, subject.declared
     if rule.effect not in RESTRICTS:
@@ -126,9 +122,11 @@ def _check_crossing(
         if not opens(one, rule) or not is_unconditional(one):
             continue
         allowed = [target for target in every if fits(one, target, declared)]
-        taken = [target for target in own if target in allowed]
+        taken = [target for target in subject.matches if target in allowed]
         if taken and len(taken) < len(allowed) and decides_all_of(one, people, declared, but_offers=True):
-            which = f"{len(taken)} of the {words.count(len(own), 'tool')} that it is for ({words.tools(taken)})"
+            which = (
+                f"{len(taken)} of the {words.count(len(subject.matches), 'tool')} that it is for ({words.tools(taken)})"
+            )
             message = f"`{rule.id}` never {DOES[rule.effect]} {which}: `{one.id}` above allows that"
-            report.warning("allow-above-deny", message, rule.place, f"move it above `{one.id}`")
+            report.warning("allow-above-deny", message, rule.place, f"move it above `{one.id}`", [one.place])
             return

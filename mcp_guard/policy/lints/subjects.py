@@ -69,12 +69,22 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class Subject:
-    """One active rule, with what the catalog knows of the tools that it is for."""
+    """One active rule, with what the catalog knows of the tools that it is for: those that it `matches`, and of these
+    the `targets`, whose calls come to it.
+    """
 
-    def __init__(self, entry: RuleEntry, rule: Rule, declared: Declarations, targets: Sequence[Target]) -> None:
+    def __init__(
+        self,
+        entry: RuleEntry,
+        rule: Rule,
+        declared: Declarations,
+        matches: Sequence[Target],
+        targets: Sequence[Target],
+    ) -> None:
         self.entry = entry
         self.rule = rule
         self.declared = declared
+        self.matches = tuple(matches)
         self.targets = tuple(targets)
 
     @cached_property
@@ -143,7 +153,7 @@ def subjects(
             continue
         own = [one for one in every if "tool" in rule.about and fits(rule, one, declared)]
         targets = [one for one in own if not _settled_above(rule, one, above, declared)]
-        found.append(Subject(entry, rule, declared, targets))
+        found.append(Subject(entry, rule, declared, own, targets))
         if is_unconditional(rule):
             above.append(rule)
     return found
