@@ -72,7 +72,7 @@ class Server:
         modern = "io.modelcontextprotocol/protocolVersion" in message.get("params", {}).get("_meta", {})
         more = {"resultType": "complete", "ttlMs": 5_000, "cacheScope": "public"} if modern else {}
         if method == "initialize":
-            version = self.protocol or message["params"]["protocolVersion"]
+            version = self.protocol or message["params"].get("protocolVersion", "2025-11-25")
             words = {} if self.instructions is None else {"instructions": self.instructions}
             info = {"name": "S", "version": "1"}
             return result(request_id, protocolVersion=version, capabilities=self.capabilities, serverInfo=info, **words)

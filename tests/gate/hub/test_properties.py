@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.gate import Admitted
+from mcp_guard.gate import Admitted, Denied
 from tests.gate.hub.playbook import CLIENT, Playbook, Server, Turn
 from tests.gate.playbook import ALLOW_ALL, META, notification, request, result, tool
 
@@ -112,8 +112,10 @@ class Observer:
     def look(self, turn: Turn) -> None:
         """Check what leaves, and note it."""
         for slug, output in turn.outputs:
-            if isinstance(output, Admitted):
+            if isinstance(output, Admitted | Denied) and output.event.type == "tool.decided":
+                judged = f"{output.event.server}..{output.event.tool}"
                 assert output.event.server == slug
+                assert judged == self.sent[output.event.data["request_id"]]["params"]["name"]
         for slug, message in turn.servers:
             if "method" in message and "id" in message:
                 self.pending[slug].append(message)
