@@ -13,6 +13,7 @@ from mcp_guard.errors import GuardError
 from mcp_guard.insight.candidates import Candidate
 from mcp_guard.insight.export import Specimens, policy_file
 from mcp_guard.insight.parallel import Question, parts
+from mcp_guard.insight.recorded import OFFERS
 from mcp_guard.insight.replay import Result
 from mcp_guard.insight.tally import Tally
 from mcp_guard.policy import Policy
@@ -79,7 +80,8 @@ def _shown(asked: Asked, kind: type[S]) -> Iterator[S]:
     """What is shown of each part, in order. When all is read, the tests are written."""
     collector: partial[Part[S]] = partial(Part, shown=kind, with_tests=asked.export is not None)
     tests: Specimens | None = None
-    for part in with_bar(parts(Question(asked.db, asked.filters, asked.policy, asked.against, collector)), "replaying"):
+    question = Question(asked.db, asked.filters, asked.policy, asked.against, collector, tuple(OFFERS))
+    for part in with_bar(parts(question), "replaying"):
         if part.specimens is not None:
             tests = part.specimens if tests is None else _merged(tests, part.specimens)
         yield part.shown

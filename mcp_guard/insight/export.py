@@ -69,6 +69,9 @@ class Specimens:
         if isinstance(result, NotReplayable):
             self.left_out["cannot be replayed"] += 1
             return
+        if result.event.type != "tool.decided":
+            self.left_out["are of prompts or resources"] += 1
+            return
         made = _specimen(result, self._policy, self._interest)
         if isinstance(made, str):
             self.left_out[made] += 1

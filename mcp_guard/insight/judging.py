@@ -7,19 +7,20 @@ depends on such a value, on a lost name or on the guard's own knowledge is no de
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias, cast
 
+import msgspec
+
 from mcp_guard import cel
 from mcp_guard.cel.values import Value
 from mcp_guard.insight.interest import Interest, touches
-from mcp_guard.insight.recorded import ALTERED, Hole, Recorded, holes, lost_identity, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Recorded, holes, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 
 _REMEMBERED = 2048  # principals with their tools
 _LARGE = 100_000  # bytes not kept: the work of judging them could have used up a decision's budget
 _NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
 _SEVERAL = "One of the rules {} decides, or none: the arguments that would tell were not kept. The outcome is the same."
-_NO_RULE = Decision("deny", "default", None, "No policy rule allows this call.")
 
 Answer: TypeAlias = "Decision | str"
 """A decision, or why there is none: one sentence, without values."""
@@ -31,12 +32,13 @@ class Judge:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.interest = Interest(policy)
-        self._scopes: dict[tuple[Principal, str, str], tuple[list[Rule], Mapping[str, Json]]] = {}
+        self._scopes: dict[tuple[Principal, str, str, OfferKind], tuple[list[Rule], Mapping[str, Json]]] = {}
 
     def decide(self, event: Recorded) -> Answer:
         """What the policy decides about a recorded call."""
+        kind = OFFERS.get(event.type, "tool")
         if any(sign in (event.tool or "") for sign in ALTERED):
-            return "its tool's name was not recorded as it was"
+            return f"its {kind}'s name was not recorded as it was"
         if event.decided_by == "guard" and event.policy_hash and not self._judges_unlisted(event):
             return f"the guard itself decided it, whatever the policy: {event.data.get('reason', '')}"
         if self.interest.agents and (lost := lost_identity(event, self.policy)):
@@ -45,7 +47,9 @@ class Judge:
         if missing is None or not (isinstance(arguments, dict) or any(not hole.pointer for hole in missing)):
             return "its row cannot be read"
         values = cast("dict[str, Json]", arguments or {})
-        call = Call(principal_of(event, self.policy), event.server or "", event.tool or "", values)
+        call = Call(principal_of(event, self.policy), event.server or "", event.tool or "", values, kind)
+        if event.data.get("method") == "completion/complete":
+            return self.policy.decide_completion(call)
         return self._with_holes(call, missing) if missing else self.policy.decide(call)
 
     def _judges_unlisted(self, event: Recorded) -> bool:
@@ -62,14 +66,15 @@ class Judge:
         for rule, holds in self._course(rules, activation, missing):
             if holds is cel.UNKNOWN:
                 doubt = doubt or self._doubt(rule, missing)
-            elif holds is None and rule.verdicts.unjudged is None:
+            elif holds is None and rule.about[call.kind].unjudged is None:
                 continue
-            decision = rule.verdicts.unjudged if holds is None else rule.verdicts.matched
+            verdicts = rule.about[call.kind]
+            decision = verdicts.unjudged if holds is None else verdicts.matched
             assert decision is not None
-            possible.append(rule.verdicts.always if rule.condition is None else decision)
+            possible.append(verdicts.always if rule.condition is None else decision)
             if holds is not cel.UNKNOWN:
                 return _agreed(possible, doubt)
-        return _agreed([*possible, _NO_RULE], doubt)
+        return _agreed([*possible, self.policy.otherwise(call.kind)], doubt)
 
     def _course(
         self, rules: list[Rule], activation: Mapping[str, Value], missing: list[Hole]
@@ -109,12 +114,12 @@ class Judge:
         return f'rule "{rule.id}" reads arguments that were not kept: {where}'
 
     def _scope(self, call: Call) -> tuple[list[Rule], Mapping[str, Json]]:
-        key = (call.principal, call.server, call.tool)
+        key = (call.principal, call.server, call.name, call.kind)
         found = self._scopes.get(key)
         if found is None:
             if len(self._scopes) >= _REMEMBERED:
                 self._scopes.clear()
-            found = self._scopes[key] = self.policy.in_scope(Call(*key))
+            found = self._scopes[key] = self.policy.in_scope(msgspec.structs.replace(call, arguments={}))
         return found
 
 

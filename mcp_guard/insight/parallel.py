@@ -37,13 +37,16 @@ C = TypeVar("C", bound=Collector)
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[C]):
-    """A log, the calls in it that are meant, the policies to ask, and what makes an empty collector under the first."""
+    """A log, the calls in it that are meant, the policies to ask, what makes an empty collector under the first, and
+    the types of the events: where nothing is said, decisions about tools alone.
+    """
 
     path: str
     filters: Filters
     policy: Candidate
     against: Candidate | None
     collector: Callable[[Policy], C]
+    types: tuple[str, ...] = ("tool.decided",)
 
 
 class Answerer(Generic[C]):
@@ -57,7 +60,7 @@ class Answerer(Generic[C]):
     def part(self, of: Range) -> C:
         """One range replayed."""
         question = self._question
-        filters = replace(question.filters, after=of[0], upto=of[1], types=("tool.decided",))
+        filters = replace(question.filters, after=of[0], upto=of[1], types=question.types)
         collected = question.collector(self._policy)
         for result in replay_calls(read_events(question.path, filters), self._policy, self._against):
             collected.add(result)

@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from mcp_guard.policy import Policy, Principal
+from mcp_guard.policy.values import OfferKind
 
 ALTERED = ("\\", "…", "[redacted]")
 """What `safe_text` leaves where it changed a text."""
+
+OFFERS: Mapping[str, OfferKind] = {
+    "tool.decided": "tool",
+    "prompt.decided": "prompt",
+    "resource.decided": "resource",
+}
+"""What a decision is about, by the type of its event."""
 
 Pointer: TypeAlias = tuple[str, ...]
 
@@ -22,6 +30,8 @@ class Recorded(Protocol):
     def id(self) -> str: ...
     @property
     def ts(self) -> str: ...
+    @property
+    def type(self) -> str: ...
     @property
     def connection_id(self) -> str: ...
     @property

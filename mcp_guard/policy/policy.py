@@ -138,6 +138,10 @@ class Policy:
         """
         return self._standpoint(principal, server, kind).governed
 
+    def otherwise(self, kind: OfferKind) -> Decision:
+        """The decision on what is of this kind and no rule matches, without what would pass."""
+        return self._rules.otherwise[kind]
+
     def in_scope(self, call: Call) -> tuple[list[Rule], dict[str, Json]]:
         """The active rules whose scope fits a call, and the variables of their conditions for it."""
         rules, facts = self._standpoint(call.principal, call.server, call.kind).in_scope(call.name)
