@@ -1,17 +1,24 @@
 """Logs as a real gate makes them: conversations driven through it, every event recorded in a store."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mcp_guard.events import Event, ToolsListed
 from mcp_guard.gate import Connection, Gate
+from mcp_guard.policy import Policy, Source, load
 from mcp_guard.store import Store
-from tests.gate.playbook import Playbook, Turn, call, notification, policy_of, request, result, tool
+from tests.gate.playbook import Playbook, Turn, call, notification, request, result, tool
 
 DAY = 86_400_000_000
 NOON = 1_795_262_400_000_000  # 2026-11-21T12:00:00Z in microseconds
 KEY = b"k" * 32
+
+
+@lru_cache(maxsize=8)
+def policy_of(text: str) -> Policy:
+    return load([Source("policy.json" if text.startswith("{") else "policy.yaml", text.encode())])
 
 
 class Recording:
@@ -28,7 +35,7 @@ class Recording:
         at: int = NOON,
         **facts: Any,
     ) -> None:
-        self.book = Playbook(policy)
+        self.book = Playbook()
         connection = Connection(id=id, server=server, **{"user": "kim", "redaction_key": KEY, **facts})
         self.book.gate = Gate(connection, policy_of(policy))
         self.book.now = at
@@ -39,7 +46,9 @@ class Recording:
     def _shake_hands(self, client: str, tools: list[Any]) -> None:
         info = {"name": client, "version": "2.1"}
         book = self.book
-        self._take(book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=info, capabilities={})))
+        self._take(
+            book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=info, capabilities={}))
+        )
         server = {"name": "server", "version": "1"}
         answer = result(0, protocolVersion="2025-11-25", serverInfo=server, capabilities={"tools": {}})
         self._take(book.upstream(answer))

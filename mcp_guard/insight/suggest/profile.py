@@ -30,7 +30,7 @@ class Profile:
 
     def __init__(self, name: str) -> None:
         self.seen = 0
-        self.unknown = is_secret_name(name)
+        self.unknown = is_secret_name(name) or kind_of_secret(name) is not None
         self.types: set[str] = set()
         self.values: dict[Value, int] | None = {}
         self.texts = Texts()
