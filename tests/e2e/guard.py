@@ -30,9 +30,14 @@ class Guard:
         self.policy, self.database = home / "policy.yaml", home / "audit.db"
         self.policy.write_text(policy)
 
+    def run(self, upstream: Sequence[str], *options: str) -> list[str]:
+        """`mcp-guard run` in front of `--url URL`, `--config FILE` or `-- CMD ARG…`."""
+        given = ["--policy", str(self.policy), "--db", str(self.database), *options]
+        return [sys.executable, "-m", "mcp_guard", "run", *given, *upstream]
+
     def command(self, upstream: Sequence[str], *options: str, slug: str = "upstream") -> list[str]:
-        given = ["--policy", str(self.policy), "--db", str(self.database), "--server", slug, *options]
-        return [sys.executable, "-m", "mcp_guard", "run", *given, "--", *upstream]
+        """The same in front of a server over stdio, under a name of the test's choosing."""
+        return self.run(["--", *upstream], "--server", slug, *options)
 
     def events(self, type: str | None = None) -> list[dict[str, Any]]:
         """The rows of the log in their order, `data` read; of one type, or all."""

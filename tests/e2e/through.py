@@ -5,6 +5,7 @@ Processes are started here and ended with the block that started them.
 
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -46,9 +47,9 @@ class Running:
             if found := URL.search(line):
                 return found[0]
 
-    def end(self) -> None:
-        """Ask it to end, and make it where it does not."""
-        self.process.terminate()
+    def end(self, how: signal.Signals) -> None:
+        """Have it end, and insist where it does not."""
+        self.process.send_signal(how)
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -58,8 +59,10 @@ class Running:
 
 
 @contextmanager
-def running(command: Sequence[str], *, listens: str = "stderr") -> Iterator[Running]:
-    """A process with no input. `listens`: the pipe on which it says where it can be reached."""
+def running(
+    command: Sequence[str], *, listens: str = "stderr", how: signal.Signals = signal.SIGTERM
+) -> Iterator[Running]:
+    """A process with no input. `listens`: the pipe on which it says where it can be reached; `how` it is ended."""
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, listens: subprocess.PIPE}
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **pipes) as process:
         pipe = process.stdout if listens == "stdout" else process.stderr
@@ -68,13 +71,13 @@ def running(command: Sequence[str], *, listens: str = "stderr") -> Iterator[Runn
         try:
             yield started
         finally:
-            started.end()
+            started.end(how)
 
 
 @contextmanager
 def reference_over_http(*options: str) -> Iterator[str]:
     """The base URL of the reference server: `/legacy/mcp`, `/legacy/sse`, `/modern/mcp`, `/both/mcp`."""
-    with running([*REFERENCE, "http", *options], listens="stdout") as server:
+    with running([*REFERENCE, "http", *options], listens="stdout", how=signal.SIGKILL) as server:
         yield server.url()
 
 
