@@ -30,6 +30,7 @@ class _Params(msgspec.Struct, frozen=True):
 class _Opening(msgspec.Struct):
     """What of a client's message tells the era; `meta` only where it is an object."""
 
+    jsonrpc: Literal["2.0"]
     method: str
     id: int | str
     params: _Params = _Params()

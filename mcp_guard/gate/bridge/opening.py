@@ -64,8 +64,9 @@ class Opening(Around):
         outputs = self._gate.from_client(question, now)
         if any(isinstance(output, Forward) for output in outputs):
             return outputs
-        outputs = self._without_own(outputs)  # the gate found the message malformed: the next one may tell
-        self._client = self._watched = None
+        if self._own:
+            outputs = []
+        self._client = self._watched = None  # the gate found the message malformed: the next one may tell
         return outputs + self._release(now)
 
     def _release(self, now: int) -> list[Output]:

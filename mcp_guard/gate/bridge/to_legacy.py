@@ -106,6 +106,8 @@ def _listen(link: Link, bound: Bound, now: int) -> list[Step]:
     if not uris:
         return [*bound.kept_back(), *link.acknowledge(now)]
     first, *others = [_watch(link, uri) for uri in uris]
+    if isinstance(bound.output, Forward):
+        return [first, *others]
     link.after_row[bound.id] = [*others]
     return [bound.carrying(first.line)]
 

@@ -4,7 +4,7 @@ A `Book` is at the very beginning. `modern_book` is a modern client whose legacy
 `legacy_book` is a legacy client whose modern upstream has been found out.
 """
 
-from mcp_guard.gate import Admitted, Denied
+from mcp_guard.gate import Admitted, Denied, Refusal
 from mcp_guard.gate.bridge import Bridged
 from tests.gate.playbook import ALLOW_ALL, FILES_TOOLS, META, Playbook, Turn, notification, request, result, tool
 
@@ -34,7 +34,9 @@ class Book(Playbook):
 
     def refuse(self, turn: Turn) -> list[Denied]:
         """The rows of a turn could not be written."""
-        return [self.gate.refuse(output, "disk full") for output in turn.outputs if isinstance(output, Admitted)]
+        return [
+            self.gate.refuse(output, Refusal("disk full")) for output in turn.outputs if isinstance(output, Admitted)
+        ]
 
 
 def error(request_id: object, code: int, message: str = "no", **more: object) -> dict:
@@ -53,10 +55,15 @@ def discovered(request_id: object, capabilities: dict | None = None, versions: t
 
 
 def modern_book(
-    policy: str = ALLOW_ALL, meta: dict = ABLE_META, *, version: str = "2025-11-25", capabilities: dict | None = None
+    policy: str = ALLOW_ALL,
+    meta: dict = ABLE_META,
+    *,
+    version: str = "2025-11-25",
+    capabilities: dict | None = None,
+    key: bytes = KEY,
 ) -> Book:
     """A modern client, with a legacy upstream that is ready and whose tools are listed."""
-    book = Book(policy)
+    book = Book(policy, key)
     book.client(request("probe", "server/discover", _meta=meta))
     [handshake] = book.upstream({"jsonrpc": "2.0", "id": "probe", "error": NOT_FOUND}).upstream
     turn = book.upstream(initialized(handshake["id"], version, capabilities))
