@@ -5,6 +5,7 @@ and to no other, whatever the server answers.
 """
 
 import asyncio
+import io
 import re
 import ssl
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from mcp_guard.transports.http_upstream import failures
 _CONNECT = 20.0  # seconds for a connection to stand
 _KEEP_ALIVE = 30.0  # seconds that an unused connection is kept
 _MOST_REDIRECTS = 3
+_AT_ONCE = 256 * 1024  # bytes of a body that are handed over in one piece
 _MOST_REFUSED_BODY = 1024 * 1024  # bytes of an error's body that are read
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,6 +63,7 @@ class Link:
         self._credentials = credentials
         self._proxy = _proxy(self.url)
         self._http: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def open(
         self, method: str, headers: Mapping[str, str], body: bytes | None = None, *, url: URL | None = None
@@ -99,9 +102,10 @@ class Link:
     ) -> aiohttp.ClientResponse:
         secret = {"Authorization": authorization} if authorization is not None else {}
         for _ in range(_MOST_REDIRECTS + 1):
+            data = io.BytesIO(body) if body is not None and len(body) > _AT_ONCE else body
             try:
                 response = await self._session().request(
-                    method, url, headers={**headers, **secret}, data=body, allow_redirects=False, proxy=self._proxy
+                    method, url, headers={**headers, **secret}, data=data, allow_redirects=False, proxy=self._proxy
                 )
             except Exception as error:
                 failures.raise_for(url, error)
@@ -116,13 +120,16 @@ class Link:
         """Where a redirect leads, if that is the same origin and the request stays what it is. Raises RemoteError."""
         try:
             target = url.join(URL(location or ""))
+            within = target.user is None and target.origin() == self.url.origin()
         except ValueError:
             raise failures.of_redirect(url, location) from None
-        if location is None or target.origin() != self.url.origin() or (method != "GET" and status < 307):
+        if not location or not within or (method != "GET" and status < 307):
             raise failures.of_redirect(url, location)
         return target
 
     def _session(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConnectionError("closed")
         if self._http is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # a stream holds its connection for as long as it lasts: the callers bound their number
@@ -139,7 +146,8 @@ class Link:
         return self._http
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and make no other."""
+        self._closed = True
         if self._http is not None:
             http, self._http = self._http, None
             await http.close()

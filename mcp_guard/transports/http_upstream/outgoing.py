@@ -122,6 +122,7 @@ class Outgoing:
                 posting.add_done_callback(self._late.discard)
         except asyncio.CancelledError:
             posting.cancel()
+            await asyncio.gather(posting, return_exceptions=True)
             raise
         finally:
             self._first = None

@@ -155,8 +155,8 @@ class Flow:
             return self._error("its authorization server cannot be reached", "Check the network.")
         if isinstance(error, OAuthRegistrationError):
             hint = (
-                f"Register one there (redirect URI http://127.0.0.1:{PORT}{PATH}) and give its id: --client-id; or give "
-                "a token: --header 'Authorization: Bearer ${TOKEN}'."
+                f"Register one there (redirect URI http://127.0.0.1:{PORT}{PATH}), and give its id: --client-id. Or "
+                "give a token: --header 'Authorization: Bearer ${TOKEN}'."
             )
             return self._error("its authorization server does not let clients register themselves", hint)
         if isinstance(error, OAuthTokenError):
