@@ -58,12 +58,12 @@ def _reworded(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def _hidden(diagnostic: Diagnostic, secret: frozenset[int]) -> Diagnostic:
-    """The finding without its source line, where that may hold a secret."""
+    """The finding without its source line, where that may hold a secret, and with none in its text."""
     place = diagnostic.place
     line = place.source_line
-    if place.line not in secret and mask(line, MARK) == line and not ("://" in line and "@" in line):
-        return diagnostic
-    return msgspec.structs.replace(diagnostic, place=msgspec.structs.replace(place, source_line=""))
+    if place.line in secret or mask(line, MARK) != line or ("://" in line and "@" in line):
+        place = msgspec.structs.replace(place, source_line="")
+    return msgspec.structs.replace(diagnostic, message=mask(diagnostic.message, MARK), place=place)
 
 
 def _lines(tree: Tree, node: Node) -> Iterator[int]:
