@@ -53,6 +53,9 @@ class HttpClient(ABC):
     def flush(self) -> None:  # noqa: B027  (not abstract: nothing is held back)
         """Everything is sent at once."""
 
+    def part(self, request_id: RequestId) -> None:  # noqa: B027  (not abstract: of most clients nothing is let go)
+        """Let the client go until the answer to this request is there, where it can come back for it."""
+
     def pause(self) -> None:
         """Hold what the client says."""
         self._paused = True

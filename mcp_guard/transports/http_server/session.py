@@ -226,6 +226,13 @@ class Session(HttpClient):
         if exchange.stream is not None:
             self._streams.pop(exchange.stream.key, None)
 
+    def part(self, request_id: RequestId) -> None:
+        """Let the client go until the answer is there: it has been given an id to come back with."""
+        exchange = self._open.get(request_id)
+        if exchange is not None and exchange.primes and exchange.stream is not None and exchange.channel.open:
+            exchange.stream.detach(exchange.channel)
+            exchange.channel.end()
+
     # Endings
 
     def lost(self, channel: Channel) -> None:

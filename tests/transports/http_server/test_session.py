@@ -223,6 +223,34 @@ async def test_a_lost_connection_cancels_nothing_and_the_stream_can_be_taken_up_
 
 
 @scenario
+async def test_a_client_is_let_go_when_its_server_lets_go_and_comes_back_for_the_answer():
+    async with place() as there:
+        client = await there.session()
+        prefers = {"Accept": "text/event-stream, application/json", "MCP-Protocol-Version": "2025-11-25"}
+        http = await client.post(CALL, **prefers)
+        await http.stream()
+        priming = await http.event()
+        call = await client.connection.hears()
+        client.connection.client.part(call["id"])
+        assert await http.event() is None
+        client.connection.answer(call)
+        again = await client.get(**{"Last-Event-ID": priming.id})
+        await again.stream()
+        assert [(await again.event()).json["id"], await again.event()] == [7, None]
+
+
+@scenario
+async def test_a_client_that_was_given_no_id_to_come_back_with_is_not_let_go():
+    async with place() as there:
+        client = await there.session()
+        http = await client.post(CALL)
+        call = await client.connection.hears()
+        client.connection.client.part(call["id"])
+        client.connection.answer(call)
+        assert (await http.message())["id"] == 7
+
+
+@scenario
 async def test_a_stream_that_ended_while_nobody_read_it_is_sent_again_to_its_end():
     async with place() as there:
         client = await there.session()

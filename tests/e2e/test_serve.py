@@ -1,0 +1,251 @@
+"""`mcp-guard serve`, the real process: several clients at once, what is in the log of each, and how it all ends."""
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+
+from tests.e2e.guard import ALLOW_ALL, Guard, server
+from tests.e2e.http_session import HttpSession
+from tests.e2e.through import Running, running, served
+
+PATIENT = ["--", *server("patient")]
+TOKENS = "ann-has-a-token-of-her-own user=ann group=admins\nbob-has-a-token-of-his-own user=bob agent=bobs-bot\n"
+
+
+@pytest.fixture
+def serving(guard: Guard) -> Iterator[Running]:
+    """A running guard in front of the patient server."""
+    given = ["--policy", str(guard.policy), "--db", str(guard.database), "--port", "0", "--server", "patient"]
+    with running([sys.executable, "-m", "mcp_guard", "serve", *given, *PATIENT]) as process:
+        yield process
+
+
+# Clients
+
+KINDS: list[Callable[[str], Client]] = [
+    lambda url: Client(f"{url}/mcp", mode="legacy"),
+    lambda url: Client(f"{url}/mcp", mode="2026-07-28"),
+    lambda url: Client(f"{url}/mcp", mode="auto"),
+    lambda url: Client(sse_client(f"{url}/sse"), mode="legacy"),
+]
+NAMES = ["legacy", "modern", "either", "HTTP with SSE"]
+
+
+@pytest.mark.parametrize("connect", KINDS, ids=NAMES)
+def test_the_sdks_client_calls_through_the_guard(guard: Guard, connect: Callable[[str], Client]) -> None:
+    async def use(url: str) -> None:
+        async with connect(url) as client:
+            assert {tool.name for tool in (await client.list_tools()).tools} == {"echo", "pid", "wait"}
+            results = await asyncio.gather(*(client.call_tool("echo", {"text": str(number)}) for number in range(20)))
+            assert [result.content[0].text for result in results] == [str(number) for number in range(20)]
+
+    with served(guard, PATIENT) as url:
+        asyncio.run(use(url))
+    assert len(guard.events("tool.decided")) == len(guard.events("tool.completed")) == 20
+
+
+def test_sessions_with_the_same_ids_have_each_its_own_server_and_its_own_line_in_the_log(
+    serving: Running, guard: Guard
+) -> None:
+    url = serving.url()
+    clients = [HttpSession(url, client=f"client-{number}") for number in range(3)]
+    with ThreadPoolExecutor(3) as at_once:
+        pids = list(at_once.map(lambda client: client.text("pid"), clients))
+        texts = list(at_once.map(lambda client: client.text("echo", text=str(id(client))), clients))
+    assert len(set(pids)) == 3
+    assert texts == [str(id(client)) for client in clients]
+    connected = guard.events("agent.connected")
+    assert {event["agent"] for event in connected} == {"client-0", "client-1", "client-2"}
+    assert len({event["connection_id"] for event in guard.events("tool.decided")}) == 3
+
+
+def test_a_change_of_policy_reaches_every_open_session(serving: Running, guard: Guard) -> None:
+    url = serving.url()
+    clients = [HttpSession(url) for _ in range(2)]
+    assert [client.text("echo", text="a") for client in clients] == ["a", "a"]
+    guard.policy.write_text(ALLOW_ALL.replace("rules:", "rules:\n  - {name: no echo, effect: deny, tools: echo}"))
+    for client in clients:
+        assert client.call("echo", text="b").json["error"]["message"] == "Unknown tool: echo"
+        assert [tool["name"] for tool in client.request("tools/list").json["result"]["tools"]] == ["pid", "wait"]
+    assert len(guard.events("policy.loaded")) == 4
+
+
+def test_a_token_says_who_calls_and_what_no_token_may(guard: Guard, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKENS)
+    tokens.chmod(0o600)
+    with served(guard, PATIENT, "--token-file", str(tokens)) as url:
+        ann, bob = (HttpSession(url, Authorization=f"Bearer {line.split()[0]}") for line in TOKENS.splitlines())
+        assert (ann.text("echo", text="a"), bob.text("echo", text="b")) == ("a", "b")
+        stranger = HttpSession(url)
+        assert (stranger.opened.status, stranger.opened.headers["www-authenticate"]) == (401, "Bearer")
+    decided = guard.events("tool.decided")
+    assert [(event["user"], event["agent"], event["agent_verified"]) for event in decided] == [
+        ("ann", "test", 0),
+        ("bob", "bobs-bot", 1),
+    ]
+    assert b"has-a-token" not in guard.database.read_bytes()
+
+
+# Upstreams that go wrong
+
+
+def test_the_death_of_one_clients_server_is_told_to_it_and_leaves_the_others(guard: Guard) -> None:
+    with served(guard, ["--", *server("odd")]) as url:
+        unlucky, other = HttpSession(url), HttpSession(url)
+        error = unlucky.call("crash", signal=int(signal.SIGSEGV)).json["error"]
+        assert "SIGSEGV" in error["message"]
+        assert other.text("answer") == "ok"
+        assert wait_until(lambda: unlucky.call("answer").status == 404)
+        assert HttpSession(url).text("answer") == "ok"
+    assert len([event for event in guard.events("upstream.exited") if "SIGSEGV" in event["data"]["how"]]) == 1
+
+
+@pytest.mark.parametrize("tool", ["garbage", "twice", "chatter"])
+def test_a_server_that_misbehaves_gets_no_byte_of_it_through(guard: Guard, tool: str) -> None:
+    with served(guard, ["--", *server("odd")]) as url:
+        client = HttpSession(url)
+        assert client.text(tool) in ("ok", "first")
+        assert client.text("answer") == "ok"
+
+
+def test_ten_megabytes_and_odd_line_ends_arrive_as_they_were_sent(guard: Guard) -> None:
+    with served(guard, ["--", *server("odd")]) as url:
+        text = HttpSession(url).text("large", bytes=10_000_000)
+    assert text == ("naïve \u2028\u0085 text " * 10_000_000)[:10_000_000]
+
+
+def test_a_server_that_cannot_be_started_is_an_answer_and_not_the_end(guard: Guard) -> None:
+    with served(guard, ["--", "no-such-command-anywhere"]) as url:
+        for _ in range(2):
+            opened = HttpSession(url).opened
+            assert "could not be started" in opened.json["error"]["message"]
+            assert "mcp-session-id" not in opened.headers
+
+
+# Endings
+
+
+def test_a_signal_lets_open_calls_end_and_then_ends_all(serving: Running, tmp_path: Path) -> None:
+    url = serving.url()
+    client, idle = HttpSession(url), HttpSession(url)
+    assert idle.text("echo", text="a") == "a"
+    path = tmp_path / "go"
+    with ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(client.text, "wait", path=str(path))
+        assert wait_until(lambda: Path(f"{path}.started").exists())
+        serving.process.send_signal(signal.SIGTERM)
+        assert wait_until(lambda: refuses_connections(url))
+        assert not answer.done()
+        path.write_text("done")
+        assert answer.result() == "done"
+    assert serving.process.wait(20) == 0
+
+
+def test_a_second_signal_does_not_wait_for_open_calls(serving: Running, tmp_path: Path) -> None:
+    url = serving.url()
+    client = HttpSession(url)
+    path = tmp_path / "never"
+    with ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(client.call, "wait", path=str(path))
+        assert wait_until(lambda: Path(f"{path}.started").exists())
+        serving.process.send_signal(signal.SIGINT)
+        assert wait_until(lambda: refuses_connections(url))
+        serving.process.send_signal(signal.SIGINT)
+        assert "error" in answer.result().json
+    assert serving.process.wait(20) == 0
+
+
+def test_a_guard_that_is_killed_leaves_no_server_behind(serving: Running) -> None:
+    url = serving.url()
+    clients = [HttpSession(url) for _ in range(2)]
+    pids = [int(client.text("pid")) for client in clients]
+    serving.process.kill()
+    assert wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_a_session_that_is_deleted_ends_its_server(serving: Running) -> None:
+    client = HttpSession(serving.url())
+    pid = int(client.text("pid"))
+    assert client.send("DELETE", "/mcp").status == 204
+    assert wait_until(lambda: not is_alive(pid))
+
+
+# What a person gets wrong
+
+MISTAKES = [
+    ("no server", [], "one server, or one file of servers, is needed"),
+    ("two servers", ["--url", "http://localhost:1/mcp", "--", "true"], "one server, or one file of servers"),
+    ("open to all", ["--host", "0.0.0.0", "--", "true"], "no bearer token is asked for"),
+    ("no such tokens", ["--token-file", "/nowhere/tokens", "--", "true"], "cannot read the tokens"),
+    ("no such variable", ["--token-env", "NO_SUCH_TOKEN", "--", "true"], "NO_SUCH_TOKEN holds no token"),
+    ("half of TLS", ["--tls-key", "key.pem", "--", "true"], "--tls-key without --tls-cert"),
+    ("no such certificate", ["--tls-cert", "/nowhere/cert.pem", "--", "true"], "cannot be used"),
+    ("no such configuration", ["--config", "/nowhere/guard.yaml"], "/nowhere/guard.yaml"),
+    ("no such address", ["--host", "127.0.0.1.example", "--token-env", "HOME_TOKEN", "--", "true"], "cannot listen"),
+    ("no such policy", ["--policy", "/nowhere/policy.yaml", "--", "true"], "/nowhere/policy.yaml"),
+]
+
+
+@pytest.mark.parametrize(("what", "options", "says"), MISTAKES, ids=[case[0] for case in MISTAKES])
+def test_a_mistake_is_said_in_a_line_and_nothing_is_started(
+    guard: Guard, what: str, options: list[str], says: str
+) -> None:
+    line = [sys.executable, "-m", "mcp_guard", "serve", "--db", str(guard.database), "--port", "0", *options]
+    environment = {**os.environ, "HOME_TOKEN": "a-token-that-is-long-enough"}
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(guard: Guard) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = [sys.executable, "-m", "mcp_guard", "serve", "--db", str(guard.database), "--port", port, *PATIENT]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert f"cannot listen at 127.0.0.1 port {port}" in done.stderr
+
+
+def wait_until(true: Callable[[], Any]) -> bool:
+    """Look again until it is so; False where it never is."""
+    deadline = time.monotonic() + 20
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def refuses_connections(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+        connection.connect()
+    except OSError:
+        return True
+    connection.close()
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
