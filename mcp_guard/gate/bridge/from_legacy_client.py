@@ -49,7 +49,7 @@ def _request(link: ClientLink, message: Members, line: bytes, batch: Batch | Non
     params = members.read(message["params"]) if "params" in message else {}
     if not members.is_id(request_id) or method is None or params is None:
         return [Say(line)]  # the gate says what is wrong with it
-    if request_id in link.book.by_client:
+    if link.book.knows(request_id):
         reused = Reply(answers.error(None, INVALID_REQUEST, _REUSED))
         return [reused, *link.gate.reject("client", _REUSED, len(line), now)]
     wanted = Wanted(request_id, method, batch=batch)
@@ -130,7 +130,7 @@ def _cancelled(link: ClientLink, message: Members) -> list[Step]:
     elif wanted.gate_id is not None:
         params["requestId"] = members.raw(wanted.gate_id)
         steps = [Say(members.up({**message, "params": members.raw(params)}))]
-    link.book.close(wanted)
+    link.book.cancel(wanted)
     return [*steps, *replies(wanted.batch.withdraw(wanted.id) if wanted.batch is not None else None)]
 
 

@@ -43,8 +43,10 @@ def deny(link: ClientLink, denied: Denied) -> Denied:
 
 def _response(link: ClientLink, message: Members, line: bytes, now: int) -> list[Step]:
     gate_id = members.id_of(message)
+    if gate_id is not None and link.book.was_cancelled(gate_id):
+        return []
     wanted = link.book.answered(gate_id) if gate_id is not None else None
-    if wanted is None:  # an error of the gate's own, or an answer that nobody waits for any more
+    if wanted is None:  # an error of the gate's own, or an answer that nobody waits for
         return [Reply(line)] if "error" in message else []
     return _ANSWERS[wanted.kind](link, wanted, message, now)
 

@@ -14,6 +14,7 @@ from mcp_guard.gate.bridge.members import Members
 from mcp_guard.gate.messages import RequestId
 
 MAX_QUESTIONS = 1_024  # of all requests
+MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
 MAX_KEPT = 64 * 1024 * 1024  # bytes of params that are kept to be repeated
 
 Kind = Literal["client", "listen", "verbatim", "watch"]
@@ -55,7 +56,12 @@ class Book:
         self.by_gate: dict[RequestId, Wanted] = {}  # requests that the gate waits for
         self.questions: dict[RequestId, Inquiry] = {}
         self.inquiries: list[Inquiry] = []
+        self._cancelled: dict[RequestId, None] = {}  # ids towards the gate, oldest first
         self._kept = 0
+
+    def knows(self, request_id: RequestId) -> bool:
+        """Whether a request of the client's under this id may still be answered."""
+        return request_id in self.by_client or request_id in self._cancelled
 
     def add(self, wanted: Wanted, gate_id: RequestId) -> None:
         """The gate is given this request under an id."""
@@ -77,6 +83,20 @@ class Book:
         if wanted is not None:
             wanted.gate_id = None
         return wanted
+
+    def cancel(self, wanted: Wanted) -> None:
+        """The client wants no answer. One may come all the same, and goes nowhere."""
+        if wanted.gate_id is not None:
+            self._cancelled[wanted.gate_id] = None
+            if len(self._cancelled) > MAX_CANCELLED:
+                del self._cancelled[next(iter(self._cancelled))]
+        self.close(wanted)
+
+    def was_cancelled(self, gate_id: RequestId) -> bool:
+        """Whether this answer is one that nobody wants any more; it is the last one then."""
+        known = gate_id in self._cancelled
+        self._cancelled.pop(gate_id, None)
+        return known
 
     def close(self, wanted: Wanted) -> None:
         """The client waits no longer."""
