@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "demo": "mcp_guard.cli.demo",
     "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
+    "explain": "mcp_guard.cli.explaining",
     "tools": "mcp_guard.cli.tools",
     "lsp": "mcp_guard.cli.lsp",
     "log": "mcp_guard.cli.log",

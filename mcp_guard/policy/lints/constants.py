@@ -3,23 +3,18 @@
 from collections.abc import Iterator
 from itertools import islice, product
 
+from mcp_guard.cel.outcomes import ALWAYS, FAILS, NEVER, NOTHING, Outcomes
 from mcp_guard.cel.values import UNKNOWN, Value
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.lints import words
 from mcp_guard.policy.lints.scopes import Entries
-from mcp_guard.policy.lints.subjects import Outcome, Subject
+from mcp_guard.policy.lints.subjects import Subject
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.selectors import ScopeField, selector
 from mcp_guard.policy.situation import caller, offer
 from mcp_guard.policy.values import Principal
 
 MOST_SITUATIONS = 256
-
-Outcomes = frozenset[Outcome]
-
-ALWAYS: Outcomes = frozenset((True,))
-NEVER: Outcomes = frozenset((False,))
-FAILS: Outcomes = frozenset((None,))
 
 
 def check(subject: Subject, told: bool, complete: bool, report: Report) -> None:
@@ -28,7 +23,7 @@ def check(subject: Subject, told: bool, complete: bool, report: Report) -> None:
     """
     if subject.rule.condition is None:
         return
-    outcomes: Outcomes = frozenset(subject.outcome(facts) for facts in _situations(subject))
+    outcomes = NOTHING.union(*(subject.outcomes(facts) for facts in _situations(subject)))
     where = ""
     if not _is_settled(outcomes) and complete and subject.targets:
         outcomes = _before_tools(subject)

@@ -40,9 +40,7 @@ def examine(sources: Sequence[Source], catalog: Catalog | None = None) -> Examin
     for subject in every:
         _examine_rule(subject, targets, known, report)
     found = [*(one for one in whole.found if one.code not in REPLACED), *report.found]
-    return Examined(
-        whole.policy, _audible(found, whole, sources, with_catalog=catalog is not None), whole, tuple(every)
-    )
+    return Examined(whole.policy, _audible(found, whole, sources), whole, tuple(every))
 
 
 def all_targets(catalog: Catalog) -> list[Target]:
@@ -55,21 +53,20 @@ def all_targets(catalog: Catalog) -> list[Target]:
 
 
 def _examine_rule(subject: Subject, targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
-    before = len(report.found)
     if catalog.servers:
         matches.check(subject, targets, catalog, report)
+    before = len(report.found)
     fields.check(subject, report)
     comparisons.check(subject, report)
     told = len(report.found) > before
     constants.check(subject, told, matches.servers_known(subject, catalog), report)
 
 
-def _audible(
-    found: Sequence[Diagnostic], whole: Whole, sources: Sequence[Source], *, with_catalog: bool
-) -> tuple[Diagnostic, ...]:
-    """The findings that no comment silences, and those about comments."""
+def _audible(found: Sequence[Diagnostic], whole: Whole, sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
+    """The findings that no comment silences, and those about comments. What hangs on a catalog is not called unused: one
+    person's servers list another thing than another's.
+    """
     silenced = [one for file in whole.files for one in silences(file.tree)]
     left, used = without_silenced(found, silenced)
-    at_hand = ("nothing", "catalog", "catalog helps") if with_catalog else ("nothing",)
-    told = {code for code, one in WARNINGS.items() if one.needs in at_hand}
+    told = {code for code, one in WARNINGS.items() if one.needs == "nothing"}
     return tuple(in_file_order([*left, *in_vain(silenced, used, told, WARNINGS)], sources))

@@ -16,7 +16,7 @@ from mcp_guard.policy.lints import words
 from mcp_guard.policy.lints.subjects import ARGUMENTS, Sight, Subject, Target, inside_arguments
 from mcp_guard.policy.report import Report
 
-RARE = 10  # where it is one tool in so many that has an argument, that is likely a slip
+RARE = 5  # where it is one tool in so many that has an argument, those are named and not the others
 
 Lack = Literal["missing", "optional"]
 
@@ -83,10 +83,8 @@ def _check_missing(subject: Subject, path: Segments, own: Sequence[tuple[Sight, 
 
 
 def _harms(sight: Sight, effect: str) -> bool:
-    """Whether the rule comes to something else than its author could want, for lack of an argument."""
-    if effect == "deny":
-        return None in sight.outcomes or not sight.outcomes <= {True, False}
-    return sight.outcomes <= {False, None}
+    """Whether the lack of an argument makes a denial deny, or keeps an allowance from ever allowing."""
+    return None in sight.outcomes if effect == "deny" else True not in sight.outcomes
 
 
 def _report_missing(
@@ -118,12 +116,11 @@ def _who_lacks(name: str, having: Sequence[Target], without: Sequence[Target], e
 
 def _hint(path: Segments, without: Sequence[Target], others_have_it: bool) -> str:
     """The name that was meant, if one is near; else what else can be done."""
-    known = {name for target in without for name in _names_beside(target.shape, path)}
-    near = closest(str(path[-1]), known)
-    if near:
-        return f"did you mean `{shown((*path[:-1], near))}`?"
     if others_have_it:
         return f"name only the tools that have it, or begin with `has({shown(path)}) &&`"
+    known = {name for target in without for name in _names_beside(target.shape, path)}
+    if near := closest(str(path[-1]), known):
+        return f"did you mean `{shown((*path[:-1], near))}`?"
     return f"they have: {', '.join(sorted(known)[:12])}" if known else "these tools take no arguments"
 
 

@@ -12,12 +12,12 @@ from typing import cast
 
 import msgspec
 
-from mcp_guard import cel
+from mcp_guard.cel.outcomes import ALWAYS, EITHER, NEVER, NOTHING, Outcomes, outcomes
 from mcp_guard.cel.parser import parse
 from mcp_guard.cel.paths import Path, paths
 from mcp_guard.cel.pruning import pruned
 from mcp_guard.cel.syntax import Node
-from mcp_guard.cel.values import UNKNOWN, Unknown, Value
+from mcp_guard.cel.values import UNKNOWN, Value
 from mcp_guard.policy.assembly import RuleEntry
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Place
@@ -31,9 +31,6 @@ from mcp_guard.policy.situation import offer
 from mcp_guard.policy.spans import offset_of
 from mcp_guard.policy.tree import Scalar
 from mcp_guard.policy.values import Json
-
-Outcome = bool | Unknown | None
-"""What a condition comes to: always true, always false, open (`UNKNOWN`), or None: it can never be evaluated."""
 
 ARGUMENTS = ("request", "args")
 OBJECT, BOOLEAN = frozenset(("object",)), frozenset(("boolean",))
@@ -65,7 +62,7 @@ class Sight(msgspec.Struct, frozen=True):
     target: Target
     tree: Node
     reads: tuple[Path, ...]
-    outcomes: frozenset[Outcome]
+    outcomes: Outcomes
 
 
 class Subject:
@@ -104,33 +101,25 @@ class Subject:
         for target in self.targets:
             if looks_at_tool:
                 tree = pruned(self.tree, facts(self.declared, target))
-                if self.outcome(facts(self.declared, target)) is False:
+                if outcomes(tree, {}) == NEVER:
                     continue
             reads = argument_paths(tree)
-            yield Sight(target, tree, reads, frozenset(self._outcomes(target, reads)))
+            yield Sight(target, tree, reads, self._outcomes(target, tree, reads))
 
-    def _outcomes(self, target: Target, reads: Sequence[Path]) -> Iterator[Outcome]:
+    def _outcomes(self, target: Target, tree: Node, reads: Sequence[Path]) -> Outcomes:
         """What the condition comes to for each combination of what its arguments may be, as far as the schema tells."""
         told = {path: found for read in reads if (found := find(target.shape, path := inside_arguments(read))).declared}
         paths = [path for path in told if None not in path]
         for options in (_values, _presence):
             each = [options(told[path]) for path in paths]
             if prod(map(len, each)) <= MOST_COMBINATIONS:
-                for combination in product(*each):
-                    given = dict(zip(paths, combination, strict=True))
-                    yield self.outcome(facts(self.declared, target, given))
-                return
-        yield UNKNOWN
+                given = (dict(zip(paths, combination, strict=True)) for combination in product(*each))
+                return NOTHING.union(*(outcomes(tree, facts(self.declared, target, one)) for one in given))
+        return EITHER
 
-    def outcome(self, known: Mapping[str, Value]) -> Outcome:
-        """What the condition comes to where no more than this is known."""
-        condition = self.rule.condition
-        if condition is None:
-            return True
-        try:
-            return condition.partial(known)
-        except cel.EvaluationError:
-            return None
+    def outcomes(self, known: Mapping[str, Value]) -> Outcomes:
+        """What the condition may come to where no more than this is known."""
+        return outcomes(self.tree, known) if self.tree is not None else ALWAYS
 
     def place(self, at: int, length: int = 1) -> Place:
         """The place in the file of what stands at an offset of the condition."""
