@@ -35,6 +35,10 @@ class Owner(Protocol):
         """Its upstream said something."""
         ...
 
+    def arm_parted(self, arm: "Arm", related: RequestId) -> None:
+        """Its upstream has let go of the connection for a request that it has not answered."""
+        ...
+
     def arm_oversized(self, arm: "Arm", size: int) -> None:
         """Its upstream said something too large."""
         ...
@@ -188,6 +192,11 @@ class Arm:
         if run is self._run and self._owner is not None:
             self._owner.arm_delivered(self, line, related)
 
+    def parted(self, run: "_Run", related: RequestId) -> None:
+        """As `delivered`."""
+        if run is self._run and self._owner is not None:
+            self._owner.arm_parted(self, related)
+
     def oversized(self, run: "_Run", size: int) -> None:
         """As `delivered`."""
         if run is self._run and self._owner is not None:
@@ -214,6 +223,9 @@ class _Run:
 
     def deliver(self, line: bytes, related: RequestId | None = None) -> None:
         self._arm.delivered(self, line, related)
+
+    def parted(self, related: RequestId) -> None:
+        self._arm.parted(self, related)
 
     def oversized(self, size: int) -> None:
         self._arm.oversized(self, size)

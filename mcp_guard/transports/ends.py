@@ -36,16 +36,22 @@ class Listener(Protocol):
         ...
 
 
+class UpstreamListener(Listener, Protocol):
+    """What an upstream's end tells of its peer besides."""
+
+    def parted(self, related: RequestId) -> None:
+        """The upstream has closed the response stream of a request that it has not answered, to be asked again for the
+        rest (2025-11-25, "Sending Messages": 6). The end sees to that; whoever waits for it may be let go likewise.
+        """
+        ...
+
+
 class End(Protocol):
     """One peer of the guard."""
 
     @property
     def waiting(self) -> int:
         """Bytes that were given to `send` and that the peer has not taken yet."""
-        ...
-
-    async def start(self, listener: Listener) -> None:
-        """Begin: from now on `listener` hears of the peer. Raises GuardError where that cannot be, cleaned up."""
         ...
 
     def send(self, line: bytes, related: RequestId | None = None) -> None:
@@ -81,6 +87,18 @@ class End(Protocol):
 class ClientEnd(End, Protocol):
     """The client's side: one client (on HTTP: one session, or one caller of the stateless revision)."""
 
+    async def start(self, listener: Listener) -> None:
+        """Begin: from now on `listener` hears of the peer. Raises GuardError where that cannot be, cleaned up."""
+        ...
+
+    def part(self, request_id: RequestId) -> None:
+        """Nobody need hold a connection open for this request of the client's: its answer will come later."""
+        ...
+
 
 class UpstreamEnd(End, Protocol):
     """The upstream's side: one connection to one server. Started once; a restart is a new end."""
+
+    async def start(self, listener: UpstreamListener) -> None:
+        """As that of a client's end."""
+        ...

@@ -171,6 +171,9 @@ class StdioClient:
         """Write what was sent."""
         self._writer.flush()
 
+    def part(self, request_id: RequestId) -> None:
+        """Nothing: its connection is for everything."""
+
     def pause(self) -> None:
         """Do not read for now."""
         self._reader.pause()

@@ -133,6 +133,12 @@ class Switch:
         finally:
             self._related = None
 
+    def arm_parted(self, arm: Arm, related: RequestId) -> None:
+        """An upstream has let go of the connection for a request: the client's is let go of as well."""
+        if self._renaming is not None:
+            related = self._renaming.asked_under(arm.slug, related)
+        self._client.part(related)
+
     def arm_oversized(self, arm: Arm, size: int) -> None:
         """An upstream said too long a line."""
         self._handle(lambda now: self._conversation.upstream_oversized(arm.slug, size, self._limit, now))

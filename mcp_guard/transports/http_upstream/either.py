@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.transports.ends import Listener, UpstreamEnd
+from mcp_guard.transports.ends import UpstreamEnd, UpstreamListener
 from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.link import Link
 from mcp_guard.transports.http_upstream.old_sse import SseUpstream
@@ -23,7 +23,7 @@ class EitherUpstream:
     def __init__(self, make_link: Callable[[], Link], limit: int, *, ends: bool = False) -> None:
         self._make_link, self._limit = make_link, limit
         self._end: UpstreamEnd = StreamableUpstream(make_link(), limit, self._old, ends=ends)
-        self._listener: Listener | None = None
+        self._listener: UpstreamListener | None = None
         self._paused = False
         self._left: asyncio.Task[None] | None = None  # the streamable one is being closed
 
@@ -32,7 +32,7 @@ class EitherUpstream:
         """Bytes that the server has not taken yet."""
         return self._end.waiting
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: UpstreamListener) -> None:
         """Nothing is said until there is something to say."""
         self._listener = listener
         await self._end.start(listener)

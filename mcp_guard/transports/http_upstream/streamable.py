@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 
 from mcp_guard.gate import answers as texts
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
-from mcp_guard.transports.ends import Listener
+from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_upstream import failures
 from mcp_guard.transports.http_upstream.failures import RemoteError
@@ -44,7 +44,7 @@ class StreamableUpstream:
     def __init__(self, link: Link, limit: int, elsewhere: Elsewhere | None = None, *, ends: bool = False) -> None:
         self._link, self._limit, self._elsewhere, self._ends = link, limit, elsewhere, ends
         self._valve = Valve()
-        self._listener: Listener | None = None
+        self._listener: UpstreamListener | None = None
         self._session = Session()
         self._parameters = MirroredParameters()
         self._outgoing = Outgoing(self._post, self._relieved)
@@ -58,7 +58,7 @@ class StreamableUpstream:
         """Bytes that the server has not taken yet."""
         return self._outgoing.waiting
 
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: UpstreamListener) -> None:
         """Nothing is said until there is something to say."""
         self._listener = listener
 
@@ -208,6 +208,8 @@ class StreamableUpstream:
         while not (stream.done or stream.oversized):
             if not stream.last_id or message.protocol is not None or stream.empty > _MOST_RESUMED:
                 raise RemoteError(f"{self._who} closed the connection before it had answered")
+            if self._listener is not None:
+                self._listener.parted(request_id)
             await asyncio.sleep(stream.rest)
             async with await self._link.open("GET", {**self._session.headers(), **stream.headers()}) as resumed:
                 if media_type(resumed) != "text/event-stream" or resumed.status >= 300:

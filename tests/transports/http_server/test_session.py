@@ -247,7 +247,7 @@ async def test_a_client_that_was_given_no_id_to_come_back_with_is_not_let_go():
         call = await client.connection.hears()
         client.connection.client.part(call["id"])
         client.connection.answer(call)
-        assert (await http.message())["id"] == 7
+        assert (await http.reply()).json["id"] == 7
 
 
 @scenario

@@ -173,11 +173,15 @@ class Heard:
 
     queue: asyncio.Queue[tuple[bytes, RequestId | None]] = field(default_factory=asyncio.Queue)
     too_large: list[int] = field(default_factory=list)
+    let_go: list[RequestId] = field(default_factory=list)
     relief: asyncio.Event = field(default_factory=asyncio.Event)
     over: "asyncio.Future[str]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def deliver(self, line: bytes, related: RequestId | None = None) -> None:
         self.queue.put_nowait((line, related))
+
+    def parted(self, related: RequestId) -> None:
+        self.let_go.append(related)
 
     def oversized(self, size: int) -> None:
         self.too_large.append(size)

@@ -299,6 +299,7 @@ async def test_a_server_may_close_the_connection_and_be_polled_for_the_answer() 
             got.event(result(1) if number == 3 else notification("notifications/message"), id=str(number))
             got.end()
         assert [await heard.next() for _ in range(3)][-1] == result(1)
+        assert heard.let_go == [1, 1, 1]
 
 
 @scenario
