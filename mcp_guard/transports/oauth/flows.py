@@ -27,11 +27,11 @@ from mcp_guard.transports.oauth.vault import Kept
 
 _REQUEST = 30.0  # seconds for the authorization server to answer
 _LONGEST = 1024 * 1024  # bytes of what it says
+_EARLY = 60  # seconds before its end at which a token is refreshed, if it lasts much longer
 _LONG_AGO = 1.0
 
 # The SDK logs what authorization servers say, with all that is in it: that goes nowhere.
-logging.getLogger("mcp").addHandler(logging.NullHandler())
-logging.getLogger("mcp").propagate = False
+logging.getLogger("mcp.client.auth").setLevel(logging.CRITICAL + 1)
 
 
 class Flow:
@@ -48,12 +48,16 @@ class Flow:
             context.protected_resource_metadata = ProtectedResourceMetadata.model_validate(kept.resource)
         context.auth_server_url = kept.authorization_server
 
-    async def run(self, challenge: tuple[int, str] | None, *, refresh: bool) -> Kept:
-        """Get a token: by refreshing the one that is kept, if `refresh`, and else by what the challenge (the status and
-        `WWW-Authenticate` of a refusal) asks for, if there is one. Gives what is to be kept. Raises LoginError.
-        """
-        if refresh:
-            self._provider.context.token_expiry_time = _LONG_AGO
+    async def refresh(self) -> Kept:
+        """A new token for the one that is kept. Gives what is to be kept from now on. Raises LoginError."""
+        self._provider.context.token_expiry_time = _LONG_AGO
+        return await self._run(None)
+
+    async def log_in(self, status: int, challenge: str) -> Kept:
+        """A new token, as the refusal with this status and `WWW-Authenticate` asks for it. As `refresh` otherwise."""
+        return await self._run((status, challenge))
+
+    async def _run(self, challenge: tuple[int, str] | None) -> Kept:
         try:
             async with httpx2.AsyncClient(follow_redirects=False, timeout=_REQUEST) as http:
                 if not await self._drive(http, challenge):
@@ -137,7 +141,7 @@ class Flow:
         return Kept(
             server=self._client.url,
             tokens=_plain(tokens),
-            ends=time.time() + lasts if lasts is not None else None,
+            stale=time.time() + max(lasts - _EARLY, lasts / 2) if lasts is not None else None,
             client=_plain(context.client_info) if self._client.client_id is None else None,
             metadata=_plain(context.oauth_metadata),
             resource=_plain(context.protected_resource_metadata),

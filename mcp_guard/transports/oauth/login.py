@@ -14,8 +14,6 @@ from mcp_guard.transports.oauth.callback import Callback
 from mcp_guard.transports.oauth.client import Client
 from mcp_guard.transports.oauth.vault import NOTHING, Kept, Vault
 
-_EARLY = 30  # seconds before its end at which a token is refreshed
-
 
 class Login:
     """The credentials of a client (`http_upstream.link.Credentials`). `say` tells a person what to do; `show` opens a
@@ -31,7 +29,7 @@ class Login:
         """The header for the next request: of a token that is good for a while yet, as far as one knows."""
         if self._kept is None:
             self._kept = await self._read()
-        if self._kept.ends is not None and time.time() > self._kept.ends - _EARLY and self._kept.refreshable:
+        if self._kept.stale is not None and time.time() > self._kept.stale and self._kept.refreshable:
             with suppress(LoginError):  # the server will say that the old one is good no more
                 await self._once(self._refresh)
         return self._kept.authorization
@@ -68,21 +66,23 @@ class Login:
         """A new token for the old one, from the authorization server that gave it."""
         from mcp_guard.transports.oauth.flows import Flow
 
-        await self._keep(await Flow(self._client, self._kept or NOTHING).run(None, refresh=True))
+        await self._keep(await Flow(self._client, self._kept or NOTHING).refresh())
 
     async def _log_in(self, status: int, challenge: str) -> None:
-        """A new token by whatever it takes."""
+        """A new token by whatever it takes: a person is asked last."""
         from mcp_guard.transports.oauth.flows import Flow
 
         kept, who = self._kept or NOTHING, f"login to {self._client.shown}"
+        if status == 401 and kept.refreshable:
+            with suppress(LoginError):
+                return await self._refresh()
         asking = None
         callback = Callback()
         try:
             if self._client.person:
                 await callback.open(fixed=self._client.client_id is not None)
                 asking = Asking(callback, who, self._say, self._show)
-            refresh = status == 401 and kept.refreshable
-            await self._keep(await Flow(self._client, kept, asking).run((status, challenge), refresh=refresh))
+            return await self._keep(await Flow(self._client, kept, asking).log_in(status, challenge))
         except OSError as error:
             raise LoginError(f"{who}: cannot listen for the browser: {error.strerror}") from None
         finally:

@@ -19,11 +19,11 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of one server: the SDK's models as JSON, None where there is none. `ends`: when the token does."""
+    """What is known of one server: the SDK's models as JSON, None where there is none. `stale`: when to refresh."""
 
     server: str = ""
     tokens: dict[str, Any] | None = None
-    ends: float | None = None
+    stale: float | None = None  # seconds since the epoch
     client: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None  # of the authorization server
     resource: dict[str, Any] | None = None  # of the MCP server
