@@ -47,7 +47,7 @@ REFUSED_BY_HEAD = [
     ("no Content-Type", "POST", "/mcp", {"Content-Type": None}, 415),
     ("no Accept", "POST", "/mcp", {"Accept": None}, 406),
     ("an Accept without streams", "POST", "/mcp", {"Accept": "application/json"}, 406),
-    ("an Accept that weighs streams nothing", "POST", "/mcp", {"Accept": "application/json, text/event-stream;q=0"}, 406),
+    ("streams that weigh nothing", "POST", "/mcp", {"Accept": "application/json, text/event-stream;q=0"}, 406),
     ("a GET that takes no stream", "GET", "/mcp", {"Accept": "application/json"}, 406),
     ("a version that never was", "GET", "/mcp", {"MCP-Protocol-Version": "1.0"}, 400),
     ("a body that is declared too large", "POST", "/mcp", {"Content-Length": "1001"}, 413),
