@@ -132,7 +132,7 @@ def shown_otherwise(
 
 
 def _level(policy: Policy, presence: Presence, tool: str) -> VisibilityLevel:
-    return policy.preview(presence.identity.principal(policy), presence.server, tool).level
+    return policy.preview(presence.principal(policy), presence.server, tool).level
 
 
 def decided_otherwise(policy: Policy, against: Policy, presences: Sequence[Presence], catalog: Catalog) -> list[At]:
@@ -140,9 +140,7 @@ def decided_otherwise(policy: Policy, against: Policy, presences: Sequence[Prese
     found: dict[At, None] = {}
     for presence in presences:
         for tool in catalog.tools(presence.server):
-            old, new = (
-                tool_access(one, presence.identity.principal(one), presence.server, tool) for one in (against, policy)
-            )
+            old, new = (tool_access(one, presence.principal(one), presence.server, tool) for one in (against, policy))
             if old != new:
                 found[At(presence.server, tool)] = None
     return list(found)

@@ -12,6 +12,7 @@ import msgspec
 from mcp_guard import cel
 from mcp_guard.cel.values import Value
 from mcp_guard.insight.interest import Interest, touches
+from mcp_guard.insight.layers import outranked, refused, with_layers
 from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Recorded, holes, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.rules import Rule
@@ -19,7 +20,6 @@ from mcp_guard.policy.values import Json, OfferKind
 
 _REMEMBERED = 2048  # principals with their tools
 _LARGE = 100_000  # bytes not kept: the work of judging them could have used up a decision's budget
-_NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
 _SEVERAL = "One of the rules {} decides, or none: the arguments that would tell were not kept. The outcome is the same."
 
 Answer: TypeAlias = "Decision | str"
@@ -39,8 +39,10 @@ class Judge:
         kind = OFFERS.get(event.type, "tool")
         if any(sign in (event.tool or "") for sign in ALTERED):
             return f"its {kind}'s name was not recorded as it was"
-        if event.decided_by == "guard" and event.policy_hash and not self._judges_unlisted(event):
-            return f"the guard itself decided it, whatever the policy: {event.data.get('reason', '')}"
+        if why := outranked(event, self.policy):
+            return why
+        if refusal := refused(event, self.policy):
+            return refusal
         if self.interest.agents and (lost := lost_identity(event, self.policy)):
             return lost
         missing, arguments = holes(event.data), event.data.get("arguments")
@@ -48,15 +50,13 @@ class Judge:
             return "its row cannot be read"
         values = cast("dict[str, Json]", arguments or {})
         call = Call(principal_of(event, self.policy), event.server or "", event.tool or "", values, kind)
-        if event.data.get("method") == "completion/complete":
+        answer = self._decide(call, missing, of_completion=event.data.get("method") == "completion/complete")
+        return answer if isinstance(answer, str) else with_layers(event, answer)
+
+    def _decide(self, call: Call, missing: list[Hole], *, of_completion: bool) -> Answer:
+        if of_completion:
             return self.policy.decide_completion(call)
         return self._with_holes(call, missing) if missing else self.policy.decide(call)
-
-    def _judges_unlisted(self, event: Recorded) -> bool:
-        """Whether this policy judges what the guard denied, because the upstream never listed the tool."""
-        reason = event.data.get("reason")
-        unlisted = isinstance(reason, str) and reason.startswith(_NEVER_LISTED)
-        return unlisted and self.policy.settings.unlisted_tools == "policy"
 
     def _with_holes(self, call: Call, missing: list[Hole]) -> Answer:
         rules, facts = self._scope(call)

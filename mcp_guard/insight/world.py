@@ -51,6 +51,10 @@ class Presence:
     instances: list[str] = field(default_factory=list[str])
     shown: Mapping[str, VisibilityLevel] = field(default_factory=dict[str, VisibilityLevel])
 
+    def principal(self, policy: Policy) -> Principal:
+        """The principal that this policy makes of the latest connection."""
+        return self.identity.principal(policy, self.instances[-1] if self.instances else "")
+
 
 def known_tools(path: str) -> Catalog:
     """The tools that each server listed last. For a server without a catalog, the names that the log has."""

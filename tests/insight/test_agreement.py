@@ -163,7 +163,7 @@ def test_access_and_explain_say_what_the_gate_shows_and_does(text: str, calls: A
         path = record(Path(directory) / "audit.db", *recordings)
         policy, catalog = policy_of(text), known_tools(path)
         for presence in presences(path, Filters()):
-            principal = presence.identity.principal(policy, presence.instances[-1])
+            principal = presence.principal(policy)
             (offered,) = access(policy, principal, catalog.only(presence.server))
             assert {tool.tool: tool.level for tool in offered.tools} == dict(presence.shown)
         for event_id, (one, tool, arguments) in true_calls(calls, recordings).items():

@@ -109,6 +109,26 @@ CASES = [
     ),
     (recorded("log" + "x" * 300 + "…"), "its tool's name was not recorded as it was"),
     (recorded("log\\x1b"), "its tool's name was not recorded as it was"),
+    # what another layer decided stays decided, and what one added is added
+    (
+        recorded(decision="deny", decided_by="budget", rule="b1", data={"reason": "Used up."}),
+        "another layer decided it (budget), whatever the policy: Used up.",
+    ),
+    (
+        recorded(decision="deny", decided_by="grant", rule="g1", data={"reason": "A grant denies."}),
+        "another layer decided it (grant), whatever the policy: A grant denies.",
+    ),
+    (recorded("unheard_of", decided_by="grant", rule="g1"), "allow -> allow by g1"),
+    (recorded(arguments={"path": "/"}, decided_by="grant", rule="g1"), "allow -> deny by no-root"),
+    (recorded(arguments={"path": "/x"}, decided_by="grant", rule="g1"), "allow -> allow by all"),
+    (
+        recorded(arguments={"path": "/x"}, decision="require_approval", decided_by="override", rule="o1"),
+        "require_approval -> require_approval by o1",
+    ),
+    (
+        recorded(arguments={"path": "/"}, decision="require_approval", decided_by="override", rule="o1"),
+        "require_approval -> deny by no-root",
+    ),
     # rows that somebody has edited
     (recorded(data={"arguments": "text"}), "its row cannot be read"),
     (recorded(data={"arguments": None}), "its row cannot be read"),
@@ -210,3 +230,108 @@ def test_a_log_is_replayed_under_its_own_policy_without_a_change(tmp_path: Path)
     results = list(replay(read_events(str(tmp_path / "audit.db"), Filters()), POLICY))
     assert len(results) == 240
     assert [one for one in results if not isinstance(one, Replayed) or one.changed] == []
+
+
+UNLISTED = "The upstream never listed a tool of this name."
+UNVERIFIED = "Only agents with a credential may call tools here, and this one only says who it is."
+SETTINGS = [
+    # of the policy that is asked; what was recorded; what comes out
+    (
+        "unlisted_tools: policy",
+        {"decided_by": "guard", "decision": "deny", "data": {"reason": UNLISTED}},
+        "deny -> allow by a",
+    ),
+    (
+        "unlisted_tools: deny",
+        {"decided_by": "guard", "decision": "deny", "data": {"reason": UNLISTED}},
+        "the guard itself",
+    ),
+    ("require_verified: true", {"agent_verified": False}, "allow -> deny by guard"),
+    ("require_verified: true", {"agent_verified": True}, "allow -> allow by a"),
+    (
+        "unlisted_tools: deny",
+        {"decided_by": "guard", "decision": "deny", "data": {"reason": UNVERIFIED}},
+        "deny -> allow by a",
+    ),
+    ("require_grant: true", {}, "whether a grant allows it was not recorded, and this policy requires one"),
+    ("require_grant: true", {"decided_by": "grant", "rule": "g"}, "allow -> allow by a"),
+]
+
+
+@pytest.mark.parametrize(("setting", "columns", "expected"), SETTINGS)
+def test_the_settings_of_the_policy_that_is_asked_count(setting: str, columns: dict[str, Any], expected: str) -> None:
+    policy = policy_of(f"version: 1\nsettings: {{{setting}}}\nrules: [{{name: a, effect: allow}}]\n")
+    assert replayed(recorded(**columns), policy).startswith(expected)
+
+
+BY_AGENT = policy_of(
+    'version: 1\nagents: {claude: {clients: ["Claude*"]}}\nrules: [{name: a, effect: allow, agents: [claude]}]\n'
+)
+IDENTITIES = [
+    ({"data": {"client": "Claude"}}, BY_AGENT, "allow -> allow by a"),
+    ({"data": {"client": "Claude\\x1b"}}, BY_AGENT, "the name that its client gave itself was not recorded as it was"),
+    ({"data": {"client": "Claude\\x1b"}}, POLICY, "allow -> allow by all"),
+    ({"data": {}}, BY_AGENT, "the name that its client gave itself was not recorded"),
+    ({"agent": None}, BY_AGENT, "its row does not say which agent called"),
+    ({"agent": None}, policy_of(rules("{name: a, effect: allow}")), "allow -> allow by a"),
+]
+
+
+@pytest.mark.parametrize(("columns", "policy", "expected"), IDENTITIES)
+def test_who_called_must_be_known_where_a_rule_asks(columns: dict[str, Any], policy: Policy, expected: str) -> None:
+    event = recorded(arguments={"path": "/x"}, **{"agent_verified": False, **columns})
+    if policy is POLICY:
+        policy = policy_of(rules("{id: all, name: e, effect: allow, tools: [write]}"))
+    assert replayed(event, policy) == expected
+
+
+HOLES = [
+    # a condition that is settled without what was not kept
+    ("request.args.password == 'x' || request.args.n == 1", {"n": 1, "password": "hunter2"}, "deny by r"),
+    ("request.args.password == 'x' && request.args.n == 1", {"n": 2, "password": "hunter2"}, "allow by all"),
+    ("has(request.args.password)", {"password": "hunter2"}, "deny by r"),
+    ("size(request.args) > 1", {"password": "hunter2"}, "allow by all"),
+    ("request.args.all(name, name != 'n')", {"password": "hunter2"}, "deny by r"),
+    ("request.args == {'n': 1}", {"n": 1, "password": "hunter2"}, "allow by all"),
+    # and one that is not
+    ("request.args.password == 'x'", {"password": "hunter2"}, 'rule "r" reads arguments that were not kept: /password'),
+    ("request.args == {'password': 'x'}", {"password": "hunter2"}, 'rule "r" reads'),
+    ("request.args.exists(name, request.args[name] == 'x')", {"password": "hunter2"}, 'rule "r" reads'),
+    ("'x' in request.args.list", {"list": ["x", BEARER]}, 'rule "r" reads arguments that were not kept: /list/1'),
+    ("has(request.args.other)", {"ghp_a1b2c3d4e5f6g7h8i9j0": 1}, 'rule "r" reads'),
+]
+
+
+@pytest.mark.parametrize(("condition", "arguments", "expected"), HOLES)
+def test_what_was_not_kept_counts_only_where_it_matters(
+    condition: str, arguments: dict[str, Any], expected: str
+) -> None:
+    policy = policy_of(rules(f'{{id: r, effect: deny, when: "{condition}"}}', "{id: all, effect: allow}"))
+    assert replayed(recorded(arguments=arguments), policy).removeprefix("allow -> ").startswith(expected)
+
+
+def test_a_rule_that_cannot_be_judged_does_not_matter_where_all_that_follows_comes_to_the_same() -> None:
+    policy = policy_of(
+        rules(
+            "{id: a, effect: allow, when: request.args.password == 'x'}",
+            "{id: b, effect: allow, when: request.args.n == 1}",
+            "{id: c, effect: deny}",
+        )
+    )
+    assert replayed(recorded(arguments={"password": "hunter2", "n": 1}), policy) == "allow -> allow by policy"
+    assert "/password" in replayed(recorded(arguments={"password": "hunter2", "n": 2}), policy)
+
+
+def test_two_policies_are_compared_on_the_same_calls() -> None:
+    open_to_all = policy_of(rules("{id: open, effect: allow}"))
+    calls = [recorded(arguments={"path": path}, decision="require_approval") for path in ("/", "/x")]
+    assert [
+        (one.was, one.rule_was, one.now.outcome, one.now.rule, one.changed)
+        for one in replay(calls, POLICY, open_to_all)
+    ] == [
+        ("allow", "open", "deny", "no-root", True),
+        ("allow", "open", "allow", "all", False),
+    ]
+    secret = recorded("login", {"password": "hunter2"})
+    (lost,) = replay([secret], open_to_all, POLICY)
+    assert outcome(lost).startswith('under the policy compared with, rule "no-password" reads')

@@ -15,6 +15,7 @@ Tightness = Literal["places", "shapes", "values"]
 """How much is asked: only where something is (paths, URLs); also what shape or which of few values; every value."""
 
 FEW = 8  # values that are listed although there are enough of them to generalise
+_OFTEN, _OFTEN_IN_PROSE = 2, 5  # times that each of few values came on average, to be a list of values
 _MOST_PLACES = 4  # directories, hosts or domains in one condition
 _SHORTEST_PREFIX = 2
 _SEPARATORS = "-_/:.#@\\"
@@ -75,7 +76,8 @@ def _of_texts(
     listed = _one_of(values) if values else None
     if listed and values and (tightness == "values" or len(values) < minimum):
         return listed
-    often = values is not None and len(values) <= FEW and texts.count >= 2 * len(values)
+    times = _OFTEN_IN_PROSE if texts.spaced else _OFTEN
+    often = values is not None and len(values) <= FEW and texts.count >= times * len(values)
     place = _at_places(texts, minimum)
     if place is not None or tightness == "places":
         return place

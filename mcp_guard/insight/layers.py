@@ -1,0 +1,63 @@
+"""The layers of a verdict beside the policy, as a row tells of them: what they decided, no policy can undo; what they
+added to one policy's decision, they add to another's.
+
+The registry itself (grants, overrides, budgets) is not asked: a row says what it was at that moment.
+"""
+
+import msgspec
+
+from mcp_guard.governance.verdict import UNVERIFIED
+from mcp_guard.insight.recorded import OFFERS, Recorded
+from mcp_guard.policy import Decision, Policy
+from mcp_guard.policy.values import DecidedBy
+
+_BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
+_NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
+_APPROVAL = "An override lets this tool be called only with a person's approval."
+
+
+def outranked(event: Recorded, policy: Policy) -> str | None:
+    """Why no policy decides this call, or None where this one does."""
+    layer, reason = event.decided_by, event.data.get("reason", "")
+    if layer == "guard" and event.policy_hash and not _is_for_the_policy(event, policy):
+        return f"the guard itself decided it, whatever the policy: {reason}"
+    if layer in _BEFORE_POLICY or (layer in ("override", "grant") and event.decision == "deny"):
+        return f"another layer decided it ({layer}), whatever the policy: {reason}"
+    if policy.settings.require_grant and layer != "grant" and OFFERS.get(event.type) == "tool":
+        return "whether a grant allows it was not recorded, and this policy requires one"
+    return None
+
+
+def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
+    """Whether this policy judges what the guard denied for another policy's settings."""
+    reason = str(event.data.get("reason", ""))
+    if reason.startswith(_NEVER_LISTED):
+        return policy.settings.unlisted_tools == "policy"
+    return reason == UNVERIFIED and not policy.settings.require_verified
+
+
+def refused(event: Recorded, policy: Policy) -> Decision | None:
+    """The denial of a caller whom nobody vouched for, where this policy requires that."""
+    if not policy.settings.require_verified or event.agent_verified:
+        return None
+    return Decision("deny", "guard", None, UNVERIFIED)
+
+
+def with_layers(event: Recorded, decision: Decision) -> Decision | str:
+    """The decision with what the layers added to the recorded one: a grant stands in for a missing rule, an override
+    asks for a person's approval.
+    """
+    layer: DecidedBy = "grant" if event.decided_by == "grant" else "override"
+    if event.decided_by not in ("grant", "override"):
+        return decision
+    if layer == "grant":
+        unsure = decision.rule is None and decision.decided_by == "policy"
+        if unsure:
+            return "a grant or a rule decides: the arguments that would tell were not kept"
+        missing = decision.decided_by == "default"
+        return Decision("allow", layer, event.rule, "A grant allows this tool.") if missing else decision
+    if decision.outcome != "allow":
+        return decision
+    return msgspec.structs.replace(
+        decision, outcome="require_approval", decided_by=layer, rule=event.rule, reason=_APPROVAL
+    )
