@@ -15,6 +15,7 @@ from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.index import RuleIndex, RuleSet, positions
 from mcp_guard.policy.plan import Course, Plan, make_course
 from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.selectors import OFFER_FIELDS
 from mcp_guard.policy.situation import Offer, caller, offer
 from mcp_guard.policy.standing import Standing, stand
 from mcp_guard.policy.values import Decision, Json, OfferKind, Outcome, Principal
@@ -27,10 +28,10 @@ STRICTNESS: Mapping[Outcome, int] = {"allow": 0, "require_approval": 1, "deny": 
 
 class Rules:
     """The rules of a policy, with their index and what they refer to. `otherwise` is the decision where none of them
-    matches, for each kind of offer.
+    matches, for each kind of offer; `looking_at` are the rules whose conditions look at the single offer.
     """
 
-    __slots__ = ("all", "declared", "index", "looking_at_offers", "otherwise")
+    __slots__ = ("all", "declared", "index", "looking_at", "otherwise")
 
     def __init__(
         self, rules: Sequence[Rule], index: RuleIndex, declared: Declarations, otherwise: Mapping[OfferKind, Decision]
@@ -39,7 +40,9 @@ class Rules:
         self.declared = declared
         self.index = index
         self.otherwise = otherwise
-        self.looking_at_offers: RuleSet = sum(1 << at for at, rule in enumerate(rules) if rule.reads.offers)
+        self.looking_at: Mapping[OfferKind, RuleSet] = {
+            kind: sum(1 << at for at, rule in enumerate(rules) if kind in rule.reads.offers) for kind in OFFER_FIELDS
+        }
 
 
 class Standpoint:
@@ -47,7 +50,18 @@ class Standpoint:
     ever changes here.
     """
 
-    __slots__ = ("_caller", "_courses", "_discerning", "_kind", "_rules", "_server", "_standings", "_within", "plans")
+    __slots__ = (
+        "_caller",
+        "_courses",
+        "_discerning",
+        "_hangs_on_offer",
+        "_kind",
+        "_rules",
+        "_server",
+        "_standings",
+        "_within",
+        "plans",
+    )
 
     def __init__(self, rules: Rules, principal: Principal, server: str, kind: OfferKind) -> None:
         self._rules = rules
@@ -55,7 +69,8 @@ class Standpoint:
         self._kind: OfferKind = kind
         self._caller = caller(rules.declared, principal, server)
         self._within = rules.index.for_caller(self._caller, kind)
-        self._discerning = rules.index.discerning(kind, self._within) | (self._within & rules.looking_at_offers)
+        self._hangs_on_offer = self._within & rules.looking_at[kind]
+        self._discerning = rules.index.discerning(kind, self._within) | self._hangs_on_offer
         self._standings: dict[int, Standing] = {}
         self._courses: dict[RuleSet, Course] = {}
         self.plans: dict[str, Plan] = {}
@@ -90,7 +105,7 @@ class Standpoint:
             fits = fit(rule.scope.resources, uris)
             if fits == "none":
                 continue
-            if rule.reads.offers:
+            if self._kind in rule.reads.offers:
                 can_allow, ends_here = rule.effect != "deny", False
             else:
                 decision = (self._standings.get(position) or self._stand(position, self._facts(here))).decision
@@ -123,7 +138,7 @@ class Standpoint:
         if course is None or here.doubt is not None:
             walk = (standing for _, standing in self._walk(here, scope, self._facts(here)))
             course = make_course(walk, self._rules.otherwise[self._kind], WORDS[self._kind])
-            hangs_on_offer = scope & self._rules.looking_at_offers or here.doubt is not None
+            hangs_on_offer = scope & self._hangs_on_offer or here.doubt is not None
             if not hangs_on_offer and len(self._courses) < REMEMBERED_COURSES:
                 self._courses[scope] = course
         return course
@@ -146,7 +161,7 @@ class Standpoint:
     def _stand(self, position: int, facts: Facts) -> Standing:
         rule = self._rules.all[position]
         standing = stand(position, rule, self._kind, facts)
-        if not rule.reads.offers:
+        if self._kind not in rule.reads.offers:
             self._standings[position] = standing
         return standing
 

@@ -88,6 +88,72 @@ principals = st.builds(
     instance=st.sampled_from(["", "i1"]),
     verified=st.booleans(),
 )
+PROMPTS = ["review", "plan", "re*"]
+RESOURCES: dict[str, tuple[list[str], bool]] = {
+    "file:///data/a": (["file:///data/a"], False),
+    "file:///data/b": (["file:///data/b"], False),
+    "FILE:///data/a": (["FILE:///data/a", "file:///data/a"], False),
+    "file:///data/%62": (["file:///data/%62", "file:///data/b"], False),
+    "file:///data/x/": (["file:///data/x/", "file:///data/x"], False),
+    "note://Work/a": (["note://Work/a", "note://work/a"], False),
+    "note://work/a": (["note://work/a"], False),
+    "file:///data/../etc": (["file:///data/../etc"], True),
+    "file:///data/..%2Fetc": (["file:///data/..%2Fetc"], True),
+    "note://work/a#b": (["note://work/a#b"], True),
+    "notes": (["notes"], True),
+}
+"""URIs, each with all that it may be read as, and whether it may be read as something quite different."""
+
+OFFER_CONDITIONS = {
+    "tools": ["mcp.tool.name == 'get_a'", "has(mcp.tool) && request.args.x == 1"],
+    "prompts": ["mcp.prompt.name.startsWith('re')", "has(mcp.prompt) ? request.args.x == 1 : agent.verified"],
+    "resources": ["mcp.resource.uri.startsWith('file:///data/')", "!has(mcp.resource) || mcp.resource.uri.size() < 15"],
+}
+PLAIN_CONDITIONS = [one for one in CONDITIONS if "mcp.tool" not in one]
+
+
+def offer_rule(number: int) -> st.SearchStrategy[dict[str, Any]]:
+    """A rule about any kinds of offers, with a condition that such a rule may have."""
+    scope = st.fixed_dictionaries(
+        {"id": st.just(f"r{number}"), "effect": st.sampled_from(["allow", "deny", "require_approval"])},
+        optional={
+            "status": st.sampled_from(["active", "active", "active", "draft"]),
+            "agents": some([*AGENTS, "tag:a"]),
+            "servers": some([*SERVERS, "tag:a"]),
+            "tools": some(["get_a", "get_*", "*"]),
+            "prompts": some(["review", "re*", "*"]),
+            "resources": some([
+                "file:///data/a", "file:///data/*", "file:///data/x", "note://work/*", "note://Work/*", "*a", "*",
+            ]),
+        },
+    )  # fmt: skip
+    return scope.flatmap(with_a_condition)
+
+
+def with_a_condition(rule: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    named = [field for field in OFFER_CONDITIONS if field in rule] or ["tools"]
+    able = [*PLAIN_CONDITIONS, *(condition for field in named for condition in OFFER_CONDITIONS[field])]
+    return st.just(rule) | st.sampled_from(able).map(lambda condition: {**rule, "when": condition})
+
+
+offer_documents = st.integers(0, 6).flatmap(
+    lambda count: st.fixed_dictionaries(
+        {
+            "version": st.just(1),
+            "agents": st.dictionaries(st.sampled_from(AGENTS), st.fixed_dictionaries({"tags": tags})),
+            "servers": st.dictionaries(st.sampled_from(SERVERS), st.fixed_dictionaries({"tags": tags})),
+            "rules": st.tuples(*(offer_rule(number) for number in range(count))).map(list),
+            "settings": st.fixed_dictionaries(
+                {},
+                optional={
+                    "ungoverned_prompts": st.sampled_from(["allow", "deny"]),
+                    "ungoverned_resources": st.sampled_from(["allow", "deny"]),
+                },
+            ),
+        }
+    )
+)
+prompts, resources = st.sampled_from(PROMPTS), st.sampled_from(list(RESOURCES))
 servers, tools = st.sampled_from([*SERVERS, "other"]), st.sampled_from(TOOLS)
 arguments = st.fixed_dictionaries(
     {},
