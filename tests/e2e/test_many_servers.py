@@ -1,0 +1,156 @@
+"""Many servers behind one guard, for real: every feature beside other servers, in both eras, by every transport."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.e2e.guard import Guard, server
+from tests.e2e.test_matrix import MODES, PAGE, Client, Upstream, carried, named, outcome
+from tests.e2e.through import REFERENCE, reference_over_http, served
+from tests.e2e.wire import text_of, wire
+
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[str]:
+    with reference_over_http(*PAGE) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def direct(reference: str) -> Mapping[str, Any]:
+    """What a client of each mode gets from a server of both eras, without a guard."""
+    return {mode: outcome(streamable_http_client(f"{reference}/both/mcp"), mode) for mode in MODES}
+
+
+def local(command: list[str]) -> dict[str, Any]:
+    return {"command": command[0], "args": command[1:]}
+
+
+def configured(home: Path, servers: dict[str, Any], **more: Any) -> list[str]:
+    path = home / "guard.json"
+    path.write_text(json.dumps({"servers": servers, **more}))
+    return ["--config", str(path)]
+
+
+CELLS = [
+    (Client("legacy", "stdio"), Upstream("legacy", "stdio")),
+    (Client("modern", "stdio"), Upstream("modern", "http")),
+    (Client("legacy", "http"), Upstream("modern", "stdio")),
+    (Client("modern", "http"), Upstream("legacy", "http")),
+    (Client("auto", "http"), Upstream("both", "stdio")),
+]
+
+
+@pytest.mark.parametrize(("client", "upstream"), CELLS, ids=[f"{named(one)}-{named(other)}" for one, other in CELLS])
+def test_every_feature_of_a_server_that_stands_between_others(
+    client: Client, upstream: Upstream, reference: str, direct: Mapping[str, Any], tmp_path: Path
+) -> None:
+    """Without prefixes, so that the session is the one of a client with that server alone."""
+    url = {"url": f"{reference}/{upstream.era}/mcp"}
+    command = local([*REFERENCE, "stdio", "--era", upstream.era, *PAGE])
+    servers = {"first": local(server("quiet")), "reference": command if upstream.transport == "stdio" else url}
+    if client == CELLS[0][0]:
+        servers["hung"] = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
+    guard, config = Guard(tmp_path), configured(tmp_path, servers, prefix="")
+    if client.transport == "stdio":
+        words = guard.run(config)
+        seen = outcome(stdio_client(StdioServerParameters(command=words[0], args=words[1:])), client.mode)
+    else:
+        with served(guard, config) as base:
+            seen = outcome(streamable_http_client(f"{base}/mcp"), client.mode)
+    expected = among_others(carried(client, upstream, direct), client)
+    assert set(seen) == set(expected)
+    for feature, value in expected.items():
+        assert among_others(seen, client)[feature] == value, feature
+
+
+def among_others(session: Any, client: Client) -> Any:
+    """A session without what several servers have in common: how they are introduced, and what none of them has."""
+    kept = {name: value for name, value in session["hello"].items() if name not in ("info", "instructions")}
+    unknown = {name: session[name] | {"unknown": ...} for name in ("tools", "prompts", "resources")}
+    return {**session, **unknown, "hello": kept}
+
+
+def test_the_example_shows_two_servers_as_one_and_starts_the_second_when_it_is_needed(tmp_path: Path) -> None:
+    database = tmp_path / "audit.db"
+    words = [sys.executable, "-m", "mcp_guard", "run", "--config", "guard.yaml", "--db", str(database)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with wire(words, {"PATH": path, "HOME": str(tmp_path)}, EXAMPLES) as session:
+        session.open("2025-11-25")
+        listed = [tool["name"] for tool in session.request("tools/list")["result"]["tools"]]
+        own = ["list_notes", "read_note", "write_note"]
+        assert listed == [f"{slug}__{name}" for slug in ("notes", "archive") for name in own]
+        assert text_of(session.call("archive__write_note", {"title": "draft-x", "text": "X"})) == "Wrote draft-x."
+        assert text_of(session.call("archive__read_note", {"title": "draft-x"})) == "X"
+        assert "draft-x" not in text_of(session.call("notes__list_notes"))
+        denied = session.call("notes__read_note", {"title": "salaries"})["result"]
+        assert denied["isError"] is True
+        assert session.call("notes__delete_note", {"title": "shopping"})["error"]["code"] == -32602
+        session.finish()
+    guard = Guard.__new__(Guard)
+    guard.database = database
+    judged = [(row["server"], row["tool"], row["decision"]) for row in guard.events("tool.decided")]
+    assert judged == [
+        ("archive", "write_note", "allow"),
+        ("archive", "read_note", "allow"),
+        ("notes", "list_notes", "allow"),
+        ("notes", "read_note", "deny"),
+        ("notes", "delete_note", "deny"),
+    ]
+
+
+MORTAL = """
+import json, os, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" not in message:
+        continue
+    answers = {
+        "initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {}},
+        "tools/list": {"tools": [{"name": "pid", "inputSchema": {"type": "object"}}]},
+        "tools/call": {"content": [{"type": "text", "text": str(os.getpid())}]},
+    }
+    if message.get("params", {}).get("arguments", {}).get("wait"):
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": answers[message["method"]]}), flush=True)
+"""
+
+
+def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp_path: Path) -> None:
+    mortal = local([sys.executable, "-c", MORTAL])
+    guard = Guard(tmp_path)
+    with wire(guard.run(configured(tmp_path, {"one": mortal, "two": mortal}))) as session:
+        session.open("2025-11-25")
+        session.request("tools/list")
+        pids = {name: text_of(session.call(f"{name}__pid")) for name in ("one", "two")}
+        open_call = session.ask("tools/call", {"name": "one__pid", "arguments": {"wait": True}})
+        other = session.ask("tools/call", {"name": "two__pid", "arguments": {"wait": True}})
+        os.kill(int(pids["one"]), signal.SIGKILL)
+        said = session.response(open_call)["error"]["message"]
+        assert said == "the MCP server `one` behind mcp-guard was killed by SIGKILL"
+        assert text_of(session.call("two__pid")) == pids["two"]
+        assert text_of(session.call("one__pid")) not in pids.values()
+        assert other not in [message.get("id") for message in session.seen]
+        session.finish()
+    assert guard.events("upstream.exited")[0]["server"] == "one"
+
+
+def test_a_faulty_configuration_starts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "guard.yaml"
+    path.write_text(f"servers:\n  a: {{comand: touch, args: [{tmp_path}/started]}}\n")
+    with wire(Guard(tmp_path).run(["--config", str(path)])) as session:
+        assert session.wait() == 2
+        assert f"{path}:2:7: error[unknown-field]" in session.stderr()
+    assert not (tmp_path / "started").exists()
