@@ -21,7 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mcp_guard.gate import Connection, Output
     from mcp_guard.gate.bridge import Bridged
+    from mcp_guard.governance import Registry
     from mcp_guard.policy import Policy
+    from mcp_guard.store import LiveRegistry
 
 
 def guard(arguments: RunArguments) -> int:
@@ -44,7 +46,7 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     if known:
         upstream.start()
 
-    from mcp_guard.store import Store
+    from mcp_guard.store import LiveRegistry, Store
     from mcp_guard.transports.ledger import Ledger
     from mcp_guard.transports.stdio import Pump, say
 
@@ -55,10 +57,13 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
         say(str(warning))
     store = Store.open(database, retain_days=arguments.retain)
     try:
-        gate = _gate(arguments, policy, store.redaction_key())
+        registry = LiveRegistry(store)
+        facts = connection(arguments, arguments.server or server_slug(arguments.command), store.redaction_key())
+        gate = open_gate(facts, policy, registry)
         if not known:
             upstream.start()
-        pump = Pump(gate, upstream, Ledger(store), _reloader(gate, files), limit=arguments.max_message << 20)
+        reload = _reloader(gate, files, registry)
+        pump = Pump(gate, upstream, Ledger(store), reload, limit=arguments.max_message << 20)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
         return pump.run()
@@ -81,12 +86,13 @@ def load_policy(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy
     return load([Source(path, text) for path, text in sources]) if files.paths else Policy.empty()
 
 
-def _gate(arguments: RunArguments, policy: "Policy", redaction_key: bytes) -> "Bridged":
+def open_gate(facts: "Connection", policy: "Policy", registry: "Registry") -> "Bridged":
+    """The gate of one new connection, for clients and servers of either era."""
     from mcp_guard.gate import Gate
     from mcp_guard.gate.bridge import Bridged
+    from mcp_guard.gate.bridge.bridged import KEY_BYTES
 
-    facts = connection(arguments, arguments.server or server_slug(arguments.command), redaction_key)
-    return Bridged(Gate(facts, policy), os.urandom(32))
+    return Bridged(Gate(facts, policy, registry), os.urandom(KEY_BYTES))
 
 
 def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "Connection":
@@ -105,12 +111,22 @@ def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "C
     )
 
 
-def _reloader(gate: "Bridged", files: PolicyFiles) -> "Callable[[int], list[Output]]":
-    """What the pump asks before each call: a changed policy is read, and takes effect or is refused."""
+def _reloader(gate: "Bridged", files: PolicyFiles, registry: "LiveRegistry") -> "Callable[[int], list[Output]]":
+    """What the pump asks before each call: a changed registry takes effect; a changed policy is read, and takes effect
+    or is refused.
+    """
+    seen = registry.changes
 
     def reload(now: int) -> "list[Output]":
-        if not files.changed():
-            return []
+        nonlocal seen
+        registry.look(now)
+        outputs: list[Output] = []
+        if seen != registry.changes:
+            seen = registry.changes
+            outputs = gate.registry_changed(now)
+        return outputs + _policy_changed(now) if files.changed() else outputs
+
+    def _policy_changed(now: int) -> "list[Output]":
         from mcp_guard.transports.stdio import say
 
         try:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mcp_guard.cli.guard import server_slug
+from mcp_guard.cli.guard import open_gate, server_slug
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.switched import (
     _remote_server as remote_server,  # pyright: ignore[reportPrivateUsage]  (the same server, told by the same options)
@@ -13,10 +13,10 @@ from mcp_guard.cli.switched import read_config, with_config
 from mcp_guard.cli.upstreams import arm_of, slug_of_url
 from mcp_guard.config import ServerConfig
 from mcp_guard.errors import GuardError
-from mcp_guard.gate import Connection, Gate
+from mcp_guard.gate import Connection
 from mcp_guard.gate.bridge import Bridged
-from mcp_guard.gate.bridge.bridged import KEY_BYTES
 from mcp_guard.gate.hub import DEFAULT_PREFIX, Hub, Member
+from mcp_guard.governance import Registry
 from mcp_guard.policy import Policy
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Conversation, Single
@@ -29,7 +29,7 @@ class Upstreams(NamedTuple):
     """How to make, for one client, the arms of its switch, and the conversation that they take part in."""
 
     arms: Callable[[], list[Arm]]
-    converse: Callable[[Facts, Policy], Conversation]
+    converse: Callable[[Facts, Policy, Registry], Conversation]
 
 
 def upstreams(run: RunArguments) -> tuple[RunArguments, Upstreams]:
@@ -64,18 +64,19 @@ def _configured(run: RunArguments, path: str) -> tuple[RunArguments, Upstreams]:
     return run, Upstreams(arms, _many(dict(servers), config.prefix) if many else _single(next(iter(servers))))
 
 
-def _single(slug: str) -> Callable[[Facts, Policy], Conversation]:
-    return lambda facts, policy: Single(slug, _gate(facts(slug), policy))
+def _single(slug: str) -> Callable[[Facts, Policy, Registry], Conversation]:
+    return lambda facts, policy, registry: Single(slug, open_gate(facts(slug), policy, registry))
 
 
-def _many(servers: dict[str, ServerConfig], prefix: str = DEFAULT_PREFIX) -> Callable[[Facts, Policy], Conversation]:
+def _many(
+    servers: dict[str, ServerConfig], prefix: str = DEFAULT_PREFIX
+) -> Callable[[Facts, Policy, Registry], Conversation]:
     members = [Member(slug, lazy=server.start == "lazy") for slug, server in servers.items()]
 
-    def converse(facts: Facts, policy: Policy) -> Conversation:
-        return Hub(facts(""), policy, members, lambda slug, policy: _gate(facts(slug), policy), prefix=prefix)
+    def converse(facts: Facts, policy: Policy, registry: Registry) -> Conversation:
+        def gate_of(slug: str, policy: Policy) -> Bridged:
+            return open_gate(facts(slug), policy, registry)
+
+        return Hub(facts(""), policy, members, gate_of, prefix=prefix)
 
     return converse
-
-
-def _gate(facts: Connection, policy: Policy) -> Bridged:
-    return Bridged(Gate(facts, policy), os.urandom(KEY_BYTES))

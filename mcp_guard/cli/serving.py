@@ -19,7 +19,7 @@ from mcp_guard.cli.served_upstreams import Upstreams, upstreams
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
-from mcp_guard.store import Store
+from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
 from mcp_guard.transports.http_server.clients import Client
@@ -61,7 +61,7 @@ def start(arguments: ServeArguments) -> int:
         say(str(warning))
     store = Store.open(run.db or default_database(), retain_days=run.retain)
     try:
-        shared = SharedPolicy(files, policy, lambda: load_policy(files, files.read()), say)
+        shared = SharedPolicy(files, policy, LiveRegistry(store), lambda: load_policy(files, files.read()), say)
         ledger = Ledger(store)
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key())
         gc.collect()
@@ -107,7 +107,7 @@ def _opener(
         def facts(slug: str) -> Connection:
             return _for_caller(connection(run, slug, redaction_key), client.caller, transport)
 
-        conversation = behind.converse(facts, shared.policy)
+        conversation = behind.converse(facts, shared.policy, shared.registry)
         reload = shared.reloader(conversation)
         return Switch(conversation, client, behind.arms(), ledger, reload, limit=run.max_message << 20)
 

@@ -11,18 +11,16 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mcp_guard.cli.guard import connection, load_policy, user_policy
+from mcp_guard.cli.guard import connection, load_policy, open_gate, user_policy
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.cli.upstreams import arm_of, slug_of_url
 from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.errors import GuardError
-from mcp_guard.gate import Gate
 from mcp_guard.gate.bridge import Bridged
-from mcp_guard.gate.bridge.bridged import KEY_BYTES
 from mcp_guard.gate.hub import Hub, Member
-from mcp_guard.store import Store
+from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Conversation, Single
@@ -35,7 +33,7 @@ from mcp_guard.transports.switch import Switch
 if TYPE_CHECKING:
     from mcp_guard.policy import Policy
 
-Converse = Callable[["Policy", bytes], Conversation]
+Converse = Callable[["Policy", LiveRegistry, bytes], Conversation]
 
 
 def guard_remote(arguments: RunArguments) -> int:
@@ -44,9 +42,8 @@ def guard_remote(arguments: RunArguments) -> int:
     slug = arguments.server or slug_of_url(arguments.url)
     arm = arm_of(slug, _remote_server(arguments), limit=arguments.max_message << 20)
 
-    def converse(policy: "Policy", key: bytes) -> Conversation:
-        gate = Gate(connection(arguments, slug, key), policy)
-        return Single(slug, Bridged(gate, os.urandom(KEY_BYTES)))
+    def converse(policy: "Policy", registry: LiveRegistry, key: bytes) -> Conversation:
+        return Single(slug, open_gate(connection(arguments, slug, key), policy, registry))
 
     return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse)
 
@@ -59,15 +56,14 @@ def guard_many(arguments: RunArguments) -> int:
     limit, many = arguments.max_message << 20, len(config.servers) > 1
     arms = [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in config.servers.items()]
 
-    def open_gate(slug: str, policy: "Policy", key: bytes) -> Bridged:
-        return Bridged(Gate(connection(arguments, slug, key), policy), os.urandom(KEY_BYTES))
+    def converse(policy: "Policy", registry: LiveRegistry, key: bytes) -> Conversation:
+        def gate_of(slug: str, policy: "Policy") -> Bridged:
+            return open_gate(connection(arguments, slug, key), policy, registry)
 
-    def converse(policy: "Policy", key: bytes) -> Conversation:
         if not many:
-            return Single(arms[0].slug, open_gate(arms[0].slug, policy, key))
+            return Single(arms[0].slug, gate_of(arms[0].slug, policy))
         members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
-        facts = connection(arguments, "", key)
-        return Hub(facts, policy, members, lambda slug, policy: open_gate(slug, policy, key), prefix=config.prefix)
+        return Hub(connection(arguments, "", key), policy, members, gate_of, prefix=config.prefix)
 
     return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse)
 
@@ -110,10 +106,11 @@ def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], con
         say(str(warning))
     store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
     try:
-        conversation = converse(policy, store.redaction_key())
+        registry = LiveRegistry(store)
+        conversation = converse(policy, registry, store.redaction_key())
         client = StdioClient(arguments.max_message << 20)
         ledger = Ledger(store)
-        shared = SharedPolicy(files, policy, lambda: load_policy(files, files.read()), say)
+        shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
         reload = shared.reloader(conversation)
         switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)
         gc.collect()

@@ -6,14 +6,14 @@ goes upstream is encoded from the very values that are judged.
 
 import msgspec
 
-from mcp_guard.events import Event
+from mcp_guard.events import Judged
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
-from mcp_guard.gate.outputs import Admitted, Denied, Output
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered
 from mcp_guard.gate.wire import encode
-from mcp_guard.policy.values import Call, Decision
+from mcp_guard.policy.values import Decision
 
 _UNLISTED = Decision("deny", "guard", None, "The upstream never listed a tool of this name.")
 NEAR_NAMES = Decision(
@@ -63,9 +63,11 @@ def release(session: Session, now: int) -> list[Output]:
 def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
     """Decide one call and say what is to be done about it."""
     request = call.request
-    decision = _decide(session, call)
+    decision = _decide(session, call, now)
     forwarded = decision.outcome == "allow" or session.observing
-    event = session.recorder.decided(now, call, session.tools.label(call.tool), decision, forwarded=forwarded)
+    event = session.recorder.decided(
+        now, call, session.tools.label(call.tool), decision, session.snapshot, forwarded=forwarded
+    )
     if not forwarded:
         line = _denial(session, call, decision, event.id)
         return Denied(event, answered(request.id, request.batch, line))
@@ -73,14 +75,14 @@ def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
     return Admitted(event, call.line, request.id)
 
 
-def _decide(session: Session, call: ReadCall) -> Decision:
+def _decide(session: Session, call: ReadCall, now: int) -> Decision:
     tool = session.tools.catalog.tools.get(call.tool)
     if tool is None:
         if session.policy.settings.unlisted_tools == "deny":
             return _UNLISTED
     elif near_arguments(call.arguments, tool.declared):
         return NEAR_NAMES
-    return session.policy.decide(Call(session.client.principal, session.connection.server, call.tool, call.arguments))
+    return session.decide(session.call(call.tool, call.arguments), now)
 
 
 def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
@@ -93,17 +95,18 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
     return answers.denial(request.id, text, decision_id, modern=request.modern)
 
 
-def refuse(session: Session, admitted: Admitted, reason: str) -> Denied:
-    """Turn an admitted call into a denial, because its row could not be written: `reason` says why."""
+def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
+    """Turn an admitted call into a denial, because its row was not written."""
     entry = session.close(admitted.request_id)
     assert entry is not None, "an admitted call waits for its answer"
     event = admitted.event
-    text = answers.guard_failure_text(entry.tool, reason)
+    text = answers.guard_failure_text(entry.tool, refusal.reason)
     line = answers.denial(entry.id, text, event.id, modern=entry.modern)
-    return Denied(unrecorded(event, reason), answered(entry.id, entry.batch, line))
+    return Denied(unrecorded(event, refusal), answered(entry.id, entry.batch, line))
 
 
-def unrecorded(event: Event, reason: str) -> Event:
-    """The event of a denial in the place of one that could not be written, with its id."""
-    data = {**event.data, "reason": reason, "forwarded": False}
-    return msgspec.structs.replace(event, decision="deny", decided_by="guard", rule=None, data=data)
+def unrecorded(event: Judged, refusal: Refusal) -> Judged:
+    """The row of a denial in the place of one that was not written, with its id. Nothing needs to hold for it."""
+    data = {**event.data, "reason": refusal.reason, "forwarded": False}
+    denied = {"decision": "deny", "decided_by": refusal.decided_by, "rule": refusal.deciding, "data": data}
+    return msgspec.structs.replace(event, registry=None, charged=False, **denied)

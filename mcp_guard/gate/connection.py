@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from mcp_guard.governance import Snapshot
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json, Principal
 from mcp_guard.redaction import ArgumentsMode, safe_text
@@ -77,6 +78,11 @@ class Client:
     def identify(self, policy: Policy) -> None:
         """Work out the principal again: the policy says which agent a client's name stands for."""
         self.principal = self._principal(policy)
+
+    def enroll(self, snapshot: Snapshot) -> None:
+        """Take in what the registry says of the agent: conditions may ask for it."""
+        facts = {"tags": snapshot.tags, "risk": snapshot.risk, "status": snapshot.status}
+        self.principal = msgspec.structs.replace(self.principal, **facts)
 
     @property
     def name(self) -> str:

@@ -12,10 +12,11 @@ from mcp_guard import __version__
 from mcp_guard.gate import answers, calls, from_client, from_upstream, listing, offers
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply
 from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
+from mcp_guard.governance import Registry
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import OfferKind
 
@@ -23,8 +24,8 @@ from mcp_guard.policy.values import OfferKind
 class Gate:
     """One guarded connection between a client and an upstream."""
 
-    def __init__(self, connection: Connection, policy: Policy) -> None:
-        self._session = Session(connection, policy)
+    def __init__(self, connection: Connection, policy: Policy, registry: Registry | None = None) -> None:
+        self._session = Session(connection, policy, registry)
 
     def start(self, now: int) -> list[Output]:
         """The connection opens under the policy in force."""
@@ -47,10 +48,10 @@ class Gate:
             reason = str(error) if isinstance(error, UnreadableError) else _failure(error)
             return self._session.rejected("upstream", reason, len(line), now)
 
-    def refuse(self, admitted: Admitted, reason: str) -> Denied:
-        """The row of an admitted call could not be written (`reason` says why, for the model): it is denied."""
+    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
+        """The row of an admitted call was not written: it is denied."""
         of_tool = admitted.event.type == "tool.decided"
-        return (calls if of_tool else offers).refuse(self._session, admitted, reason)
+        return (calls if of_tool else offers).refuse(self._session, admitted, refusal)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
         """A line of the client's was longer than the limit (bytes) and has been thrown away."""
@@ -94,6 +95,23 @@ class Gate:
         session.replace_policy(policy)
         changed = [] if session.observing else self._lists_changed({"tool", *kinds, *_governed(session)})
         return [self._policy_loaded(now), *changed]
+
+    def registry_changed(self, now: int) -> list[Output]:
+        """What is kept of agents has changed, or some of it has expired: from the next call on the new holds, and the
+        client is told that its lists changed, where this client's did.
+        """
+        return self.tell_lists_changed() if self.stands_otherwise() else []
+
+    def stands_otherwise(self) -> bool:
+        """Ask anew how the agent stands. Gives whether the client is shown something else now than it may have seen."""
+        session = self._session
+        before = session.registry_stands
+        session.registry_changed()
+        return before is not None and before != session.registry_stands and not session.observing
+
+    def tell_lists_changed(self) -> list[Output]:
+        """The notices that every governed list has changed, for whom they concern."""
+        return self._lists_changed({"tool", *_governed(self._session)})
 
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]:
         """A new policy could not be taken; the old one stays in force."""

@@ -29,7 +29,7 @@ class OfferList(msgspec.Struct, frozen=True):
 
 
 def _may_expand(session: Session, template: str) -> bool:
-    return session.policy.shows_template(session.client.principal, session.connection.server, template)
+    return session.shows_template(template)
 
 
 LISTS: dict[str, OfferList] = {

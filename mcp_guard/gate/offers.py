@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mcp_guard.events import Event, EventType
+from mcp_guard.events import Event, EventType, Judged
 from mcp_guard.gate import answers, calls
 from mcp_guard.gate.messages import (
     COMPLETION_MEMBERS,
@@ -21,7 +21,7 @@ from mcp_guard.gate.messages import (
     near_arguments,
     refuse_near_names,
 )
-from mcp_guard.gate.outputs import Admitted, Denied, Output
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, forward
 from mcp_guard.gate.wire import encode
@@ -112,7 +112,7 @@ def _judged(
 ) -> list[Output]:
     """Decide what is asked, and say what is to be done about it."""
     line = encode(request.message)
-    decision = decided(session, asked, decide or session.policy.decide)
+    decision = decided(session, asked, now, decide)
     forwarded = decision.outcome == "allow" or session.observing
     event = recorded(session, request, asked, decision, now, forwarded=forwarded)
     if not forwarded:
@@ -123,20 +123,20 @@ def _judged(
     return [Admitted(event, line, request.id)]
 
 
-def decided(session: Session, asked: Asked, decide: Callable[[Call], Decision]) -> Decision:
-    """What the policy says about it."""
+def decided(session: Session, asked: Asked, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
+    """The verdict on it; `decide` in the place of the policy's own."""
     if near_arguments(asked.arguments, frozenset()):
         return calls.NEAR_NAMES
-    return decide(Call(session.client.principal, session.connection.server, asked.name, asked.arguments, asked.kind))
+    return session.decide(session.call(asked.name, asked.arguments, asked.kind), now, decide)
 
 
 def recorded(
     session: Session, request: Request, asked: Asked, decision: Decision, now: int, *, forwarded: bool
-) -> Event:
+) -> Judged:
     """The row of one decision: that of a call, under a type of its own and with the method."""
     label = safe_text(asked.name, _LONGEST_LABEL[asked.kind])
     call = ReadCall(request, asked.name, asked.arguments, asked.encoded, b"")
-    event = session.recorder.decided(now, call, label, decision, forwarded=forwarded)
+    event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
     data = {**event.data, "method": request.method}
     if not asked.arguments:
         data["arguments"] = {}
@@ -159,13 +159,12 @@ def _denial(session: Session, request: Request, asked: Asked, decision: Decision
 
 def is_shown(session: Session, kind: OfferKind, name: str) -> bool:
     """Whether this client may see a prompt or resource: some request for it could be let through."""
-    here = session.client.principal, session.connection.server, name
-    return session.policy.preview(*here, kind=kind).level != "denied"
+    return session.preview(kind, name) != "denied"
 
 
-def refuse(session: Session, admitted: Admitted, reason: str) -> Denied:
-    """Turn an admitted request into a denial, because its row could not be written: `reason` says why."""
+def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
+    """Turn an admitted request into a denial, because its row was not written."""
     entry = session.close(admitted.request_id)
     assert entry is not None, "an admitted request waits for its answer"
-    line = answers.guard_failure(entry.id, reason, admitted.event.id)
-    return Denied(calls.unrecorded(admitted.event, reason), answered(entry.id, entry.batch, line))
+    line = answers.guard_failure(entry.id, refusal.reason, admitted.event.id)
+    return Denied(calls.unrecorded(admitted.event, refusal), answered(entry.id, entry.batch, line))

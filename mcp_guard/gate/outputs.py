@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from mcp_guard.events import Event
+from mcp_guard.events import Event, Judged
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.policy.values import DecidedBy
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False):
@@ -19,13 +20,21 @@ class Forward(msgspec.Struct, frozen=True, gc=False):
     line: bytes
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the row of a call was not written: the layer that decides so, what of it, and the reason, for the model."""
+
+    reason: str
+    decided_by: DecidedBy = "guard"
+    deciding: str | None = None
+
+
 class Admitted(msgspec.Struct, frozen=True):
     """A call that was judged and may run: commit `event`, then send `line` upstream.
 
     Where the event cannot be committed, the transport gives it back to `Gate.refuse` and sends nothing upstream.
     """
 
-    event: Event
+    event: Judged
     line: bytes
     request_id: RequestId
 
@@ -37,7 +46,7 @@ class Denied(msgspec.Struct, frozen=True):
     cannot be committed.
     """
 
-    event: Event
+    event: Judged
     line: bytes | None
 
 

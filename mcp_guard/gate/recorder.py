@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from mcp_guard.events import Event, EventType, ToolsListed
+from mcp_guard.events import Event, EventType, Judged, ToolsListed
 from mcp_guard.gate.catalog import Tool
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.requests import ReadCall
+from mcp_guard.governance import Snapshot
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Decision
 from mcp_guard.redaction import recorded_arguments, safe_text
@@ -47,10 +48,12 @@ class Recorder:
             data=data,
         )
 
-    def decided(self, now: int, call: ReadCall, label: str, decision: Decision, *, forwarded: bool) -> Event:
+    def decided(
+        self, now: int, call: ReadCall, label: str, decision: Decision, snapshot: Snapshot, *, forwarded: bool
+    ) -> Judged:
         """The row of one judged call: enough to ask why, and to decide it again under another policy.
 
-        `label` is the tool's name as the log shows it.
+        `label` is the tool's name as the log shows it; `snapshot` is what the decision was made under.
         """
         self._count += 1
         connection, policy, principal = self._connection, self.policy, self._client.principal
@@ -64,7 +67,7 @@ class Recorder:
             data["groups"] = principal.groups
         if not principal.verified:
             data["client"] = self._client.label  # another policy may take it for another agent
-        return Event(
+        return Judged(
             id=f"{connection.id}-{self._count}",
             ts=now,
             type="tool.decided",
@@ -79,6 +82,8 @@ class Recorder:
             rule=decision.rule,
             policy_hash=policy.hash,
             data=data,
+            registry=snapshot.version,
+            charged=forwarded and snapshot.counted,
         )
 
     def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:

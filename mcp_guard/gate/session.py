@@ -5,6 +5,7 @@ Everything that a later message needs of an earlier one is kept here and nowhere
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Literal, cast
 
 from mcp_guard.gate.batch import Batch
@@ -15,8 +16,9 @@ from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
+from mcp_guard.governance import NoRegistry, Registry, Snapshot, preview, verdict
 from mcp_guard.policy import Policy
-from mcp_guard.policy.values import OfferKind, VisibilityLevel
+from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
 MAX_OPEN = 65_536  # requests of one side that wait for an answer
 MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
@@ -26,12 +28,14 @@ MAX_REJECTIONS = 1_000  # events about unreadable messages; a peer that floods m
 class Session:
     """One connection between a client and an upstream, from its first message to its last."""
 
-    def __init__(self, connection: Connection, policy: Policy) -> None:
+    def __init__(self, connection: Connection, policy: Policy, registry: Registry | None = None) -> None:
         self.connection = connection
         self.policy = policy
+        self.registry = registry or NoRegistry()
+        self._snapshot: Snapshot | None = None  # how the agent stands, once that was asked for
         self.client = Client(connection, policy)
         self.recorder = Recorder(connection, self.client, policy)
-        self.tools = Tools(self._preview)
+        self.tools = Tools(lambda tool: self.preview("tool", tool))
         self.open: dict[RequestId, Open] = {}  # the client's requests, by id
         self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
         self.initialized = False  # legacy: the client has sent `notifications/initialized`
@@ -48,12 +52,40 @@ class Session:
         """Whether decisions are recorded only, and everything is forwarded."""
         return self.connection.mode == "observe"
 
-    def _preview(self, tool: str) -> VisibilityLevel:
-        return self.policy.preview(self.client.principal, self.connection.server, tool).level
+    @property
+    def snapshot(self) -> Snapshot:
+        """How the agent on the line stands in the registry."""
+        known = self._snapshot
+        if known is None or known.agent != self.client.principal.agent:
+            known = self._snapshot = self.registry.snapshot(self.client.principal.agent)
+            self.client.enroll(known)
+        return known
+
+    def decide(self, call: Call, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
+        """The verdict on a call of this client's; see `governance.verdict`."""
+        return verdict(self.policy, call, self.snapshot, now, decide)
+
+    def call(self, name: str, arguments: dict[str, Json], kind: OfferKind = "tool") -> Call:
+        """What a client asks for, as a call to decide."""
+        return Call(self.client.principal, self.connection.server, name, arguments, kind)
+
+    def preview(self, kind: OfferKind, name: str) -> VisibilityLevel:
+        """How a tool, prompt or resource is shown to this client."""
+        snapshot = self.snapshot
+        call = self.call(name, {}, kind)
+        shown = self.policy.preview(call.principal, call.server, name, kind=kind)
+        return preview(self.policy, shown, call, snapshot, snapshot.taken).level
+
+    def shows_template(self, template: str) -> bool:
+        """Whether this client may see a template of resources: some URI that it could expand to could be read."""
+        call, snapshot = self.call(template, {}, "resource"), self.snapshot
+        shown = self.policy.shows_template(call.principal, call.server, template)
+        visible = Visibility("conditional" if shown else "denied")
+        return preview(self.policy, visible, call, snapshot, snapshot.taken).level != "denied"
 
     def governs(self, kind: OfferKind) -> bool:
-        """Whether the policy in force has a say in the prompts or resources of this upstream, for this client."""
-        return self.policy.governs(self.client.principal, self.connection.server, kind)
+        """Whether anything has a say in the prompts or resources of this upstream, for this client."""
+        return not self.snapshot.plain or self.policy.governs(self.client.principal, self.connection.server, kind)
 
     def own_id(self) -> str:
         """An id for a request of the guard's own. Connection ids are unguessable, so no client's id meets it."""
@@ -83,8 +115,21 @@ class Session:
             if oldest is not None and oldest.cancelled:
                 self.close(oldest.id)
 
+    @property
+    def registry_stands(self) -> tuple[object, ...] | None:
+        """What of the agent's standing bears on what it is shown; None where nobody asked for it yet."""
+        return None if self._snapshot is None else self._snapshot.visible
+
+    def registry_changed(self) -> None:
+        """What is kept of agents has changed: it is asked for anew."""
+        if self._snapshot is not None:
+            self._snapshot = self.registry.snapshot(self._snapshot.agent)
+            self.client.enroll(self._snapshot)
+        self.tools.forget_visibility()
+
     def identity_changed(self) -> None:
         """The client has introduced itself anew: what it may see is open again, and its connection to be recorded."""
+        self._snapshot = None
         self.announced = False
         self.tools.forget_visibility()
 
@@ -108,6 +153,7 @@ class Session:
         """Another policy is in force from now on."""
         self.policy = self.recorder.policy = policy
         self.client.identify(policy)
+        self._snapshot = None
         self.tools.forget_visibility()
 
 

@@ -4,7 +4,7 @@ Resources that it may not read are taken out of the request; the upstream acknow
 protocol says that something is not honoured. Changes of the lists that the guard filters are announced by it, too.
 """
 
-from mcp_guard.events import Event
+from mcp_guard.events import Judged
 from mcp_guard.gate.messages import (
     INVALID_PARAMS,
     LISTEN_MEMBERS,
@@ -62,10 +62,10 @@ def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris:
     them are committed before it is forwarded.
     """
     denials: list[Output] = []
-    rows: dict[str, Event] = {}
+    rows: dict[str, Judged] = {}
     for uri in uris:
         asked = Asked("resource", uri)
-        decision = decided(session, asked, session.policy.decide)
+        decision = decided(session, asked, now)
         forwarded = decision.outcome == "allow" or session.observing
         event = recorded(session, request, asked, decision, now, forwarded=forwarded)
         if forwarded:

@@ -1,6 +1,7 @@
 """What the registry says of an agent, put together with the policy to one verdict. Pure: values in, values out."""
 
-from mcp_guard.governance.snapshot import UNKNOWN, Snapshot
+from mcp_guard.governance.registry import NoRegistry, Registry
+from mcp_guard.governance.snapshot import Snapshot
 from mcp_guard.governance.verdict import preview, verdict
 
-__all__ = ["UNKNOWN", "Snapshot", "preview", "verdict"]
+__all__ = ["NoRegistry", "Registry", "Snapshot", "preview", "verdict"]

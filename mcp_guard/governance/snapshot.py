@@ -18,9 +18,6 @@ GrantEffect = Literal["allow", "deny"]
 OverrideEffect = Literal["deny", "require_approval"]
 BudgetWindow = Literal["minute", "hour", "day", "month"]
 
-NO_VERSION = -1
-"""The version of a snapshot that nobody has looked up: whatever is decided under it is decided again."""
-
 _MOST_REMEMBERED = 4096  # tools; then all is forgotten and begun anew
 
 
@@ -103,8 +100,10 @@ NOTHING_APPLIES = Applicable()
 class Snapshot:
     """One agent in the registry at one version. What it remembers per tool changes speed, never an answer.
 
-    `budgets` are those that are enforced. `taken` is when it was looked up, and `changes_at` when the first of it
-    expires (both microseconds since the epoch): then it is to be looked up again.
+    `version` is None where no registry is kept. `unreadable` says why the registry could not be read: then every call
+    is denied. `budgets` are those that are enforced; `counted` says that there are any at all. `taken` is when it was
+    looked up, and `changes_at` when the first of it expires (both microseconds since the epoch): then it is to be
+    looked up again.
     """
 
     __slots__ = (
@@ -114,6 +113,7 @@ class Snapshot:
         "brake",
         "budgets",
         "changes_at",
+        "counted",
         "eval_gate",
         "grants",
         "overrides",
@@ -122,13 +122,14 @@ class Snapshot:
         "status",
         "tags",
         "taken",
+        "unreadable",
         "version",
     )
 
     def __init__(
         self,
         agent: str,
-        version: int,
+        version: int | None,
         taken: int = 0,
         *,
         status: AgentStatus = "active",
@@ -137,18 +138,26 @@ class Snapshot:
         grants: tuple[Grant, ...] = (),
         overrides: tuple[Override, ...] = (),
         budgets: tuple[Budget, ...] = (),
+        counted: bool = False,
         eval_gate: EvalGate | None = None,
+        unreadable: str | None = None,
     ) -> None:
         self.agent, self.version, self.taken = agent, version, taken
-        self.status, self.risk, self.tags = status, risk, tags
+        self.status, self.risk, self.tags, self.unreadable = status, risk, tags, unreadable
         self.grants, self.overrides, self.budgets, self.eval_gate = grants, overrides, budgets, eval_gate
         # Nothing here bears on any call, so that only the policy decides.
-        self.plain = status == "active" and not (grants or overrides or budgets or eval_gate)
+        self.plain = status == "active" and not (grants or overrides or budgets or eval_gate or unreadable)
+        self.counted = counted or bool(budgets)
         self.brake = tuple(one for one in overrides if one.brake)
         expiries = [one.expires for one in (*grants, *overrides) if one.expires is not None and one.expires > taken]
         self.changes_at = min(expiries, default=None)
         self._patterns = {text: ToolPattern.of(text) for text in {one.pattern for one in (*grants, *overrides)}}
         self._known: dict[tuple[str, str], Applicable] = {}
+
+    @property
+    def visible(self) -> tuple[object, ...]:
+        """What bears on what the agent is shown: where this is the same, it is shown the same."""
+        return self.status, self.unreadable, self.tags, self.risk, self.grants, self.overrides
 
     def about(self, server: str, tool: str) -> Applicable:
         """The grants and overrides about this tool of this server, expired ones among them."""
@@ -171,7 +180,3 @@ class Snapshot:
             stopped=tuple(override for override in overrides if override.effect == "deny"),
             to_approve=tuple(override for override in overrides if override.effect == "require_approval"),
         )
-
-
-UNKNOWN = Snapshot("", NO_VERSION)
-"""How an agent stands before anybody has looked."""

@@ -7,6 +7,8 @@ an override that asks for a person's approval, and the default. An ALLOW grant s
 through what no rule speaks of, and never what a rule denies.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from mcp_guard.governance.snapshot import Applicable, Grant, Override, Snapshot
@@ -23,24 +25,36 @@ TO_APPROVE = "An override lets this tool be called only with a person's approval
 GRANT_DENIES = "A grant denies this tool to this agent{}."
 GRANT_ALLOWS = "A grant allows this tool to this agent{}."
 GRANT_NEEDED = "This agent may only call tools that were granted to it, and this one was not."
+UNREADABLE = "It cannot be told how this agent stands, so every call of it is denied: {}."
 UNVERIFIED = "Only agents with a credential may call tools here, and this one only says who it is."
 
 
-def verdict(policy: Policy, call: Call, snapshot: Snapshot, now: int) -> Decision:
-    """The decision on one call at `now` (microseconds since the epoch)."""
+def verdict(
+    policy: Policy,
+    call: Call,
+    snapshot: Snapshot,
+    now: int,
+    decide: Callable[[Call], Decision] | None = None,
+) -> Decision:
+    """The decision on one call at `now` (microseconds since the epoch). `decide` is asked in the place of
+    `policy.decide`, where what is asked for is no plain call.
+    """
     settings = policy.settings
+    decide = decide or policy.decide
     if settings.require_verified and not call.principal.verified:
         return _denied("guard", None, UNVERIFIED)
     if snapshot.plain and not settings.require_grant:
-        return policy.decide(call)
+        return decide(call)
+    if snapshot.unreadable is not None:
+        return _denied("guard", None, UNREADABLE.format(snapshot.unreadable))
     applicable = snapshot.about(call.server, call.name) if call.kind == "tool" else _NO_TOOL
     return (
         quarantine(snapshot)
-        or budget(snapshot, now)
+        or (budget(snapshot, now) if call.kind == "tool" else None)
         or eval_gate(snapshot)
         or override(snapshot, applicable, now)
         or grant_deny(applicable, now, needed=settings.require_grant and call.kind == "tool")
-        or _with_approval(policy.decide(call), applicable, now)
+        or _with_approval(decide(call), applicable, now)
     )
 
 
@@ -120,7 +134,7 @@ def preview(policy: Policy, visibility: Visibility, call: Call, snapshot: Snapsh
     """
     if snapshot.plain and not policy.settings.require_grant:
         return visibility
-    if quarantine(snapshot) or _in_force(snapshot.brake, now):
+    if snapshot.unreadable or quarantine(snapshot) or _in_force(snapshot.brake, now):
         return msgspec.structs.replace(visibility, level="denied")
     if call.kind != "tool":
         return visibility

@@ -15,7 +15,7 @@ _OFFERS = {
 }
 
 VARIABLES = {
-    "agent": record("agent", {**_NAMED, "verified": BOOL}),
+    "agent": record("agent", {**_NAMED, "risk": STRING, "status": STRING, "verified": BOOL}),
     "user": record("user", _USER),
     "mcp": record("mcp", {**_NAMED, **_OFFERS}),
     "request": record("request", {"args": map_of(STRING, DYN)}),

@@ -38,9 +38,10 @@ def caller(declared: Declarations, principal: Principal, server_slug: str) -> Ca
     """What the policy's declarations say about this principal before this server."""
     agent, server, user = declared.agent(principal.agent), declared.server(server_slug), declared.user(principal.user)
     groups = tuple(dict.fromkeys((*principal.groups, *user.groups)))
+    agent_tags = tuple(dict.fromkeys((*agent.tags, *principal.tags)))
     instances: tuple[Selector, ...] = (("instance", principal.instance),) if principal.instance else ()
     return Caller(
-        agents=(("name", agent.slug), *tags(agent.tags), *instances),
+        agents=(("name", agent.slug), *tags(agent_tags), *instances),
         users=(("name", principal.user),),
         groups=tuple(("name", group) for group in groups),
         servers=(("name", server.slug), *tags(server.tags)),
@@ -49,7 +50,9 @@ def caller(declared: Declarations, principal: Principal, server_slug: str) -> Ca
                 "id": agent.slug,
                 "name": agent.name or agent.slug,
                 "slug": agent.slug,
-                "tags": list(agent.tags),
+                "tags": list(agent_tags),
+                "risk": principal.risk,
+                "status": principal.status,
                 "verified": principal.verified,
             },
             "user": {

@@ -23,7 +23,8 @@ class Principal(msgspec.Struct, frozen=True, cache_hash=True):
     """Who calls: the agent class, the one connected instance of it, and the user who owns that instance.
 
     `agent` is a slug; `verified` says whether a launching config or a credential vouched for it. `groups` are those the
-    edge knows of (command line, claims); the policy adds those of its own `users` section.
+    edge knows of (command line, claims); the policy adds those of its own `users` section. `tags`, `risk` and `status`
+    are what the registry says of the agent; the policy adds the tags of its own `agents` section.
     """
 
     agent: str
@@ -32,6 +33,9 @@ class Principal(msgspec.Struct, frozen=True, cache_hash=True):
     instance: str = ""
     verified: bool = False
     user_verified: bool = False
+    tags: tuple[str, ...] = ()
+    risk: str = "medium"
+    status: str = "active"
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ line goes to the one client.
 
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from mcp_guard.gate import Admitted, Denied, Output
+from mcp_guard.gate import Admitted, Denied, Output, Refusal
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy import Policy
 
@@ -42,8 +42,8 @@ class Conversation(Protocol):
         """A line of an upstream's was longer than the limit (bytes) and has been thrown away."""
         ...
 
-    def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
-        """The row of an admitted call could not be written (`reason` says why): it is denied."""
+    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
+        """The row of an admitted call could not be written (`refusal` says why): it is denied."""
         ...
 
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
@@ -60,6 +60,10 @@ class Conversation(Protocol):
 
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Addressed]:
         """A new policy could not be taken; the old one stays in force."""
+        ...
+
+    def registry_changed(self, now: int) -> list[Addressed]:
+        """What is kept of agents has changed: from the next call on the new holds."""
         ...
 
     def client_closed(self, why: str, now: int) -> list[Addressed]:
@@ -90,11 +94,12 @@ class Guarding(Protocol):
     def from_upstream(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
-    def refuse(self, admitted: Admitted, reason: str) -> Denied: ...  # noqa: D102
+    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied: ...  # noqa: D102
     def asked_under(self, request_id: RequestId) -> RequestId: ...  # noqa: D102
     def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
     def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]: ...  # noqa: D102
+    def registry_changed(self, now: int) -> list[Output]: ...  # noqa: D102
     def client_closed(self, why: str, now: int) -> list[Output]: ...  # noqa: D102
     def tick(self, now: int) -> list[Output]: ...  # noqa: D102
 
@@ -135,9 +140,9 @@ class Single:
         """A line of the upstream's was too long."""
         return self._addressed(self._gate.upstream_oversized(size, limit, now))
 
-    def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
+    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written."""
-        return self._gate.refuse(admitted, reason)
+        return self._gate.refuse(admitted, refusal)
 
     def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
         """The id under which the client waits for the answer."""
@@ -158,6 +163,10 @@ class Single:
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Addressed]:
         """A new policy could not be taken."""
         return self._addressed(self._gate.policy_rejected(files, errors, now))
+
+    def registry_changed(self, now: int) -> list[Addressed]:
+        """What is kept of agents has changed."""
+        return self._addressed(self._gate.registry_changed(now))
 
     def client_closed(self, why: str, now: int) -> list[Addressed]:
         """The client is gone."""

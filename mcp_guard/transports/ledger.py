@@ -5,13 +5,18 @@ only say how a call ended wait a little, and are written together. The invariant
 be written.
 """
 
+from collections.abc import Mapping
+
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, ToolsListed
-from mcp_guard.store import Store
+from mcp_guard.gate import Refusal
+from mcp_guard.store import OutdatedError, Store
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
+_OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
+_OVERDRAWN = "the budget of this agent is used up"
 _ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
 
 
@@ -32,21 +37,23 @@ class Ledger:
         """Whether there is something to write as soon as the line is idle."""
         return self.failure is None and bool(self._completed or self._waiting or self._listed)
 
-    def commit(self, events: list[Event]) -> str | None:
-        """Write these events, and what came before them, and commit. Gives why that failed, or None.
-
-        On failure nothing is written and `events` are the caller's to deal with; what waited goes on waiting.
+    def commit(self, events: list[Event]) -> Mapping[str, Refusal]:
+        """Write these events, and what came before them, and commit. Gives those of `events` that were not written, by
+        their ids, with why: all of them on a failure, or those that a budget refuses. They are the caller's to deal
+        with; on a failure, what waited goes on waiting.
         """
         if len(self._completed) >= _TOGETHER:
             self._gather()
         try:
-            self._store.record(self._waiting + events if self._waiting else events)
+            overdrawn = self._store.record(self._waiting + events if self._waiting else events)
+        except OutdatedError:
+            return dict.fromkeys((event.id for event in events), _OUTDATED)
         except GuardError as error:
             self.failure = error.message
-            return error.message
+            return dict.fromkeys((event.id for event in events), Refusal(error.message))
         self.failure = None
         self._waiting.clear()
-        return None
+        return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in overdrawn.items()}
 
     def later(self, event: Event) -> None:
         """Write this event before the next commit's, or when the line is idle. A completion may take its time."""

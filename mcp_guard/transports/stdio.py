@@ -246,15 +246,19 @@ class Pump:
             self._send_client(down)
 
     def _recorded(self, outputs: list[Output]) -> list[Output]:
-        """Commit the rows of these outputs; gives what is left to do. If that fails, no call goes upstream."""
-        failure = self._ledger.commit([output.event for output in outputs if isinstance(output, _RECORDED)])
-        if failure is None:
+        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is denied."""
+        refused = self._ledger.commit([output.event for output in outputs if isinstance(output, _RECORDED)])
+        if not refused:
             return [output for output in outputs if not isinstance(output, Record)]
-        outputs = [self._gate.refuse(o, failure) if isinstance(o, Admitted) else o for o in outputs]
+        left: list[Output] = []
         for output in outputs:
-            if isinstance(output, Denied):
+            if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
+                if isinstance(output, Admitted):
+                    output = self._gate.refuse(output, refusal)
                 self._ledger.later(output.event)
-        return outputs
+            if not isinstance(output, Record):
+                left.append(output)
+        return left
 
     def _send_client(self, lines: list[bytes]) -> None:
         """Send whole lines to the client, after the line that is on its way to it, if there is one."""

@@ -203,16 +203,19 @@ class Switch:
             self._not_there(slug)
 
     def _recorded(self, outputs: list[Addressed]) -> list[Addressed]:
-        """Commit the rows of these outputs; gives what is left to do. If that fails, no call goes upstream."""
-        failure = self._ledger.commit([output.event for _, output in outputs if isinstance(output, _RECORDED)])
-        if failure is None:
+        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is denied."""
+        refused = self._ledger.commit([output.event for _, output in outputs if isinstance(output, _RECORDED)])
+        if not refused:
             return [(slug, output) for slug, output in outputs if not isinstance(output, Record)]
-        refuse = self._conversation.refuse
-        outputs = [(slug, refuse(slug, o, failure) if isinstance(o, Admitted) else o) for slug, o in outputs]
-        for _, output in outputs:
-            if isinstance(output, Denied):
+        left: list[Addressed] = []
+        for slug, output in outputs:
+            if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
+                if isinstance(output, Admitted):
+                    output = self._conversation.refuse(slug, output, refusal)
                 self._ledger.later(output.event)
-        return outputs
+            if not isinstance(output, Record):
+                left.append((slug, output))
+        return left
 
     def _not_there(self, slug: str) -> None:
         """Lines were for an upstream that has just failed and is not begun again yet: whoever asked gets an answer."""

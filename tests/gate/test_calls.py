@@ -2,6 +2,7 @@
 
 import pytest
 
+from mcp_guard.gate import Refusal
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -116,7 +117,7 @@ def test_a_retry_with_input_responses_is_judged_again():
 def test_a_call_whose_row_could_not_be_written_is_denied_and_its_answer_is_not_waited_for():
     book = connected(FILES_POLICY)
     admitted = book.client(call(7, "read_file", path="x")).outputs[0]
-    denied = book.gate.refuse(admitted, "the disk is full")
+    denied = book.gate.refuse(admitted, Refusal("the disk is full"))
     turn = book.turn([denied])
     assert turn.client[0]["result"]["isError"] is True
     assert "the disk is full" in turn.client[0]["result"]["content"][0]["text"]

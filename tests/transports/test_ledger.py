@@ -4,6 +4,8 @@ import pytest
 
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, ToolsListed
+from mcp_guard.gate import Refusal
+from mcp_guard.store import OutdatedError
 from mcp_guard.transports.ledger import Ledger
 
 
@@ -14,11 +16,16 @@ class Log:
         self.transactions: list[list[str]] = []
         self.catalog: list[str] = []
         self.trouble = ""
+        self.outdated = False
+        self.overdrawn: set[str] = set()
 
-    def record(self, events: list[Event]) -> None:
+    def record(self, events: list[Event]) -> dict[str, str]:
         if self.trouble:
             raise GuardError(self.trouble)
-        self.transactions.append([event.id for event in events])
+        if self.outdated:
+            raise OutdatedError
+        self.transactions.append([event.id for event in events if event.id not in self.overdrawn])
+        return {event.id: "budget-1" for event in events if event.id in self.overdrawn}
 
     def learn(self, listing: ToolsListed) -> None:
         if self.trouble:
@@ -39,7 +46,7 @@ def test_what_came_before_a_call_is_committed_with_it_in_order(log):
     ledger = Ledger(log)
     ledger.later(event("listed", "tools.listed"))
     ledger.later(event("connected", "agent.connected"))
-    assert ledger.commit([event("call")]) is None
+    assert ledger.commit([event("call")]) == {}
     assert log.transactions == [["listed", "connected", "call"]]
 
 
@@ -72,12 +79,33 @@ def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_a
     ledger.later(event("listed", "tools.listed"))
     ledger.later(event("done", "tool.completed"))
     ledger.flush()
-    assert ledger.commit([event("call")]) == "the disk is full"
+    assert ledger.commit([event("call")]) == {"call": Refusal("the disk is full")}
     assert not ledger.urgent
     ledger.later(event("denied"))
     log.trouble = ""
-    assert ledger.commit([event("next")]) is None
+    assert ledger.commit([event("next")]) == {}
     assert log.transactions == [["listed", "done", "denied", "next"]]
+
+
+def test_a_decision_under_an_older_registry_is_not_written_and_may_be_made_again(log):
+    ledger = Ledger(log)
+    ledger.later(event("connected", "agent.connected"))
+    log.outdated = True
+    (refusal,) = ledger.commit([event("call")]).values()
+    assert refusal.decided_by == "guard"
+    assert "judge it anew" in refusal.reason
+    assert ledger.failure is None
+    log.outdated = False
+    assert ledger.commit([event("again")]) == {}
+    assert log.transactions == [["connected", "again"]]
+
+
+def test_what_a_budget_refuses_is_told_and_the_rest_is_written(log):
+    ledger = Ledger(log)
+    log.overdrawn = {"second"}
+    refused = ledger.commit([event("first"), event("second"), event("third")])
+    assert {name: (one.decided_by, one.deciding) for name, one in refused.items()} == {"second": ("budget", "budget-1")}
+    assert log.transactions == [["first", "third"]]
 
 
 def test_memory_is_bounded_while_the_log_cannot_be_written_and_the_loss_is_told(log):

@@ -9,6 +9,7 @@ gate and a legacy upstream. The invariant is the gate's: no call leaves here but
 from mcp_guard.gate.bridge.names import Names
 from mcp_guard.gate.bridge.opening import Opening
 from mcp_guard.gate.bridge.stage import Around
+from mcp_guard.gate.bridge.waiting import refused
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Output
@@ -38,14 +39,30 @@ class Bridged:
     def stand(self, stage: Gate | Around) -> None:
         """From now on `stage` is between the transport and the gate, and its methods are these."""
         self._stage = stage
-        self.from_client = stage.from_client
-        self.from_upstream = stage.from_upstream
+        bare = isinstance(stage, Gate)
+        self.from_client = stage.from_client if bare else self._from_client
+        self.from_upstream = stage.from_upstream if bare else self._from_upstream
         self.refuse = stage.refuse
         self.client_oversized = stage.client_oversized
         self.upstream_oversized = stage.upstream_oversized
         self.tick = stage.tick
         self.may_go_ahead = stage.may_go_ahead
         self.replace_policy = stage.replace_policy
+        self.registry_changed = stage.registry_changed
+
+    def _from_client(self, line: bytes, now: int) -> list[Output]:
+        """A mistake of a bridge's must neither let a call past nor end the session: see `Gate.from_client`."""
+        try:
+            return self._stage.from_client(line, now)
+        except Exception as error:
+            failure = _failure(error)
+            return [*refused(line, f"mcp-guard: {failure}"), *self._gate.reject("client", failure, len(line), now)]
+
+    def _from_upstream(self, line: bytes, now: int) -> list[Output]:
+        try:
+            return self._stage.from_upstream(line, now)
+        except Exception as error:
+            return self._gate.reject("upstream", _failure(error), len(line), now)
 
     def client_said(self, line: bytes, now: int) -> list[Output]:
         """As `from_client`, whatever stage stands by now."""
@@ -68,3 +85,8 @@ class Bridged:
     def asked_under(self, request_id: RequestId) -> RequestId:
         """The id under which the client waits for what the upstream knows as the request `request_id`."""
         return request_id if isinstance(self._stage, Gate) else self._stage.asked_under(request_id)
+
+
+def _failure(error: Exception) -> str:
+    """A mistake of the guard's own, named without any of the data that it met."""
+    return f"internal error ({type(error).__name__})"

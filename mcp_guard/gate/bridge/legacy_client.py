@@ -12,7 +12,7 @@ from mcp_guard.gate.bridge.stage import Around
 from mcp_guard.gate.bridge.subscriptions import LISTS
 from mcp_guard.gate.bridge.to_legacy_client import deny, tell
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Reply
 from mcp_guard.policy import Policy
 
 _NO_REQUESTS = "a request, which a server of 2026-07-28 must not make"
@@ -36,9 +36,9 @@ class LegacyClient(Around):
             return self._gate.reject("upstream", _NO_REQUESTS, len(line), now)
         return self._told(self._gate.from_upstream(line, now), now)
 
-    def refuse(self, admitted: Admitted, reason: str) -> Denied:
+    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
         """As `Gate.refuse`, to the client's own request."""
-        return deny(self._link, self._gate.refuse(admitted, reason))
+        return deny(self._link, self._gate.refuse(admitted, refusal))
 
     def tick(self, now: int) -> list[Output]:
         """Retries that only had to wait, and a subscription that ended."""
@@ -51,11 +51,20 @@ class LegacyClient(Around):
 
     def replace_policy(self, policy: Policy, now: int) -> list[Output]:
         """As `Gate.replace_policy`. The client hears that its lists changed also where no subscription stands."""
+        return self._told(self._gate.replace_policy(policy, now), now) + self._unsubscribed()
+
+    def registry_changed(self, now: int) -> list[Output]:
+        """As `Gate.registry_changed`, with the same care."""
+        if not self._gate.stands_otherwise():
+            return []
+        return self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
+
+    def _unsubscribed(self) -> list[Output]:
+        """The notices of changed lists to a client for which no subscription stands."""
         link = self._link
-        outputs = self._told(self._gate.replace_policy(policy, now), now)
         if not link.initialized or link.listening is not None:
-            return outputs
-        return outputs + [told(notice) for notice, (_, capability) in LISTS.items() if capability in link.offered]
+            return []
+        return [told(notice) for notice, (_, capability) in LISTS.items() if capability in link.offered]
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """As `Gate.upstream_exited`; requests that wait for the client's own answers are lost as well."""

@@ -15,7 +15,7 @@ from mcp_guard.gate.bridge.stage import Around, untold
 from mcp_guard.gate.bridge.to_legacy import carry
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output
+from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output, Refusal
 from mcp_guard.policy import Policy
 
 
@@ -56,7 +56,7 @@ class LegacyUpstream(Around):
                 outputs += self._do(hear(self._link, message, len(line), now), now)
         return outputs
 
-    def refuse(self, admitted: Admitted, reason: str) -> Denied:
+    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
         """The row could not be written: the call never went upstream, or the answer to its question did not."""
         errand = self._link.errands.by_client.get(admitted.request_id)
         if errand is not None and errand.retold is not None:
@@ -65,7 +65,7 @@ class LegacyUpstream(Around):
             self._link.errands.drop(errand)
         elif self._link.subscriptions.end(admitted.request_id) is not None:
             self._link.after_row.pop(admitted.request_id, None)
-        return self._gate.refuse(admitted, reason)
+        return self._gate.refuse(admitted, refusal)
 
     def tick(self, now: int) -> list[Output]:
         """Questions that nobody answered are given up; acknowledgments that waited long enough are sent."""
@@ -79,6 +79,10 @@ class LegacyUpstream(Around):
     def replace_policy(self, policy: Policy, now: int) -> list[Output]:
         """As `Gate.replace_policy`."""
         return self._carry(self._gate.replace_policy(policy, now), now)
+
+    def registry_changed(self, now: int) -> list[Output]:
+        """As `Gate.registry_changed`."""
+        return self._carry(self._gate.registry_changed(now), now)
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """As `Gate.upstream_exited`: whoever is being asked has been answered, and its retry finds nothing any more."""

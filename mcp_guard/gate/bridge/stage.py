@@ -8,7 +8,7 @@ from typing import Protocol
 from mcp_guard.gate.bridge import members
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Reply
 from mcp_guard.policy import Policy
 
 
@@ -31,9 +31,9 @@ class Around:
         """One line of the upstream's."""
         return self._gate.from_upstream(line, now)
 
-    def refuse(self, admitted: Admitted, reason: str) -> Denied:
+    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written: it is denied."""
-        return self._gate.refuse(admitted, reason)
+        return self._gate.refuse(admitted, refusal)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
         """A line of the client's was too long and has been thrown away."""
@@ -56,6 +56,10 @@ class Around:
     def replace_policy(self, policy: Policy, now: int) -> list[Output]:
         """A new policy is in force."""
         return self._gate.replace_policy(policy, now)
+
+    def registry_changed(self, now: int) -> list[Output]:
+        """What is kept of agents has changed."""
+        return self._gate.registry_changed(now)
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone."""

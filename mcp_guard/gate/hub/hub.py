@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from mcp_guard.gate import answers
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.hub import announcing, from_arm, from_client, hello, listen, lists, messages, polls
-from mcp_guard.gate.hub.arm import Arm, Member, OpenGate
+from mcp_guard.gate.hub.arm import Arm, Guarded, Member, OpenGate
 from mcp_guard.gate.hub.desk import Addressed, Desk
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Record, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply
 from mcp_guard.gate.session import answered
 from mcp_guard.policy import Policy
 
@@ -81,11 +81,11 @@ class Hub:
             self._desk.take(arm, arm.gate.upstream_oversized(size, limit, now))
         return self._settle(now)
 
-    def refuse(self, slug: str, admitted: Admitted, reason: str) -> Denied:
-        """The row of an admitted call could not be written (`reason` says why, for the model): it is denied."""
+    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
+        """The row of an admitted call could not be written (`refusal` says why): it is denied."""
         desk, gate = self._desk, self._desk.arms[slug].gate
         assert gate is not None, "an admitted call has a gate"
-        denied = gate.refuse(admitted, reason)
+        denied = gate.refuse(admitted, refusal)
         head = None if denied.line is None else messages.read(denied.line)
         entry = desk.open.pop(head.id, None) if head is not None and isinstance(head.id, int | str) else None
         line = None if entry is None or denied.line is None else answered(entry.id, entry.batch, denied.line)
@@ -157,18 +157,27 @@ class Hub:
 
     def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
         """Another policy is in force from the next call on: every gate's, and the client hears once of each list."""
+        self._desk.replace_policy(policy)
+        return self._shown_anew(lambda gate: gate.replace_policy(policy, now), now)
+
+    def registry_changed(self, now: int) -> list[Addressed]:
+        """What is kept of agents has changed: every gate looks anew, and the client hears once of each list."""
+        return self._shown_anew(lambda gate: gate.registry_changed(now), now)
+
+    def _shown_anew(self, tell: Callable[[Guarded], list[Output]], now: int) -> list[Addressed]:
+        """Tell every gate something by which its lists may be other ones; the client hears once of each that is."""
         desk = self._desk
-        desk.replace_policy(policy)
         changed: set[str] = set()
         for arm in desk.arms.values():
+            if arm.gate is not None:
+                outputs = tell(arm.gate)
+                told = {method for output in outputs if (method := _list_changed(output)) is not None}
+                desk.take(arm, [output for output in outputs if _list_changed(output) is None])
+                changed |= told
             for shelf in arm.shelves.values():
                 shelf.shown, shelf.outdated = False, True
             for listing in arm.listings.values():
                 listing.outdated = True
-            if arm.gate is not None:
-                outputs = arm.gate.replace_policy(policy, now)
-                changed |= {method for output in outputs if (method := _list_changed(output)) is not None}
-                desk.take(arm, [output for output in outputs if _list_changed(output) is None])
         announcing.changed(desk, sorted(changed))
         return self._settle(now)
 

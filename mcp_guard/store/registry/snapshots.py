@@ -20,6 +20,7 @@ _BUDGETS = """
     SELECT budgets.id, window, unit, budgets.amount, coalesce(spending.began, 0), coalesce(spending.amount, 0)
     FROM budgets LEFT JOIN spending USING (agent, window, unit) WHERE agent = ? AND enforced ORDER BY window
 """
+_COUNTED = "SELECT 1 FROM budgets WHERE agent = ? LIMIT 1"
 _LATEST = "SELECT pass_rate, suite FROM evals WHERE agent = ? ORDER BY recorded_at DESC, id DESC LIMIT 1"
 
 
@@ -33,6 +34,7 @@ def snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
 
 
 def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
+    counted = connection.execute(_COUNTED, (agent,)).fetchone() is not None
     status, risk, tags, minimum = connection.execute(_AGENT, (agent,)).fetchone() or ("active", "medium", "[]", None)
     grants = connection.execute(_GRANTS, (agent,)).fetchall()
     overrides = connection.execute(_OVERRIDES, (agent,)).fetchall()
@@ -50,7 +52,8 @@ def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
             Override(made, pattern, effect, moment(expires), reason, bool(brake))
             for made, pattern, effect, expires, reason, brake in overrides
         ),
-        budgets=_budgets(connection, agent, now),
+        budgets=_budgets(connection, agent, now) if counted else (),
+        counted=counted,
         eval_gate=None if minimum is None else _eval_gate(connection, agent, minimum),
     )
 

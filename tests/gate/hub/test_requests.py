@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_guard.gate import Admitted, Denied
+from mcp_guard.gate import Admitted, Denied, Refusal
 from tests.gate.hub.playbook import Playbook, Server, connected, modern
 from tests.gate.playbook import META, call, notification, request, result
 
@@ -51,7 +51,7 @@ def test_a_denial_comes_back_as_a_result_that_says_why() -> None:
 def test_a_call_whose_row_cannot_be_written_is_denied_and_answered_once() -> None:
     book = two()
     (slug, admitted) = book.client(call(1, "b__get")).outputs[0]
-    denied = book.hub.refuse(slug, admitted, "the disk is full")
+    denied = book.hub.refuse(slug, admitted, Refusal("the disk is full"))
     assert b"the disk is full" in denied.line
     assert book.server("b", result(1, content=[])).client == []
     assert book.client(call(1, "b__get")).to("b")  # its id is free again

@@ -1,0 +1,26 @@
+"""What a gate asks of whoever keeps the registry: how an agent stands. The one question that is asked outward.
+
+The answer is a plain value of one version of the registry. The gate keeps it until it is told that the registry has
+changed (`Gate.registry_changed`), and the row of every decision names the version, so an answer that is out of date
+decides nothing.
+"""
+
+from typing import Protocol
+
+from mcp_guard.governance.snapshot import Snapshot
+
+
+class Registry(Protocol):
+    """Whoever keeps the registry."""
+
+    def snapshot(self, agent: str) -> Snapshot:
+        """How an agent stands now. Never raises: see `Snapshot.unreadable`."""
+        ...
+
+
+class NoRegistry:
+    """Where no registry is kept, nothing is known of any agent, and only the policy decides."""
+
+    def snapshot(self, agent: str) -> Snapshot:
+        """An agent of which nothing is known."""
+        return Snapshot(agent, None)

@@ -1,0 +1,62 @@
+"""The registry as a guard sees it while it runs: always the present one, at next to no cost.
+
+Whether it has changed is one page read, shared by all calls within half a millisecond; what comes in between is caught
+by the store, which takes no row that was decided under another version (`store.writing`).
+"""
+
+import time
+
+from mcp_guard.errors import GuardError
+from mcp_guard.governance import Snapshot
+from mcp_guard.store.store import Store
+
+_SHARED = 0.0005  # seconds for which one look is good
+_MOST_KNOWN = 1024  # agents; then all is forgotten and begun anew
+_NEVER = -1
+
+
+class LiveRegistry:
+    """The registry in a store, for all connections of one process. Implements `governance.Registry`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Snapshot] = {}
+        self._version = _NEVER
+        self._looked = 0.0
+        self._changes_at: int | None = None
+        self.changes = 0  # goes up whenever something may stand otherwise than before
+
+    def snapshot(self, agent: str) -> Snapshot:
+        """How an agent stands now. Where that cannot be told, a snapshot that says why, and lets nothing through."""
+        known = self._known.get(agent)
+        if known is not None:
+            return known
+        now = time.time_ns() // 1000
+        try:
+            found = self._store.snapshot(agent, now)
+        except GuardError as error:
+            self._version = _NEVER  # ask again with the next call
+            return Snapshot(agent, None, now, unreadable=error.message)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[agent] = found
+        if found.changes_at is not None and (self._changes_at is None or found.changes_at < self._changes_at):
+            self._changes_at = found.changes_at
+        return found
+
+    def look(self, now: int) -> None:
+        """Look whether anything has changed, or expired by `now` (microseconds since the epoch)."""
+        moment = time.monotonic()
+        if moment - self._looked < _SHARED:
+            return
+        self._looked = moment
+        try:
+            version = self._store.registry_version()
+        except GuardError:
+            version = _NEVER
+        expired = self._changes_at is not None and now >= self._changes_at
+        if version != self._version or version == _NEVER or expired:
+            self._version = version
+            self._changes_at = None
+            self._known.clear()
+            self.changes += 1
