@@ -68,7 +68,8 @@ def told(answer: Members) -> Era:
     if result is not None:
         return "modern" if _names_modern(plain(result.get("supportedVersions"))) else "legacy"
     error = plain(answer.get("error"))
-    if not isinstance(error, dict) or error.get("code") not in MODERN_ERRORS:
+    code = error.get("code") if isinstance(error, dict) else None
+    if not isinstance(error, dict) or not isinstance(code, int) or code not in MODERN_ERRORS:
         return "legacy"
     data = error.get("data")
     supported = data.get("supported") if isinstance(data, dict) else None

@@ -48,9 +48,10 @@ def legacy(method: str, error: msgspec.Raw) -> msgspec.Raw:
     return _with_code(error, INTERNAL_ERROR) if code in MODERN_ERRORS else error
 
 
-def _code(error: msgspec.Raw) -> object:
+def _code(error: msgspec.Raw) -> int | None:
     members = read(error)
-    return None if members is None else plain(members.get("code"))
+    code = None if members is None else plain(members.get("code"))
+    return code if isinstance(code, int) else None
 
 
 def _with_code(error: msgspec.Raw, code: int) -> msgspec.Raw:

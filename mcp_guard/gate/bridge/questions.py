@@ -19,7 +19,7 @@ def supported(method: str, params: Json, capabilities: dict[str, Json]) -> bool:
     params = params if isinstance(params, dict) else {}
     if method == "elicitation/create":
         mode = params.get("mode", "form")
-        return mode in capability if mode != "form" else not capability or "form" in capability
+        return isinstance(mode, str) and (mode in capability or (mode == "form" and not capability))
     if method == "sampling/createMessage":
         return "tools" in capability or not ("tools" in params or "toolChoice" in params)
     return True

@@ -1,4 +1,4 @@
-"""A legacy client with a modern upstream: every request with the envelope put on, every answer without what it tells."""
+"""A legacy client with a modern upstream: requests get an envelope, answers lose what only the modern era tells."""
 
 import pytest
 
