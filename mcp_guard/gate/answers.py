@@ -79,8 +79,10 @@ def denial_text(tool: str, decision: Decision) -> str:
     """What a model reads: that the call was denied, by which rule, the rule's message, and what would pass."""
     if decision.outcome == "require_approval":
         head = f"This call of {tool} needs a person's approval, and none was given."
-    else:
+    elif decision.decided_by in ("policy", "default"):
         head = f"This call of {tool} was denied by policy."
+    else:
+        head = f"This call of {tool} was denied."
     return _sentences(head, decision)
 
 

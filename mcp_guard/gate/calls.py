@@ -86,9 +86,12 @@ def _decide(session: Session, call: ReadCall, now: int) -> Decision:
 
 
 def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
-    """What the client gets: a tool that is hidden from it is unknown, another call is denied with reasons."""
+    """What the client gets: a tool that the policy hides from it is unknown, another call is denied with reasons. What
+    somebody stopped for now was there a moment ago: to say that it is unknown would help nobody.
+    """
     request = call.request
-    hidden = call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
+    by_policy = decision.decided_by in ("policy", "default")
+    hidden = by_policy and call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
     if decision is _UNLISTED or hidden:
         return answers.unknown_tool(request.id, call.tool)
     text = answers.denial_text(call.tool, decision)
@@ -100,7 +103,12 @@ def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
     entry = session.close(admitted.request_id)
     assert entry is not None, "an admitted call waits for its answer"
     event = admitted.event
-    text = answers.guard_failure_text(entry.tool, refusal.reason)
+    spent = session.budget_spent(event.ts) if refusal.decided_by == "budget" else None
+    if spent is not None:
+        refusal = Refusal(spent.reason, spent.decided_by, spent.rule)
+        text = answers.denial_text(entry.tool, spent)
+    else:
+        text = answers.guard_failure_text(entry.tool, refusal.reason)
     line = answers.denial(entry.id, text, event.id, modern=entry.modern)
     return Denied(unrecorded(event, refusal), answered(entry.id, entry.batch, line))
 

@@ -16,7 +16,7 @@ from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
-from mcp_guard.governance import NoRegistry, Registry, Snapshot, preview, verdict
+from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, preview, verdict
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
@@ -64,6 +64,11 @@ class Session:
     def decide(self, call: Call, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
         """The verdict on a call of this client's; see `governance.verdict`."""
         return verdict(self.policy, call, self.snapshot, now, decide)
+
+    def budget_spent(self, now: int) -> Decision | None:
+        """The store has found a budget spent: look at it, so that the next call is judged by what is left."""
+        self.registry_changed()
+        return budget(self.snapshot, now)
 
     def call(self, name: str, arguments: dict[str, Json], kind: OfferKind = "tool") -> Call:
         """What a client asks for, as a call to decide."""

@@ -2,6 +2,6 @@
 
 from mcp_guard.governance.registry import NoRegistry, Registry
 from mcp_guard.governance.snapshot import Snapshot
-from mcp_guard.governance.verdict import preview, verdict
+from mcp_guard.governance.verdict import budget, preview, verdict
 
-__all__ = ["NoRegistry", "Registry", "Snapshot", "preview", "verdict"]
+__all__ = ["NoRegistry", "Registry", "Snapshot", "budget", "preview", "verdict"]

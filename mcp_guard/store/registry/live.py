@@ -29,7 +29,7 @@ class LiveRegistry:
     def snapshot(self, agent: str) -> Snapshot:
         """How an agent stands now. Where that cannot be told, a snapshot that says why, and lets nothing through."""
         known = self._known.get(agent)
-        if known is not None:
+        if known is not None and not known.counted:  # what is spent moves without any change
             return known
         now = time.time_ns() // 1000
         try:
