@@ -170,6 +170,7 @@ LEGACY_RESULTS = st.builds(
 
 @given(CACHEABLE, LEGACY_RESULTS)
 def test_a_legacy_result_told_in_the_modern_era_and_back_is_the_same(method, value):
+    value = plain(raw(value))  # as JSON has it: no infinity
     there = results.modern(method, raw(value), raw({"name": "s", "version": "1"}))
     assert plain(there) != value
     back = results.legacy(method, read(there))
@@ -178,8 +179,8 @@ def test_a_legacy_result_told_in_the_modern_era_and_back_is_the_same(method, val
 
 @given(st.integers(-32_800, 10) | VALUES, st.text(max_size=5), VALUES)
 def test_an_error_keeps_its_text_and_data_in_either_direction(code, text, data):
-    value = {"code": code, "message": text, "data": data}
+    value = plain(raw({"code": code, "message": text, "data": data}))
     for told in (errors.modern("resources/read", raw(value)), errors.legacy("resources/read", raw(value))):
         assert {**plain(told), "code": None} == {**value, "code": None}
     for told in (errors.modern("x", raw(data)), errors.legacy("x", raw(data))):
-        assert isinstance(data, dict) or plain(told) == data
+        assert isinstance(data, dict) or plain(told) == value["data"]
