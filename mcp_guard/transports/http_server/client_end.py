@@ -86,6 +86,8 @@ class HttpClient(ABC):
 
     def say(self, line: bytes, exchange: Exchange | None = None) -> None:
         """The client said `line` in a POST that `exchange` answers (None: nobody waits)."""
+        if self.over:
+            return
         if self._listener is None or self._paused or self._held:
             self._held.append((line, exchange))
         else:

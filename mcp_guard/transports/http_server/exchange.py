@@ -12,13 +12,14 @@ class Exchange:
     With a `stream`, its events can be taken up again by a client that lost the connection; without one, they cannot.
     """
 
-    __slots__ = ("batch", "channel", "fields", "ids", "opened", "primes", "stream", "tokens")
+    __slots__ = ("batch", "channel", "clashing", "fields", "ids", "opened", "primes", "stream", "tokens")
 
     def __init__(self, channel: Channel, now: float, fields: Fields = ()) -> None:
         self.channel = channel
         self.opened = now
         self.fields = fields
         self.ids: set[RequestId] = set()
+        self.clashing: set[RequestId] = set()  # ids of its requests under which others wait already
         self.tokens: list[RequestId] = []  # progress tokens of its requests
         self.batch = False  # a batch was posted, so an array may answer it
         self.primes = False  # its stream begins with an event without data (see `events.priming`)

@@ -1,6 +1,7 @@
 """HTTP with SSE as of 2024-11-05: one stream down, which names an address for POSTs up. The stream is the session."""
 
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.transports.http_server import spoken
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.client_end import HttpClient
 from mcp_guard.transports.http_server.events import COMMENT, event
@@ -18,6 +19,7 @@ class OldSession(HttpClient):
         self.id = id
         self._channel = channel
         self._commented = now
+        self._open: set[RequestId] = set()  # ids of requests that are not answered
         channel.owner = self
         channel.begin()
         address = f"{MESSAGE_PATH}?session_id={id}"
@@ -26,11 +28,18 @@ class OldSession(HttpClient):
     def post(self, body: bytes, channel: Channel, now: float) -> None:
         """A POST of the client's. What there is to say to it, the stream says."""
         self.active = now
+        for message in spoken.read_all(body) or []:
+            if message.kind == "request" and len(self._open) < self.limits.open_requests:
+                self._open.add(message.request_id)
         self.say(body)
         channel.answer(Answer(202, b"Accepted", content_type="text/plain"))
 
     def send(self, line: bytes, related: RequestId | None = None) -> None:
         """Send a line to the client."""
+        if self._open:
+            for message in spoken.read_all(line) or []:
+                if message.kind == "response":
+                    self._open.discard(message.request_id)
         self._channel.write(event(line))
 
     def lost(self, channel: Channel) -> None:
@@ -49,8 +58,8 @@ class OldSession(HttpClient):
 
     @property
     def busy(self) -> bool:
-        """Not known: nothing here pairs requests with answers."""
-        return False
+        """Whether a request waits for its answer."""
+        return bool(self._open)
 
     def idle(self, now: float) -> bool:
         """Never: the stream stands."""

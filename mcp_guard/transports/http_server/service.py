@@ -228,8 +228,8 @@ class Service:
         now = self._loop.time()
         token = meta.get("progressToken")
         exchange = Exchange(channel, now)
-        asked = Asked(request_id, method, params, meta, head.headers, token if spoken.is_id(token) else None, exchange)
-        client.ask(body, asked, now)
+        asked = Asked(request_id, method, meta, head.headers, token if spoken.is_id(token) else None, exchange)
+        client.ask(body, params, asked, now)
 
     def _notified(self, head: Head, caller: Caller, body: bytes, message: Spoken, channel: Channel) -> None:
         """A notification, which this revision knows none of over HTTP. It goes on where its sender is known already.

@@ -76,6 +76,7 @@ class Session(HttpClient):
         """From now on the answer to a request belongs to this exchange, unless another one waits for that id."""
         request_id = request.request_id
         if request_id in self._open:
+            exchange.clashing.add(request_id)
             return
         exchange.ids.add(request_id)
         self._open[request_id] = exchange
@@ -150,10 +151,10 @@ class Session(HttpClient):
         message = spoken.read(line) or Spoken()
         if message.method is not spoken.ABSENT:
             self._send_other(line, message, related)
+        elif self._current is not None and (message.id is None or message.id in self._current.clashing):
+            self._finish(self._current, line, status=400)  # it has no id that could be read, or one that is in use
         elif spoken.is_id(message.id) and (exchange := self._open.pop(message.request_id, None)) is not None:
             self._answer(exchange, message, line)
-        elif self._current is not None:  # about a message that has no id, or one that is in use
-            self._finish(self._current, line, status=400)
 
     def _answer(self, exchange: Exchange, message: Spoken, line: bytes) -> None:
         exchange.ids.discard(message.request_id)

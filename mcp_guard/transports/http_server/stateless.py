@@ -47,6 +47,8 @@ _STATUS = {
 }
 
 
+Params = dict[str, msgspec.Raw]  # the members of a request's params, as their texts
+
 _LISTING_PAGES = 100  # of one list that the guard asks for itself
 _LISTING_TIME = 10.0  # seconds after which calls do not wait for it any longer
 
@@ -56,7 +58,6 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
 
     id: RequestId
     method: str
-    params: dict[str, msgspec.Raw]
     meta: dict[str, Json]
     headers: Headers
     token: RequestId | None
@@ -86,25 +87,25 @@ class StatelessCaller(HttpClient):
         self._listing: int | None = None  # the id of the guard's own list request
         self._listing_meta: dict[str, Json] = {}
         self._listing_pages = 0
-        self._unlisted: list[tuple[bytes, Asked]] = []  # calls that wait for that list
+        self._unlisted: list[tuple[bytes, Params, Asked]] = []  # calls that wait for that list
         self._listing_since = 0.0
 
     # What the client asks
 
-    def ask(self, line: bytes, asked: Asked, now: float) -> None:
-        """A request of the client's, which has been found to be what its header fields say."""
+    def ask(self, line: bytes, params: Params, asked: Asked, now: float) -> None:
+        """A request of the client's, whose standard header fields have been found to say what it says."""
         self.active = now
         channel = asked.exchange.channel
         if len(self._asked) >= self.limits.open_requests:
             channel.answer(refusal(503, "too many requests are open", (("retry-after", "1"),)))
             return
         channel.owner = self
-        if asked.method != "tools/call" or not self._mirrors(asked):
+        if asked.method != "tools/call" or not _mirrors(params, asked.headers):
             self._forward(line, asked)
         elif self._tools.complete:
-            self._check(line, asked)
+            self._check(line, params, asked)
         else:
-            self._unlisted.append((line, asked))
+            self._unlisted.append((line, params, asked))
             if self._listing is None:
                 self._listing_pages, self._listing_since = 0, now
                 self._list(asked.meta, None)
@@ -122,15 +123,11 @@ class StatelessCaller(HttpClient):
 
     # Arguments that header fields repeat
 
-    def _mirrors(self, asked: Asked) -> bool:
-        """Whether a call has anything that a field may have to repeat, or a field that claims to."""
-        return "arguments" in asked.params or any(name.startswith(PARAM_PREFIX) for name in asked.headers)
-
-    def _check(self, line: bytes, asked: Asked) -> None:
+    def _check(self, line: bytes, params: Params, asked: Asked) -> None:
         """Let a call go on if its fields say what its arguments do."""
-        name = _value(asked.params.get("name"))
+        name = _value(params.get("name"))
         mirrored = self._tools.params(name)
-        arguments = _value(asked.params.get("arguments")) if mirrored else None
+        arguments = _value(params.get("arguments")) if mirrored else None
         mismatch = check_params(asked.headers, mirrored, arguments) if mirrored else None
         if mismatch is None:
             self._forward(line, asked)
@@ -158,9 +155,9 @@ class StatelessCaller(HttpClient):
 
     def _go_on(self) -> None:
         waiting, self._unlisted = self._unlisted, []
-        for line, asked in waiting:
+        for line, params, asked in waiting:
             if asked.exchange.channel.open:
-                self._check(line, asked)
+                self._check(line, params, asked)
 
     # What upstreams say
 
@@ -272,7 +269,7 @@ class StatelessCaller(HttpClient):
         """Answer whatever is open with an error, and end all streams."""
         for own, asked in list(self._asked.items()):
             self._close(own, answers.error(asked.id, INTERNAL_ERROR, why), 502)
-        for _, asked in self._unlisted:
+        for _, _, asked in self._unlisted:
             asked.exchange.finish(answers.error(asked.id, INTERNAL_ERROR, why), 502)
         self._unlisted.clear()
 
@@ -306,6 +303,11 @@ class StatelessCaller(HttpClient):
             self.active = now
             return False
         return now - self.active > self.limits.caller_idle
+
+
+def _mirrors(params: Params, headers: Headers) -> bool:
+    """Whether a call has anything that a field may have to repeat, or a field that claims to."""
+    return "arguments" in params or any(name.startswith(PARAM_PREFIX) for name in headers)
 
 
 def _value(text: msgspec.Raw | None) -> object:
