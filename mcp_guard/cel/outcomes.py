@@ -41,7 +41,7 @@ def _chain(operands: Sequence[Outcomes], *, absorbing: bool) -> Outcomes:
         found.add(not absorbing)
     if any(absorbing in one for one in operands):
         found.add(absorbing)
-    if any(None in one for one in operands) and all(one != {absorbing} for one in operands):
+    if any(None in one for one in operands) and all(one != frozenset((absorbing,)) for one in operands):
         found.add(None)
     return frozenset(found)
 

@@ -17,7 +17,8 @@ from mcp_guard.policy.lints.subjects import Subject, fits_server
 Kind = Literal["field", "value", "variable", "server", "tool"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-ARGUMENT = re.compile(r"request\.args((?:\.\??[A-Za-z_]\w*|\[\"[^\"]*\"\])*)\.(\??)(\w*)\Z")
+ARGUMENT = re.compile(r"request\.args((?:\.\??[A-Za-z_]\w*|\[\d+\])*)\.(\??)(\w*)\Z")
+ITEM = re.compile(r"\[\d+\]")
 VALUE = re.compile(r"request\.args\.([\w.?]+)\s*(?:==|!=)\s*(\"?)([\w-]*)\Z")
 VARIABLE = re.compile(r"(?<![\w.])(?:(\w+(?:\.\w+)*)\.)?(\w*)\Z")
 ENTRY = re.compile(r"\b(servers|tools):\s*(?:\[[^\]]*[\[,]\s*|\[\s*)?\"?([^\s,\"\[\]]*)\Z")
@@ -63,7 +64,7 @@ def _inside_condition(draft: Draft, subject: Subject, offset: int) -> bool:
 
 def _arguments(written: re.Match[str], subject: Subject) -> Iterator[Suggestion]:
     """The fields one step further than what is written."""
-    before = written.group(1).replace("?", "").lstrip(".")
+    before = ITEM.sub("[*]", written.group(1).replace("?", "").lstrip("."))
     prefix, typed = f"{before}." if before else "", written.group(3)
     found = [field for field in fields(subject.matches) if field.path.startswith(prefix)]
     inside = [field for field in found if "." not in field.path[len(prefix) :] and "[*]" not in field.path]

@@ -6,6 +6,7 @@ Rules that do not compile still have a scope, and a file that cannot be read at 
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from math import inf
 
 from mcp_guard.policy import assembly, declaring
 from mcp_guard.policy.catalog import Catalog
@@ -72,12 +73,11 @@ class Draft:
         return subjects(list(zip(entries, rules, strict=True)), declared, self.targets)
 
     def subject_at(self, line: int) -> Subject | None:
-        """The rule in which a line (from 1) stands, or that ends right above it."""
-        found: Subject | None = None
-        for subject in self.subjects:
-            if self.first_line(subject) <= line:
-                found = subject
-        return found
+        """The rule in which a line (from 1) stands, or that ends above it."""
+        if self.tree is None or line >= _line_after_rules(self.tree):
+            return None
+        above = [subject for subject in self.subjects if self.first_line(subject) <= line]
+        return above[-1] if above else None
 
     def first_line(self, subject: Subject) -> int:
         """The line on which a rule begins."""
@@ -98,6 +98,13 @@ class Draft:
     @property
     def _source(self) -> Source:
         return Source(self.path, self.text.encode("utf-8", "surrogatepass"))
+
+
+def _line_after_rules(tree: Tree) -> float:
+    """The line on which the section after `rules` begins."""
+    rules = tree.find(("rules",))
+    later = (tree.place(key).line for key, _ in tree.root.pairs if key.start > rules.start)
+    return min(later, default=inf)
 
 
 def _step(node: Node, offset: int) -> tuple[str | int, Node] | None:

@@ -10,8 +10,8 @@ from mcp_guard.policy.fields import fields
 from mcp_guard.policy.lints.subjects import Subject, entry_fits, fits_server
 from mcp_guard.policy.tree import Scalar
 
-ARGUMENT = re.compile(r"request\.args((?:\.\??[A-Za-z_]\w*|\[\??\"[^\"\n]*\"\])+)")
-STEP = re.compile(r"\.\??([A-Za-z_]\w*)|\[\??\"([^\"\n]*)\"\]")
+ARGUMENT = re.compile(r"request\.args((?:\.\??[A-Za-z_]\w*|\[\??\"[^\"\n]*\"\]|\[\d+\])+)")
+STEP = re.compile(r"\.\??([A-Za-z_]\w*)|\[\??\"([^\"\n]*)\"\]|\[\d+\]")
 MOST_TOOLS = 8
 
 
@@ -38,14 +38,13 @@ def _argument(text: str, offset: int, subject: Subject) -> Hover | None:
     for written in ARGUMENT.finditer(line):
         if not written.start() <= offset - line_start <= written.end():
             continue
-        steps: list[str] = []
-        end = written.start(1)
+        path, end = "", written.start(1)
         for step in STEP.finditer(written.group(1)):
-            steps.append(step.group(1) or step.group(2))
+            name = step.group(1) or step.group(2)
+            path += "[*]" if name is None else f".{name}" if path else name
             end = written.start(1) + step.end()
             if offset - line_start <= end:
                 break
-        path = ".".join(steps)
         found = next((field for field in fields(subject.matches) if field.path == path), None)
         if found is None and not subject.matches:
             return None

@@ -55,13 +55,13 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def fields(offered: Sequence[Offered]) -> list[Field]:
-    """Every field of these tools: those that most have first, then by name."""
+    """Every field of these tools: those that most have and require first, then by name."""
     found: dict[str, list[tuple[Offered, Shape, bool]]] = {}
     for one in offered:
         for path, shape, required in _flat(one.shape, "", True, 0):
             found.setdefault(path, []).append((one, shape, required))
     every = [_field(path, uses, len(offered)) for path, uses in found.items()]
-    return sorted(every, key=lambda field: (-field.tools, field.path))
+    return sorted(every, key=lambda field: (-field.tools, -field.required, field.path))
 
 
 def _flat(shape: Shape, before: str, certain: bool, depth: int) -> Iterator[tuple[str, Shape, bool]]:

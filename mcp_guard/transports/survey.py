@@ -23,6 +23,7 @@ MAX_PAGES = 1_000
 FIRST_ANSWER = 120.0  # seconds: the package may have to be downloaded first
 LATER_ANSWER = 30.0  # seconds
 LIMIT = 64 << 20  # bytes of one message
+_LAST_WORDS = 2.0  # seconds for a server that closed its output to end, so that it can be said how
 _CHUNK = 64 << 10
 _METHOD_NOT_FOUND = -32601
 
@@ -155,6 +156,9 @@ class _Conversation:
             self._read.append(line)
 
     def _gone(self) -> SurveyError:
+        waiting = select.poll()
+        waiting.register(self._upstream.status, select.POLLIN)
+        waiting.poll(_LAST_WORDS * 1000)  # it has closed its output: most likely it is just ending
         exit = self._upstream.read_status()
         how = exit.describe() if exit is not None else "closed its output"
         return SurveyError(f"the server {how} before it listed its tools", "Run it by itself to see what it needs.")

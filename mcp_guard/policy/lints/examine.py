@@ -63,8 +63,8 @@ def _examine_rule(subject: Subject, targets: Sequence[Target], catalog: Catalog,
 
 
 def _audible(found: Sequence[Diagnostic], whole: Whole, sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
-    """The findings that no comment silences, and those about comments. What hangs on a catalog is not called unused: one
-    person's servers list another thing than another's.
+    """The findings that no comment silences, and those about comments. What hangs on a catalog is not called unused:
+    other people's servers list other tools.
     """
     silenced = [one for file in whole.files for one in silences(file.tree)]
     left, used = without_silenced(found, silenced)

@@ -1,0 +1,26 @@
+"""The pages behind the codes: one for each, and the same in the documentation."""
+
+import re
+from pathlib import Path
+
+from mcp_guard.pages import pages
+from mcp_guard.policy.codes import WARNINGS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    section = (ROOT / "docs" / "policy.md").read_text().split("## Findings")[1].split("\n## ")[0]
+    documented = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE))
+    assert set(pages()) == documented
+    assert [code for code in pages() if code in WARNINGS] == list(WARNINGS)
+
+
+def test_the_documentation_has_the_pages_of_all_warnings() -> None:
+    text = (ROOT / "mcp_guard" / "pages" / "warnings.md").read_text()
+    assert (ROOT / "docs" / "lints.md").read_text().endswith(text)
+
+
+def test_a_page_says_how_to_mend_it() -> None:
+    for code in WARNINGS.keys() - {"cross-check", "no-rules"}:
+        assert "**Mend it.**" in pages()[code], code
