@@ -74,7 +74,10 @@ def _normal(uri: str) -> str:
         raise _DoubtError("it has a query that says nothing, or that a reader of files leaves out")
     normal_authority = "//" + _authority(scheme, authority) if hierarchical else ""
     _refuse_form(scheme, hierarchical, path)
-    return scheme + ":" + normal_authority + _path(path) + asks + _even(query, _UNRESERVED)
+    normal = scheme + ":" + normal_authority + _path(path) + asks + _even(query, _UNRESERVED)
+    if TWICE_ENCODED.search(normal):
+        raise _DoubtError("it is percent-encoded twice")
+    return normal
 
 
 def _split(rest: str) -> tuple[str, str]:
@@ -92,8 +95,6 @@ def _refuse_characters(uri: str) -> None:
         raise _DoubtError("it has characters that cannot be seen, or space round it")
     if STRAY_PERCENT.search(uri):
         raise _DoubtError("it has a percent sign that encodes nothing")
-    if TWICE_ENCODED.search(uri):
-        raise _DoubtError("it is percent-encoded twice")
     if not uri.isascii() or "%" in uri:
         _refuse_decoded(uri)
 
@@ -122,9 +123,10 @@ def _authority(scheme: str, authority: str) -> str:
     user, at, host = authority.rpartition("@")
     if at and (not user or "@" in user):
         raise _DoubtError("it has more than one `@`, or an empty user, before its host")
-    if host.endswith((".", ":")):
+    normal_host = ENCODED.sub(lambda found: found[0].upper(), _even(host, _UNRESERVED).lower())
+    if normal_host.endswith((".", ":")):
         raise _DoubtError("its host ends in a dot or a colon, which some servers leave out")
-    return _even(user, _UNRESERVED) + at + _even(host, _UNRESERVED).lower()
+    return _even(user, _UNRESERVED) + at + normal_host
 
 
 def _web_host(scheme: str, authority: str) -> str:
