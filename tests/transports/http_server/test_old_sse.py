@@ -1,9 +1,11 @@
 """HTTP with SSE as of 2024-11-05: the stream names an address, and what is posted there is answered on the stream."""
 
+import asyncio
+
 import pytest
 
 from mcp_guard.transports.http_server.access import Access, loopback_hosts
-from tests.transports.http_server.place import Http, Place, credential, place, request, scenario
+from tests.transports.http_server.place import PATIENCE, Http, Place, credential, place, request, scenario
 from tests.transports.http_server.test_session import ended, there_turns
 
 PING = request(1, "ping")
@@ -113,3 +115,20 @@ async def test_a_quiet_stream_shows_that_it_lives():
         stream, _ = await opened(there)
         there.service.sweep()
         assert (await stream.event()).comment is not None
+
+
+@scenario
+async def test_a_server_that_ends_waits_for_what_is_open():
+    async with place() as there:
+        stream, address = await opened(there)
+        await posted(there, address, PING)
+        connection = there.connections[0]
+        ping = await connection.hears()
+        ending = asyncio.ensure_future(there.service.stop(grace=PATIENCE))
+        await there_turns()
+        assert not ending.done()
+        connection.answer(ping)
+        assert (await stream.event()).json["id"] == 1
+        assert await stream.event() is None
+        stream.close()
+        await ending
