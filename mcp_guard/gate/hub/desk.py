@@ -19,6 +19,7 @@ from mcp_guard.gate.hub import messages
 from mcp_guard.gate.hub.arm import Arm, Held, Member, OpenGate, Then
 from mcp_guard.gate.hub.naming import Naming
 from mcp_guard.gate.hub.patience import Patience
+from mcp_guard.gate.hub.questions import Questions
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Record, Reply
 from mcp_guard.gate.recorder import Recorder
@@ -52,13 +53,6 @@ class Open(msgspec.Struct):
     batch: Batch | None = None
     slug: str = ""
     cancelled: bool = False
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A request of a server's that the client has not answered; `id` is the server's own for it."""
-
-    slug: str
-    id: RequestId
 
 
 class Owners:
@@ -122,11 +116,10 @@ class Desk:
         self.initialized = False  # the client has sent `notifications/initialized`
         self.level: dict[str, Json] | None = None  # the params of its last `logging/setLevel`
         self.open: dict[RequestId, Open] = {}
-        self.asked: dict[RequestId, Asked] = {}
+        self.questions = Questions()  # what servers have asked the client
         self.tokens = Owners()  # the client's progress tokens
         self.tasks = Owners()  # servers' tasks
         self.client_tasks = Owners()  # the client's tasks, by the server that asked for them
-        self.their_tokens: dict[int, tuple[str, Json]] = {}  # servers' progress tokens, by the one the client has
         self.subscribed: dict[str, str] = {}  # legacy: URI to the server that was asked for it
         self.subscriptions: dict[RequestId, Subscription] = {}  # modern
         self.polls: list[Poll] = []

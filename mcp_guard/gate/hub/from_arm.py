@@ -10,16 +10,16 @@ import msgspec
 
 from mcp_guard.gate.hub import announcing, listen, messages, routes
 from mcp_guard.gate.hub.arm import Arm
-from mcp_guard.gate.hub.desk import MAX_KNOWN, Asked, Desk, Open
+from mcp_guard.gate.hub.desk import Desk, Open
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.messages import Head
+from mcp_guard.gate.hub.questions import Asked
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, MAX_ID_LENGTH, METHOD_NOT_FOUND, RequestId
 from mcp_guard.gate.outputs import Denied, Reply
 from mcp_guard.gate.session import answered
 from mcp_guard.policy.values import Json
 
 _FOREIGN = "speaks of something that belongs to another server"
-_MESSAGES = frozenset({"notifications/message"})  # lets the client know how a request goes; not part of a subscription
 
 
 def carry(desk: Desk, arm: Arm, output: Reply | Denied, asked: RequestId | None, now: int) -> None:
@@ -121,8 +121,9 @@ def _request(desk: Desk, arm: Arm, head: Head, now: int) -> None:
         desk.tell(arm, {"jsonrpc": "2.0", "id": head.id, "error": error}, now)
         return
     number = desk.number()
-    desk.asked[number] = Asked(arm.slug, head.id)
-    desk.outbox.append((arm.slug, Reply(messages.request(number, head.method, _with_own_token(desk, arm, head)))))
+    params, token = _with_own_token(head, number)
+    desk.questions.ask(number, Asked(arm.slug, head.id, token))
+    desk.outbox.append((arm.slug, Reply(messages.request(number, head.method, params))))
 
 
 def _refusal(desk: Desk, arm: Arm, head: Head) -> tuple[int, str] | None:
@@ -136,17 +137,14 @@ def _refusal(desk: Desk, arm: Arm, head: Head) -> tuple[int, str] | None:
     return None
 
 
-def _with_own_token(desk: Desk, arm: Arm, head: Head) -> object:
-    """The params of a server's request, with a progress token that no other server uses."""
+def _with_own_token(head: Head, number: int) -> tuple[object, Json]:
+    """The params of a server's request, with `number` for a progress token; and the token that they had."""
     params = messages.members(head.params)
     meta = messages.members(params.get("_meta", msgspec.UNSET))
     if "progressToken" not in meta:
-        return head.params
-    token = desk.number()
-    if len(desk.their_tokens) >= MAX_KNOWN:
-        del desk.their_tokens[next(iter(desk.their_tokens))]
-    desk.their_tokens[token] = (arm.slug, messages.value(meta["progressToken"]))
-    return {**params, "_meta": {**meta, "progressToken": token}}
+        return head.params, None
+    token = messages.value(meta["progressToken"])
+    return {**params, "_meta": {**meta, "progressToken": number}}, token
 
 
 # Notifications
@@ -217,12 +215,9 @@ def _cancelled(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     request_id = params.get("requestId")
     if listen.withdrawn(desk, arm, request_id):
         return
-    for number, asked in desk.asked.items():
-        if asked.slug == arm.slug and asked.id == request_id and type(asked.id) is type(request_id):
-            del desk.asked[number]
-            line = messages.notification(method, {**params, "requestId": number})
-            desk.outbox.append((arm.slug, Reply(line)))
-            return
+    number = desk.questions.withdraw(arm.slug, request_id)
+    if number is not None:
+        desk.outbox.append((arm.slug, Reply(messages.notification(method, {**params, "requestId": number}))))
 
 
 def _acknowledged(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:

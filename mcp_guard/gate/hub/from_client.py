@@ -318,10 +318,9 @@ def _cancelled(desk: Desk, message: dict[str, Json], params: dict[str, Json], no
 
 def _progress(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
     """The client reports on a request of a server's."""
-    token = params.get("progressToken")
-    slug, own = desk.their_tokens.get(token, ("", None)) if isinstance(token, int) else ("", None)
-    if slug and desk.arms[slug].standing == "ready":
-        desk.tell(desk.arms[slug], {**message, "params": {**params, "progressToken": own}}, now)
+    asked = desk.questions.get(params.get("progressToken"))
+    if asked is not None and asked.token is not None:
+        desk.tell(desk.arms[asked.slug], {**message, "params": {**params, "progressToken": asked.token}}, now)
 
 
 def _task_status(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
@@ -334,7 +333,7 @@ def _task_status(desk: Desk, message: dict[str, Json], params: dict[str, Json], 
 def _receive_response(desk: Desk, message: dict[str, Json], size: int, now: int) -> None:
     """The client answers a request of a server's: under the id that the server gave it."""
     request_id = message["id"]
-    asked = desk.asked.pop(request_id, None) if isinstance(request_id, int | str) else None
+    asked = desk.questions.close(request_id) if isinstance(request_id, int | str) else None
     if asked is None:
         desk.rejected("client", "a response to a request that no server made", size, now)
         return

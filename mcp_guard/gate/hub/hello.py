@@ -17,6 +17,8 @@ from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, MalformedEr
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
 
+MAX_HELLO = 1024 * 1024  # bytes in which a server may introduce itself
+_TOO_MUCH = msgspec.Raw(b'{"code": -32603, "message": "the server says too much of itself"}')
 UNSUPPORTED_VERSION = -32022  # 2026-07-28, "Protocol Version Negotiation"
 
 
@@ -77,6 +79,8 @@ def envelope(desk: Desk) -> dict[str, Json]:
 
 def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:
     """A server has answered: it is ready, unless it wants nothing to do with this client."""
+    if head.result is not msgspec.UNSET and len(bytes(head.result)) > MAX_HELLO:
+        head = Head(error=_TOO_MUCH)
     error = messages.fields(head.error)
     if head.result is msgspec.UNSET and (desk.era == "legacy" or error.get("code") == UNSUPPORTED_VERSION):
         arm.standing = "refused"

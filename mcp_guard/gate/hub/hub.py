@@ -198,8 +198,7 @@ class Hub:
     def _take_back(self, arm: Arm) -> None:
         """The client need not answer what a server asked that is gone."""
         desk = self._desk
-        for number in [number for number, asked in desk.asked.items() if asked.slug == arm.slug]:
-            del desk.asked[number]
+        for number in desk.questions.gone(arm.slug):
             params = {"requestId": number, "reason": "the server that asked is gone"}
             desk.reply(messages.notification("notifications/cancelled", params))
 

@@ -11,6 +11,7 @@ MODERN = "2026-07-28"
 SERVER_INFO: dict[str, Json] = {"name": "mcp-guard", "version": __version__}
 SERVER_META = "io.modelcontextprotocol/serverInfo"
 
+DEEPEST = 32  # levels of objects in capabilities; what lies deeper is left out
 LONGEST_INSTRUCTIONS = 16_384  # characters of one server's
 CHANGING = ("tools", "prompts", "resources")  # whose lists change when a server comes or goes
 
@@ -22,6 +23,7 @@ _POSSIBLE: dict[str, Json] = {
     "logging": {},
 }
 _HEADING = "# Server "
+_LINE_END = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # what else might be taken for one
 _FORGED = re.compile(r"^(?=\s*#+\s*server\b)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -39,16 +41,17 @@ def capabilities(known: Iterable[Mapping[str, Json] | None]) -> dict[str, Json]:
     return merged
 
 
-def _merge(into: dict[str, Json], more: Mapping[str, Json]) -> None:
+def _merge(into: dict[str, Json], more: Mapping[str, Json], depth: int = 0) -> None:
     """Take in members that are new; of two truth values the true one, of two objects the members of both."""
     for name, value in more.items():
         mine = into.get(name)
         if isinstance(mine, dict) and isinstance(value, dict):
-            _merge(mine, value)
+            _merge(mine, value, depth + 1)
         elif isinstance(value, dict):
-            fresh: dict[str, Json] = {}
-            _merge(fresh, value)
-            into[name] = fresh
+            if depth < DEEPEST:
+                fresh: dict[str, Json] = {}
+                _merge(fresh, value, depth + 1)
+                into[name] = fresh
         elif name not in into or (mine is False and value is True):
             into[name] = value
 
@@ -59,7 +62,7 @@ def instructions(texts: Mapping[str, str], prefixes: Mapping[str, str]) -> str:
     for slug, text in texts.items():
         prefix = prefixes[slug]
         named = f" (its tools and prompts begin with `{prefix}`)" if prefix else ""
-        body = _FORGED.sub("> ", text[:LONGEST_INSTRUCTIONS].replace("\r", "\n"))
+        body = _FORGED.sub("> ", _LINE_END.sub("\n", text[:LONGEST_INSTRUCTIONS]))
         sections.append(f"{_HEADING}`{slug}`{named}\n\n{body.strip()}")
     return "\n\n".join(sections)
 
