@@ -10,7 +10,7 @@ started over stdio. Each of the ways below is measured in both revisions:
     HTTP to stdio     suite → `mcp-guard serve -- CMD ARG…`
 
 The policy allows everything. Prints a markdown table; ends with 1 where a check that passes direct fails through the
-guard.
+guard, or is not made. (One check of 2025-11-25 is about what a server over stdio cannot do: `NOT_OVER_STDIO`.)
 Needs npm: the suite, and a node that is new enough for it, are installed into the user's cache directory.
 """
 
@@ -39,6 +39,9 @@ REVISIONS = ("2025-11-25", "2026-07-28")
 WHEN = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")  # ends the name of the directory of a scenario's results
 
 Check = tuple[str, str, int]  # scenario, check, and which of those with this name
+
+# Checks of what only a server over HTTP can do: here, to close the stream of a call that it has not answered yet.
+NOT_OVER_STDIO: frozenset[Check] = frozenset({("server-sse-polling", "server-sse-disconnect-resume", 1)})
 
 
 class Way(NamedTuple):
@@ -80,7 +83,7 @@ class Suite:
                 [*line, "--output-dir", results], capture_output=True, text=True, timeout=1200, check=False
             )
             made = dict(_read(Path(results)))
-        if not made:
+        if not made and only is None:
             raise SystemExit(f"the suite made no check at all:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
         return made
 
@@ -110,8 +113,10 @@ def ways(url: str | None, command: Sequence[str]) -> Iterator[list[Way]]:
         ]
 
 
-def passed(outcomes: dict[Check, str]) -> int:
-    return sum(outcome == "SUCCESS" for outcome in outcomes.values())
+def score(outcomes: dict[Check, str]) -> str:
+    """How many checks passed, of those that pass or fail: some only tell what they saw."""
+    kinds = Counter(outcome.split(":")[0] for outcome in outcomes.values())
+    return f"{kinds['SUCCESS']} of {kinds['SUCCESS'] + kinds['FAILURE'] + kinds['WARNING']}"
 
 
 def main() -> int:
@@ -126,11 +131,13 @@ def main() -> int:
             for revision in REVISIONS:
                 made = suite.checks(way.url, revision, given.only)
                 before = direct.setdefault(revision, made)
-                cells.append(f"{passed(made)} of {len(made)}")
+                cells.append(score(made))
                 lost += [
                     f"{way.name}, {revision}: {check}: {made.get(check, 'not made')}"
                     for check, outcome in before.items()
-                    if outcome == "SUCCESS" and made.get(check) != "SUCCESS"
+                    if outcome == "SUCCESS"
+                    and made.get(check) != "SUCCESS"
+                    and not (way.name == "HTTP to stdio" and check in NOT_OVER_STDIO)
                 ]
             print(f"| {way.name} | " + " | ".join(cells) + " |", flush=True)
     for line in lost:
