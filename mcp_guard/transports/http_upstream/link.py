@@ -1,4 +1,4 @@
-"""HTTP requests to one remote server: kept connections, one TLS context, credentials, and no way to another origin.
+"""HTTP requests to one remote server: kept connections, credentials, and no way to another origin.
 
 The invariant: what is secret (headers of the configuration, tokens, cookies) goes to the origin of the configured URL
 and to no other, whatever the server answers.
@@ -7,9 +7,7 @@ and to no other, whatever the server answers.
 import asyncio
 import io
 import re
-import ssl
 from collections.abc import Mapping
-from functools import cache
 from typing import Protocol
 from urllib.request import getproxies, proxy_bypass
 
@@ -133,7 +131,6 @@ class Link:
         if self._http is None:
             connector = aiohttp.TCPConnector(
                 limit=0,  # a stream holds its connection for as long as it lasts: the callers bound their number
-                ssl=_tls() if self.url.scheme == "https" else True,
                 keepalive_timeout=_KEEP_ALIVE,
             )
             self._http = aiohttp.ClientSession(
@@ -241,9 +238,3 @@ def _proxy(url: URL) -> str | None:
     if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
         return None
     return getproxies().get(url.scheme)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all: making it takes longer than a connection."""
-    return ssl.create_default_context()

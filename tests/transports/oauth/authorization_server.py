@@ -36,6 +36,7 @@ class World:
     registered: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # pages that the person was shown
     allows: bool = True
+    browsing: "list[asyncio.Task[str]]" = field(default_factory=list)
 
     # The MCP server
 
@@ -126,7 +127,8 @@ class World:
             answer |= {"code": code, "iss": self.origin}
         else:
             answer["error"] = "access_denied"
-        asyncio.get_running_loop().create_task(visit(f"{asked['redirect_uri']}?{urlencode(answer)}"))
+        visit_ = visit(f"{asked['redirect_uri']}?{urlencode(answer)}")
+        self.browsing.append(asyncio.get_running_loop().create_task(visit_))
         return True
 
 
@@ -150,3 +152,4 @@ async def world(*, apart: bool = False, **fields: Any) -> AsyncIterator[tuple[Wo
         made.url = server.url
         made.origin = (authorization.url if apart else server.url).removesuffix("/mcp")
         yield made, server
+        await asyncio.gather(*made.browsing)
