@@ -72,7 +72,8 @@ def _heading(seen: "Seen", out: str | None) -> list[str]:
     return [
         f"DRAFT, made by `mcp-guard policy suggest` out of {seen.calls:,} recorded calls, {days}.",
         "Nobody has read it yet. It allows what was let through, and nothing else: look at each rule, tighten what was",
-        "a mistake, loosen what is too narrow. Then, before it is in force:",
+        "a mistake, loosen what is too narrow. Prompts and resources pass, as long as no rule names any. Then, before",
+        "it is in force:",
         f"  mcp-guard policy check {file} && mcp-guard replay --policy {file}",
     ]
 

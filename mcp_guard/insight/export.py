@@ -13,12 +13,12 @@ import msgspec
 
 from mcp_guard.insight.brief import brief
 from mcp_guard.insight.interest import Interest, Reading
-from mcp_guard.insight.recorded import ALTERED, Hole, Pointer, holes, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, holes, principal_of
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result
 from mcp_guard.insight.yaml_text import flow, quoted
 from mcp_guard.policy import Call, Policy, Principal
 from mcp_guard.policy.scope_checks import slug_fault
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 from mcp_guard.redaction import recorded_arguments
 
 OF_A_KIND = 5  # tests of the same caller, tool, rule and outcome
@@ -39,7 +39,8 @@ class Specimen:
 
     caller: Arguments
     server: str
-    tool: str
+    kind: OfferKind
+    name: str
     arguments: Arguments
     without: tuple[str, ...]
     outcome: str
@@ -51,7 +52,7 @@ class Specimens:
     def __init__(self, policy: Policy) -> None:
         self._policy: Policy | None = policy
         self._interest = Interest(policy)
-        self._readings: dict[tuple[Principal, str, str], list[Reading]] = {}
+        self._readings: dict[tuple[Principal, str, OfferKind, str], list[Reading]] = {}
         self.found: dict[Kind, dict[bytes, Specimen]] = {}
         self.left_out: Counter[str] = Counter()
         self._size = 0
@@ -69,14 +70,12 @@ class Specimens:
         if isinstance(result, NotReplayable):
             self.left_out["cannot be replayed"] += 1
             return
-        if result.event.type != "tool.decided":
-            self.left_out["are of prompts or resources"] += 1
-            return
         made = _specimen(result, self._policy, self._interest)
         if isinstance(made, str):
             self.left_out[made] += 1
             return
-        kind = (msgspec.json.encode(made.caller).decode(), made.server, made.tool, made.outcome, result.now.rule or "")
+        caller = msgspec.json.encode(made.caller).decode()
+        kind = (made.server, made.kind, made.name, caller, made.outcome, result.now.rule or "")
         self._keep(kind, _looked_at(made.arguments, self._readings_for(_call(made, self._policy))), made)
 
     def merge(self, later: "Specimens") -> None:
@@ -95,7 +94,7 @@ class Specimens:
     def _readings_for(self, call: Call) -> list[Reading]:
         """The paths that the rules in scope of a call read."""
         assert self._policy is not None
-        key = (call.principal, call.server, call.tool)
+        key = (call.principal, call.server, call.kind, call.name)
         found = self._readings.get(key)
         if found is None:
             if len(self._readings) >= _REMEMBERED:
@@ -106,8 +105,8 @@ class Specimens:
         return found
 
     def __iter__(self) -> Iterator[Specimen]:
-        """The tests, by server and tool, in the order in which they were first made."""
-        kinds = sorted(self.found, key=lambda kind: kind[1:3])
+        """The tests, by server and name, in the order in which they were first made."""
+        kinds = sorted(self.found, key=lambda kind: kind[:3])
         return (specimen for kind in kinds for specimen in self.found[kind].values())
 
 
@@ -116,21 +115,23 @@ def _looked_at(arguments: Arguments, paths: list[Reading]) -> bytes:
     return msgspec.json.encode([(path, _at(arguments, path)) for path in paths])
 
 
-def _at(value: object, path: Reading) -> object:
-    """What a path leads to; all that is there, from where on it may lead to anything."""
+def _at(value: object, path: Reading) -> list[object]:
+    """What a path leads to, if anything; all that is there, from where on it may lead to anything."""
     for step in path:
         if step is None or not isinstance(value, dict):
-            return value
+            return [value]
         members = cast("dict[str, Json]", value)
         if step not in members:
-            return {}
+            return []
         value = members[step]
-    return value
+    return [value]
 
 
 def _specimen(result: Replayed, policy: Policy, interest: Interest) -> Specimen | str:
     """The test that a call makes, or why it makes none."""
     event = result.event
+    if event.data.get("method") == "completion/complete":
+        return "ask for completions"
     kept = event.data.get("arguments")
     missing = holes(event.data)
     if missing is None or not isinstance(kept, dict):
@@ -148,7 +149,8 @@ def _specimen(result: Replayed, policy: Policy, interest: Interest) -> Specimen 
     if any(sign in text for sign in ALTERED for text in (event.tool or "", event.server or "")):
         return "have names that were not recorded as they were"
     without = tuple(dict.fromkeys("/".join(hole.pointer) for hole in (*missing, *secrets)))
-    made = Specimen(caller, event.server or "", event.tool or "", shown, without, result.now.outcome)
+    kind = OFFERS.get(event.type, "tool")
+    made = Specimen(caller, event.server or "", kind, event.tool or "", shown, without, result.now.outcome)
     if not _can_be_written(made) or policy.decide(_call(made, policy)).outcome != made.outcome:
         return "hang on what a test cannot say"
     return made
@@ -179,7 +181,7 @@ def _call(specimen: Specimen, policy: Policy) -> Call:
     groups = tuple(cast("list[str]", caller.get("groups", [])))
     verified = caller.get("verified") is True
     principal = Principal(cast("str", agent), cast("str", caller.get("user", "")), groups, "", verified, verified)
-    return Call(principal, specimen.server, specimen.tool, specimen.arguments)
+    return Call(principal, specimen.server, specimen.name, specimen.arguments, specimen.kind)
 
 
 def _can_be_written(specimen: Specimen) -> bool:
@@ -228,7 +230,7 @@ def policy_file(specimens: Specimens, heading: str) -> str:
 
 
 def _written_call(specimen: Specimen) -> str:
-    call: dict[str, Json] = {**specimen.caller, "server": specimen.server, "tool": specimen.tool}
+    call: dict[str, Json] = {**specimen.caller, "server": specimen.server, specimen.kind: specimen.name}
     return flow({**call, "args": dict(specimen.arguments)} if specimen.arguments else call)
 
 
@@ -238,5 +240,5 @@ def _name(specimen: Specimen) -> str:
     user = f" of {caller['user']}" if caller.get("user") else ""
     arguments = brief(specimen.arguments, _NAME)
     return (
-        f"{who}{user} {_MAY[specimen.outcome]} {specimen.server}/{specimen.tool}{': ' if arguments else ''}{arguments}"
+        f"{who}{user} {_MAY[specimen.outcome]} {specimen.server}/{specimen.name}{': ' if arguments else ''}{arguments}"
     )

@@ -98,6 +98,7 @@ FILTERS = [
     (("--agent", "cursor*"), 1),
     (("--server", "git*"), 4),
     (("--server", "jira"), 0),
+    (("--tool", "create_*"), 2),
 ]
 
 
@@ -134,6 +135,34 @@ def test_a_policy_with_an_error_is_refused_with_its_place(run: Run, tmp_path: Pa
     status, out, err = run("--policy", "bad.yaml")
     assert (status, out) == (2, "")
     assert err.startswith("bad.yaml:3:15: error[")
+
+
+def test_a_terminal_is_told_how_far_a_replay_has_come(run: Run, tmp_path: Path) -> None:
+    session = Session()
+    for number in range(30_000):
+        session.call("t", {"n": number}, "deny", "old")
+    path = record(tmp_path / "large.db", session.events)
+    command = [sys.executable, "-m", "mcp_guard", "replay", "--policy", "new.yaml", "--db", path]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    ) as replaying:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: _read(ours), b""))
+        assert replaying.stdout is not None
+        assert b"30,000 calls replayed" in replaying.stdout.read()
+    os.close(ours)
+    assert replaying.returncode == 0
+    assert b"replaying" in shown
+    assert b"/30000" in shown
+    assert shown.rstrip().endswith((b"\x1b[2K", b"\x1b[?25h", b"\x1b[1A\x1b[2K"))
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side is closed
+        return b""
 
 
 def test_an_interrupt_ends_it_without_a_word(run: Run, tmp_path: Path) -> None:

@@ -50,7 +50,12 @@ class Recording:
             book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=info, capabilities={}))
         )
         server = {"name": "server", "version": "1"}
-        answer = result(0, protocolVersion="2025-11-25", serverInfo=server, capabilities={"tools": {}})
+        answer = result(
+            0,
+            protocolVersion="2025-11-25",
+            serverInfo=server,
+            capabilities={"tools": {}, "prompts": {}, "resources": {}},
+        )
         self._take(book.upstream(answer))
         listing = self._take(book.client(notification("notifications/initialized"))).upstream[1]
         self._take(book.upstream(result(listing["id"], tools=tools)))
@@ -63,6 +68,15 @@ class Recording:
         if decided.data["forwarded"]:
             self._take(self.book.upstream(result(self._calls, content=[])))
         return decided
+
+    def ask(self, method: str, **params: Any) -> Event | None:
+        """Ask something of a prompt or resource and have it answered; gives its decision, if the policy has a say."""
+        self._calls += 1
+        turn = self._take(self.book.client(request(self._calls, method, **params)))
+        judged = next((event for event in turn.events if event.type.endswith(".decided")), None)
+        if judged is None or judged.data["forwarded"]:
+            self._take(self.book.upstream(result(self._calls, contents=[], messages=[])))
+        return judged
 
     def _take(self, turn: Turn) -> Turn:
         self.events += turn.events

@@ -18,6 +18,7 @@ from mcp_guard.insight.candidates import Candidate
 from mcp_guard.insight.export import Specimens, policy_file
 from mcp_guard.insight.foresight import comparison, foresee
 from mcp_guard.insight.parallel import Question, parts
+from mcp_guard.insight.recorded import OFFERS
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result, replay
 from mcp_guard.insight.suggest.draft import draft
 from mcp_guard.insight.suggest.observed import Seen, was_let_through
@@ -111,6 +112,77 @@ def true_calls(calls: Any, recordings: list[Recording]) -> dict[str, tuple[Recor
         for event, (tool, arguments) in zip(decided(one), calls, strict=True):
             made[event.id] = (one, tool, arguments)
     return made
+
+
+ASKED = st.lists(
+    st.tuples(st.just("prompts/get"), st.fixed_dictionaries(
+        {"name": st.sampled_from(["greet", "report"])},
+        optional={"arguments": st.dictionaries(st.sampled_from(["x", "password"]), st.sampled_from(["b", "hunter2"]))},
+    ))
+    | st.tuples(st.sampled_from(["resources/read", "resources/subscribe"]), st.fixed_dictionaries(
+        {"uri": st.sampled_from(["file:///srv/a", "file:///srv/../etc/passwd", "https://acme.com/%2e%2e/x", "db://t"])}
+    ))
+    | st.tuples(st.just("completion/complete"), st.fixed_dictionaries(
+        {"ref": st.just({"type": "ref/prompt", "name": "greet"}), "argument": st.just({"name": "x", "value": "b"})}
+    )),
+    min_size=1,
+    max_size=6,
+)  # fmt: skip
+OFFERED = ["prompts", "resources"]
+
+
+@st.composite
+def policies_for_all(draw: st.DrawFn) -> str:
+    document = draw(documents)
+    for rule in document["rules"]:
+        kind = draw(st.sampled_from(["tools", *OFFERED, *OFFERED]))
+        if kind in OFFERED:
+            rule.pop("tools", None)
+            rule.pop("when", None)
+            names = ["greet", "rep*", "*"] if kind == "prompts" else ["file:///srv/*", "https://acme.com/*", "db://*"]
+            rule[kind] = draw(st.lists(st.sampled_from(names), min_size=1))
+            when = (
+                ["mcp.prompt.name == 'greet'", "request.args.password == 'x'"]
+                if kind == "prompts"
+                else ["mcp.resource.uri.endsWith('a')"]
+            )
+            rule.update(draw(st.sampled_from([{}, *({"when": one} for one in when)])))
+    for setting in ("ungoverned_prompts", "ungoverned_resources"):
+        document.setdefault("settings", {})[setting] = draw(st.sampled_from(["allow", "deny"]))
+    return msgspec.json.encode(document).decode()
+
+
+@RUNS
+@given(policies_for_all(), policies_for_all(), ASKED, CLIENTS)
+def test_what_is_asked_of_prompts_and_resources_is_replayed_as_well(
+    old: str, new: str, asked: Any, clients: Any
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        first, second = (conversations(text, [], clients) for text in (old, new))
+        pairs: dict[str, Event | None] = {}
+        for one, other in zip(first, second, strict=True):
+            for method, params in asked:
+                before, now = one.ask(method, **params), other.ask(method, **params)
+                if before is not None:
+                    pairs[before.id] = now
+        path = record(Path(directory) / "audit.db", *first)
+        events = list(read_events(path, Filters(types=tuple(OFFERS))))
+        assert {event.id for event in events} == pairs.keys()
+        for result in replay(events, policy_of(old)):
+            assert_unchanged(result)
+        for result in replay(events, policy_of(new)):
+            gate = pairs[result.event.id]
+            if isinstance(result, Replayed):
+                assert result.now.outcome == (gate.decision if gate else "allow")
+            else:
+                assert "not kept" in result.why
+        policy = policy_of(old)
+        specimens = Specimens(policy)
+        for result in replay(events, policy):
+            specimens.add(result)
+        tests = policy_file(specimens, "Recorded.")
+        whole = load([Source("policy.json", old.encode()), Source("tests.yaml", tests.encode())])
+        assert [found.failures for found in run_tests(whole.tests, whole) if not found.passed] == []
 
 
 def counterparts(recordings: list[Recording], others: list[Recording]) -> dict[str, Event]:
