@@ -133,7 +133,7 @@ def decided(session: Session, asked: Asked, now: int, decide: Callable[[Call], D
 def recorded(
     session: Session, request: Request, asked: Asked, decision: Decision, now: int, *, forwarded: bool
 ) -> Judged:
-    """The row of one decision: that of a call, under a type of its own and with the method."""
+    """The row of one decision: that of a call, under a type of its own and with the method. Budgets are for calls."""
     label = safe_text(asked.name, _LONGEST_LABEL[asked.kind])
     call = ReadCall(request, asked.name, asked.arguments, asked.encoded, b"")
     event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
@@ -141,7 +141,7 @@ def recorded(
     if not asked.arguments:
         data["arguments"] = {}
         data.pop("redacted", None)
-    return msgspec.structs.replace(event, type=_DECIDED[asked.kind], data=data)
+    return msgspec.structs.replace(event, type=_DECIDED[asked.kind], data=data, charged=False)
 
 
 def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: int) -> Event:
