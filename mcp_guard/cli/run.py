@@ -81,12 +81,20 @@ def run(
         list[str] | None,
         typer.Option(metavar="SCOPE", help="An OAuth scope to ask for; repeatable.", rich_help_panel=_REMOTE),
     ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The authorization server that may see the secret. Default: the server's own origin.",
+            rich_help_panel=_REMOTE,
+        ),
+    ] = None,
 ) -> None:
     """Guard an MCP server for a client on stdio: filter its tools, judge every call, record every decision."""
     arguments = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
         tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
-        config,
+        issuer, config,
     )  # fmt: skip
     _check(arguments)
     raise SystemExit(start(arguments))

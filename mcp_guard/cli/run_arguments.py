@@ -31,13 +31,14 @@ class RunArguments(NamedTuple):
     client_id: str | None = None
     client_secret: str | None = None
     scope: tuple[str, ...] = ()
+    issuer: str | None = None
     config: str | None = None
 
 
 REPEATED = {"--policy": "policy", "--group": "group", "--header": "header", "--scope": "scope"}
 TEXTS = {
     "--server": "server", "--agent": "agent", "--user": "user", "--db": "db", "--url": "url", "--config": "config",
-    "--client-id": "client_id", "--client-secret": "client_secret",
+    "--client-id": "client_id", "--client-secret": "client_secret", "--issuer": "issuer",
 }  # fmt: skip
 CHOICES = {
     "--mode": ("mode", ("enforce", "observe")),
@@ -45,7 +46,7 @@ CHOICES = {
     "--auth": ("auth", ("auto", "oauth", "client-credentials", "none")),
     "--audit-arguments": ("audit_arguments", ("full", "redacted", "hashed", "none")),
 }
-REMOTE = ("header", "transport", "auth", "client_id", "client_secret", "scope")  # what only goes with a URL
+REMOTE = ("header", "transport", "auth", "client_id", "client_secret", "scope", "issuer")  # what only goes with a URL
 NUMBERS = {"--retain": ("retain", 1), "--max-message": ("max_message", 1)}  # option: field, least value
 
 

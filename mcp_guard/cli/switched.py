@@ -173,4 +173,5 @@ def _auth(arguments: RunArguments) -> Auth:
         client_id=arguments.client_id,
         client_secret=arguments.client_secret,
         scopes=arguments.scope,
+        issuer=arguments.issuer,
     )

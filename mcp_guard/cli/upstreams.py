@@ -85,6 +85,7 @@ def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) ->
         client_id=auth.client_id,
         client_secret=resolve(auth.client_secret, f"{where}, client secret") if auth.client_secret else None,
         scopes=auth.scopes,
+        issuer=auth.issuer,
     )
     return Login(client, open_vault(), say)
 

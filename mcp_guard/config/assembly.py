@@ -131,7 +131,13 @@ def _auth(checked: Checked[GuardDocument], path: Path, section: AuthSection, rep
         _check_reference(checked, (*path, "client_secret"), secret, report)
         if "${" not in secret:
             _warn_of_secret(checked, (*path, "client_secret"), report)
-    return Auth(kind=section.kind, client_id=section.client_id or None, client_secret=secret, scopes=section.scopes)
+    return Auth(
+        kind=section.kind,
+        client_id=section.client_id or None,
+        client_secret=secret,
+        scopes=section.scopes,
+        issuer=section.issuer or None,
+    )
 
 
 # References and secrets

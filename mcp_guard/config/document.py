@@ -28,6 +28,9 @@ class AuthSection(Section, frozen=True):
         UNSET
     )
     scopes: Annotated[tuple[str, ...], texts("Scopes to ask for, where the server names none itself.")] = ()
+    issuer: Annotated[
+        Text, Meta(description="The authorization server that may see the secret. Default: the server's own origin.")
+    ] = UNSET
 
 
 class ServerSection(Section, frozen=True):

@@ -20,13 +20,15 @@ AuthKind = Literal["auto", "browser", "client_credentials", "none"]
 class Auth(msgspec.Struct, frozen=True, kw_only=True):
     """How to prove oneself to a remote server. `auto`: the browser flow, but only where the server asks for it.
 
-    `client_secret` may hold references. `scopes` are asked for where the server names none itself.
+    `client_secret` may hold references; it goes to the authorization server `issuer` alone (None: the server's own
+    origin). `scopes` are asked for where the server names none itself.
     """
 
     kind: AuthKind = "auto"
     client_id: str | None = None
     client_secret: str | None = None
     scopes: tuple[str, ...] = ()
+    issuer: str | None = None
 
 
 class StdioServer(msgspec.Struct, frozen=True, kw_only=True):

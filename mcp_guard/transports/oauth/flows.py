@@ -166,7 +166,9 @@ class Flow:
         if isinstance(error, OAuthTokenError):
             return self._error("its authorization server gave no token", "Check the client's id, secret and scopes.")
         if not self._client.person:
-            hint = f"It is sent to {self._client.trusted_issuer} only."
+            hint = (
+                f"It is sent to {self._client.trusted_issuer} alone; another authorization server is named by --issuer."
+            )
             return self._error("no authorization server was found that the client's secret may be sent to", hint)
         why = f"it did not succeed ({type(error).__name__})"
         return self._error(why, "Look at what the page in the browser said, and start again.")
