@@ -24,6 +24,34 @@ EventType = Literal[
     "upstream.exited",  # data: status, signal, how
     "policy.loaded",  # data: files, rules
     "policy.rejected",  # data: files, diagnostics
+    # Changes of the registry. All: data has `by`, who made it; the column `rule` has the id of what was changed.
+    "agent.registered",  # an agent connected that nobody had registered
+    "agent.created",
+    "agent.updated",
+    "agent.quarantined",
+    "agent.restored",
+    "agent.deleted",
+    "instance.disconnected",  # somebody ended a connection; data: connection, reason
+    "credential.issued",
+    "credential.revoked",
+    "key.added",
+    "key.retired",
+    "issuer.added",
+    "issuer.removed",
+    "grant.added",
+    "grant.revoked",
+    "override.added",
+    "override.removed",
+    "calls.stopped",  # the emergency brake
+    "calls.resumed",
+    "budget.set",
+    "budget.removed",
+    "budget.alert",  # a share of a budget is spent; data: window, unit, share (percent), spent, limit
+    "eval.recorded",
+    "eval.gate_set",
+    "approval.requested",  # a person is asked; data: connection, what is asked, until when
+    "approval.decided",
+    "approval.withdrawn",  # the client does not wait any more, or nobody answered in time
 ]
 
 

@@ -15,6 +15,7 @@ from mcp_guard import __version__
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.errors import GuardError
+from mcp_guard.ids import RANDOM_BYTES, new_id
 from mcp_guard.transports import process
 
 TYPE_CHECKING = False
@@ -100,7 +101,7 @@ def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "C
     from mcp_guard.gate import Connection
 
     return Connection(
-        id=new_id(time.time_ns() // 1_000_000, os.urandom(10)),
+        id=new_id(time.time_ns() // 1_000_000, os.urandom(RANDOM_BYTES)),
         server=server,
         user=arguments.user or login(),
         groups=arguments.group,
@@ -150,15 +151,6 @@ def login() -> str:
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def new_id(milliseconds: int, randomness: bytes) -> str:
-    """A ULID: 26 characters that sort by time, 80 bits of them random (so that no id can be guessed)."""
-    number = (milliseconds << 80) | int.from_bytes(randomness, "big")
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
-
-
 _RUNNERS = frozenset(
     ["npx", "uvx", "uv", "node", "bunx", "bun", "deno", "python", "python3", "pipx", "run", "tool", "sh"]
 )
@@ -180,4 +172,3 @@ def server_slug(command: tuple[str, ...]) -> str:
     return (_AFFIXES.sub("", slug) or slug or "server")[:100]
 
 
-_load, _login, _new_id, _user_policy = load_policy, login, new_id, user_policy  # former names

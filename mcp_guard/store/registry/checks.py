@@ -1,0 +1,43 @@
+"""What may be written into the registry: slugs, patterns, reasons, moments. Whoever asks (a command, the API) is told
+what is wrong and what would be right.
+"""
+
+import re
+
+from mcp_guard.store.registry.book import Change, InvalidError
+from mcp_guard.store.rows import timestamp
+
+LONGEST_REASON = 1_000  # characters
+LONGEST_PATTERN = 300
+_AGENT = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_PATTERN = re.compile(r"(?:[^\x00-\x20\x7f:]+:)?[^\x00-\x20\x7f:]+")
+
+
+def check_agent(slug: str) -> None:
+    """Whether this can be an agent that some client has or will have. One need not be registered to be spoken of."""
+    if _AGENT.fullmatch(slug) is None:
+        raise InvalidError(f"`{slug}` cannot be the slug of an agent")
+
+
+def check_pattern(pattern: str) -> None:
+    """Whether this is a pattern of tools: `TOOL` or `SERVER:TOOL`, each with `*` for any run."""
+    if len(pattern) > LONGEST_PATTERN or _PATTERN.fullmatch(pattern) is None:
+        hint = "write TOOL or SERVER:TOOL, with * for any run of characters: `delete_*`, `github:create_*`"
+        raise InvalidError(f"`{pattern}` is no pattern of tools", hint)
+
+
+def check_reason(reason: str) -> None:
+    """Whether a reason is short enough to be shown."""
+    if len(reason) > LONGEST_REASON:
+        raise InvalidError(f"the reason is longer than {LONGEST_REASON} characters")
+
+
+def expiry(change: Change, expires: int | None) -> str | None:
+    """When something ends, as the tables hold it. It has to be in the future."""
+    if expires is None:
+        return None
+    if expires <= change.now:
+        raise InvalidError(
+            "what expires has to expire in the future", "such as `--expires 2h` or `--expires 2030-01-31`"
+        )
+    return timestamp(expires)
