@@ -94,7 +94,7 @@ def run(
     arguments = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
         tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
-        issuer, config,
+        config, issuer,
     )  # fmt: skip
     _check(arguments)
     raise SystemExit(start(arguments))

@@ -31,8 +31,8 @@ class RunArguments(NamedTuple):
     client_id: str | None = None
     client_secret: str | None = None
     scope: tuple[str, ...] = ()
-    issuer: str | None = None
     config: str | None = None
+    issuer: str | None = None
 
 
 REPEATED = {"--policy": "policy", "--group": "group", "--header": "header", "--scope": "scope"}
