@@ -5,7 +5,7 @@ is to be done leaves through `outbox`; what a gate says to the client passes thr
 it. The invariant: only the arm that a request was sent to can answer it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.hub import messages
 from mcp_guard.gate.hub.arm import Arm, Held, Member, OpenGate, Then
 from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.hub.owners import MAX_KNOWN, Owners
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.hub.questions import Questions
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
@@ -32,13 +33,13 @@ from mcp_guard.redaction import safe_text
 
 if TYPE_CHECKING:
     from mcp_guard.gate.hub.listen import Subscription
-    from mcp_guard.gate.hub.lists import Gather, Pages
+    from mcp_guard.gate.hub.lists import Gather
+    from mcp_guard.gate.hub.pages import Pages
     from mcp_guard.gate.hub.polls import Poll
 
 Addressed: TypeAlias = tuple[str, Output]
 HUB = ""  # the address of what is the hub's own
 
-MAX_KNOWN = 10_000  # tokens or task ids of one kind whose owner is remembered
 _LONGEST_HOW = 300
 
 
@@ -53,46 +54,6 @@ class Open(msgspec.Struct):
     batch: Batch | None = None
     slug: str = ""
     cancelled: bool = False
-
-
-class Owners:
-    """Which server something belongs to, by a key that servers or the client choose: the first to name one keeps it.
-
-    Of each server's keys the latest are remembered: one that names many forgets its own, and no other's.
-    """
-
-    def __init__(self) -> None:
-        self._slugs: dict[object, str] = {}
-        self._keys: dict[str, dict[object, None]] = {}
-
-    def get(self, key: object) -> str | None:
-        """The owner's slug, or None."""
-        return self._slugs.get(key) if isinstance(key, int | str) else None
-
-    def claim(self, key: object, slug: str) -> bool:
-        """Note the owner of a key. Gives whether it is this server's."""
-        if not isinstance(key, int | str):
-            return True
-        owner = self._slugs.get(key)
-        if owner is not None:
-            return owner == slug
-        keys = self._keys.setdefault(slug, {})
-        if len(keys) >= MAX_KNOWN:
-            self._forget(next(iter(keys)))
-        self._slugs[key] = slug
-        keys[key] = None
-        return True
-
-    def pass_on(self, key: object, slug: str) -> None:
-        """Note the owner of a key, whoever had it before: the client uses it anew."""
-        if isinstance(key, int | str):
-            self._forget(key)
-            self.claim(key, slug)
-
-    def _forget(self, key: object) -> None:
-        owner = self._slugs.pop(key, None)
-        if owner is not None:
-            del self._keys[owner][key]
 
 
 class Desk:
@@ -134,7 +95,7 @@ class Desk:
         self._recorder = Recorder(connection, self.client, policy)
         self._shadowed: set[tuple[str, str, str]] = set()
         self._numbers = 0
-        self._rejections = 0
+        self._rejections: Counter[str] = Counter()  # by server, so that one that floods hides no other's
 
     # What leaves
 
@@ -157,11 +118,11 @@ class Desk:
         self.outbox.append((event.server or HUB, Record(event)))
 
     def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int, slug: str = "") -> None:
-        """Record what went no further; nothing once there was too much of it."""
-        self._rejections += 1
-        if self._rejections > MAX_REJECTIONS:
+        """Record what went no further; nothing once there was too much of it from one side."""
+        self._rejections[slug] += 1
+        if self._rejections[slug] > MAX_REJECTIONS:
             return
-        if self._rejections == MAX_REJECTIONS:
+        if self._rejections[slug] == MAX_REJECTIONS:
             reason += "; further rejected messages of this connection are not recorded"
         event = self._recorder.rejected(now, sender, reason, size)
         self.record(msgspec.structs.replace(event, server=slug or None))

@@ -4,15 +4,14 @@ A request for one server goes there under the client's own id, with the server's
 server's gate; one for all is the hub's to ask and to answer. What cannot be placed is refused, never guessed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
-from mcp_guard.gate.hub import hello, listen, lists, messages, polls, routes
-from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub import hello, listen, lists, messages, placing, polls, routes
 from mcp_guard.gate.hub.desk import Desk, Open, shown, without_token
 from mcp_guard.gate.hub.kinds import KINDS
 from mcp_guard.gate.hub.polls import Poll
@@ -30,8 +29,6 @@ from mcp_guard.gate.requests import Request
 from mcp_guard.gate.session import MAX_OPEN, answered
 from mcp_guard.gate.wire import UnreadableError, decode
 from mcp_guard.policy.values import Json
-
-RESOURCE_NOT_FOUND = -32002  # legacy revisions; INVALID_PARAMS in the modern one
 
 
 def receive(desk: Desk, line: bytes, now: int) -> None:
@@ -184,98 +181,6 @@ def _unknown(desk: Desk, request: Request, now: int) -> None:
     desk.fail(request.id, METHOD_NOT_FOUND, text)
 
 
-# Requests that are placed by a name or a URI
-
-
-def _by_name(desk: Desk, request: Request, now: int, final: bool) -> None:
-    """`tools/call` and `prompts/get`: to the server whose name it carries, under that server's own name for it."""
-    method = "tools/list" if request.method == "tools/call" else "prompts/list"
-    name = request.params.get("name")
-    if not isinstance(name, str):
-        raise MalformedError(INVALID_PARAMS, "params.name must be a string")
-    found = routes.named(desk, method, name)
-    if found is None and not desk.naming.prefixed and not final and not lists.settled(desk, [method]):
-        lists.hold(desk, request, [method], now)
-    elif found is None:
-        what = "tool" if method == "tools/list" else "prompt"
-        desk.rejected("client", f"a {what} that no server behind the guard has", 0, now)
-        desk.fail(request.id, INVALID_PARAMS, f"Unknown {what}: {shown(name)}")
-    else:
-        arm, own = found
-        desk.send(_with(request, {"name": own}), arm, now)
-
-
-def _by_uri(desk: Desk, request: Request, now: int, final: bool) -> None:
-    """`resources/read`, `resources/subscribe` and its undoing: to the server that the URI belongs to."""
-    uri = request.params.get("uri")
-    if not isinstance(uri, str):
-        raise MalformedError(INVALID_PARAMS, "params.uri must be a string")
-    arm = _subscribed_at(desk, request, uri) or routes.located(desk, uri)
-    if not final and not _listed(desk, arm, uri) and not lists.settled(desk, routes.URI_LISTS):
-        lists.hold(desk, request, routes.URI_LISTS, now)
-    elif arm is None:
-        code = INVALID_PARAMS if request.modern else RESOURCE_NOT_FOUND
-        desk.fail(request.id, code, f"Resource not found: no server behind mcp-guard lists {shown(uri)}")
-    else:
-        if request.method == "resources/subscribe":
-            desk.subscribe(uri, arm)
-        elif request.method == "resources/unsubscribe":
-            desk.subscribed.pop(uri, None)
-        desk.send(request, arm, now)
-
-
-def _subscribed_at(desk: Desk, request: Request, uri: str) -> Arm | None:
-    slug = desk.subscribed.get(uri) if request.method == "resources/unsubscribe" else None
-    return None if slug is None else desk.arms[slug]
-
-
-def _listed(desk: Desk, arm: Arm | None, uri: str) -> bool:
-    """Whether it is certain where a URI belongs: the lists name it, or there is only one server."""
-    return arm is not None and (routes.alone(desk) is arm or uri in arm.shelves["resources/list"].entries)
-
-
-def _complete(desk: Desk, request: Request, now: int, final: bool) -> None:
-    """`completion/complete`: to the server whose prompt or template is being filled in."""
-    ref = request.params.get("ref")
-    kind, key = (
-        (ref.get("type"), ref.get("name" if "name" in ref else "uri")) if isinstance(ref, dict) else (None, None)
-    )
-    if not isinstance(ref, dict) or not isinstance(key, str) or kind not in ("ref/prompt", "ref/resource"):
-        raise MalformedError(INVALID_PARAMS, "params.ref must name a prompt or a resource template")
-    method = "prompts/list" if kind == "ref/prompt" else "resources/templates/list"
-    found = routes.named(desk, method, key) if kind == "ref/prompt" else _template(desk, key)
-    if found is not None:
-        arm, own = found
-        desk.send(_with(request, {"ref": {**ref, "name" if kind == "ref/prompt" else "uri": own}}), arm, now)
-    elif not final and not lists.settled(desk, [method]):
-        lists.hold(desk, request, [method], now)
-    else:
-        desk.fail(request.id, INVALID_PARAMS, "no server behind mcp-guard has this prompt or resource template")
-
-
-def _template(desk: Desk, key: str) -> tuple[Arm, str] | None:
-    arm = routes.alone(desk) or routes.listed(desk, "resources/templates/list", key) or routes.located(desk, key)
-    return None if arm is None else (arm, key)
-
-
-def _listen(desk: Desk, request: Request, now: int, final: bool) -> None:
-    """`subscriptions/listen`: at every server, each for its own resources, once it is known which those are."""
-    wanted = request.params.get("notifications")
-    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
-    named = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
-    unsure = any(not _listed(desk, routes.located(desk, uri), uri) for uri in named)
-    if unsure and not final and not lists.settled(desk, routes.URI_LISTS):
-        lists.hold(desk, request, routes.URI_LISTS, now)
-    else:
-        listen.begin(desk, request, now)
-
-
-def _with(request: Request, members: Mapping[str, Json]) -> Request:
-    """The request with other params in it."""
-    params = {**request.params, **members}
-    return msgspec.structs.replace(request, params=params, message={**request.message, "params": params})
-
-
 # Notifications and responses
 
 
@@ -357,13 +262,13 @@ _REQUESTS: dict[str, Callable[[Desk, Request, int], None]] = {
 }
 
 _PLACED: dict[str, Callable[[Desk, Request, int, bool], None]] = {
-    "completion/complete": _complete,
-    "prompts/get": _by_name,
-    "resources/read": _by_uri,
-    "resources/subscribe": _by_uri,
-    "resources/unsubscribe": _by_uri,
-    "subscriptions/listen": _listen,
-    "tools/call": _by_name,
+    "completion/complete": placing.complete,
+    "prompts/get": placing.by_name,
+    "resources/read": placing.by_uri,
+    "resources/subscribe": placing.by_uri,
+    "resources/unsubscribe": placing.by_uri,
+    "subscriptions/listen": placing.subscribe,
+    "tools/call": placing.by_name,
 }
 
 _NOTIFICATIONS: dict[str, Callable[[Desk, dict[str, Json], dict[str, Json], int], None]] = {

@@ -47,6 +47,8 @@ CHANGES: dict[str, tuple[Kind, ...]] = {
 }
 """Which lists a notification says to have changed."""
 
+MAX_ENTRIES = 20_000  # of one server's list
+
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -86,7 +88,8 @@ def read_entries(body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> li
     except BROKEN:
         return None
     prefix = naming.prefix(slug) if kind.named else ""
-    return [entry for entry in (_entry(element, kind.key, prefix) for element in elements) if entry is not None]
+    read = (_entry(element, kind.key, prefix) for element in elements[:MAX_ENTRIES])
+    return [entry for entry in read if entry is not None]
 
 
 def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from mcp_guard.gate.hub import announcing, merging, messages
 from mcp_guard.gate.hub.arm import Arm
-from mcp_guard.gate.hub.kinds import KINDS, Entry, Kind, read_entries
+from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind, read_entries
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.pages import Pages
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mcp_guard.gate.hub.desk import Desk
 
 MAX_PAGES = 1_000  # of one server's list
-MAX_ENTRIES = 20_000
 MAX_BYTES = 16 * 1024 * 1024
 MAX_GATHERS = 256  # lists that the client may wait for at once
 
