@@ -107,4 +107,4 @@ def slug_of_url(url: str) -> str:
     else:
         kept = [label for label in labels[:-1] if label not in _AFFIXES]
         name = "-".join(kept or labels[:-1])
-    return re.sub(r"[^a-z0-9-]+", "-", name).strip("-")[:100] or "server"
+    return re.sub(r"[^a-z0-9-]+-?", "-", name).strip("-")[:100] or "server"
