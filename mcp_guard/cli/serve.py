@@ -88,6 +88,14 @@ def serve(
         list[str] | None,
         typer.Option(metavar="SCOPE", help="An OAuth scope to ask for; repeatable.", rich_help_panel=_REMOTE),
     ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The authorization server that may see the secret. Default: the server's own origin.",
+            rich_help_panel=_REMOTE,
+        ),
+    ] = None,
 ) -> None:
     """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz."""
     from mcp_guard.cli.run_arguments import RunArguments
@@ -96,7 +104,7 @@ def serve(
     guarded = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
         tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
-        config,
+        config, issuer,
     )  # fmt: skip
     served = ServeArguments(
         guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
