@@ -20,6 +20,7 @@ from mcp_guard.policy.report import Report
 from mcp_guard.policy.shapes import check
 from mcp_guard.policy.tree import Fields, Items, Node, Scalar, Tree, UnreadableError
 
+CONDITION = re.compile(r"^(\s*(?:-\s+)?)when:[ \t]+(?![|>]).*$", re.MULTILINE)
 LOOKS_LIKE_POLICY = re.compile(r"^(rules|\s*\"rules\")\s*:", re.MULTILINE)
 
 
@@ -43,17 +44,21 @@ class Draft:
         if not self.is_policy:
             return ()
         try:
-            return examine([self._source], self.catalog).findings
+            return examine([_source(self.path, self.text)], self.catalog).findings
         except PolicyError as error:
             return error.diagnostics
 
     @cached_property
     def tree(self) -> Tree | None:
-        """The file as a tree; where it cannot be read, as it last could."""
-        try:
-            return read(self._source)
-        except UnreadableError:
-            return self._tree_before
+        """The file as a tree; where it cannot be read, without its conditions of one line, else as it last could be."""
+        if self._own_tree is not None:
+            return self._own_tree
+        return _read(self.path, CONDITION.sub(r"\1when: 'true'", self.text)) or self._tree_before
+
+    @cached_property
+    def _own_tree(self) -> Tree | None:
+        """The file as a tree, in which offsets are those of the text."""
+        return _read(self.path, self.text)
 
     @cached_property
     def targets(self) -> Sequence[Target]:
@@ -85,19 +90,26 @@ class Draft:
 
     def path_at(self, offset: int) -> tuple[tuple[str | int, ...], Node] | None:
         """The innermost value at an offset of the text, with its path. None where the file cannot be read just now."""
-        if self.tree is None or self.tree is self._tree_before:
+        if self._own_tree is None:
             return None
         path: tuple[str | int, ...] = ()
-        node: Node = self.tree.root
+        node: Node = self._own_tree.root
         while True:
             step = _step(node, offset)
             if step is None:
                 return path, node
             path, node = (*path, step[0]), step[1]
 
-    @property
-    def _source(self) -> Source:
-        return Source(self.path, self.text.encode("utf-8", "surrogatepass"))
+
+def _read(path: str, text: str) -> Tree | None:
+    try:
+        return read(_source(path, text))
+    except UnreadableError:
+        return None
+
+
+def _source(path: str, text: str) -> Source:
+    return Source(path, text.encode("utf-8", "surrogatepass"))
 
 
 def _line_after_rules(tree: Tree) -> float:

@@ -90,10 +90,13 @@ def test_names_of_servers_and_tools(lines: str, expected: list[str]) -> None:
     assert suggested(f"version: 1\nrules:\n  - id: a\n    effect: allow\n{lines}") == expected
 
 
+def test_a_condition_whose_quote_is_not_closed_is_completed_all_the_same() -> None:
+    assert suggested(RULES.format(when='"request.args.‸'))[:2] == ["owner", "branch"]
+
+
 def test_a_file_that_cannot_be_read_just_now_is_completed_by_what_was_read_before() -> None:
     before, _ = draft(RULES.format(when="request.args.‸title"))
-    assert before.tree is not None
-    broken = RULES.format(when='"request.args.‸').replace("version: 1", "version: 1 ]")
+    broken = RULES.format(when="request.args.‸").replace("version: 1", "version: 1 ]")
     assert suggested(broken, before)[:2] == ["owner", "branch"]
     assert suggested(broken) == []
 
