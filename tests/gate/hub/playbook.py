@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Record
+from mcp_guard.gate.bridge import Bridged
+from mcp_guard.gate.bridge.bridged import KEY_BYTES
 from mcp_guard.gate.hub import Addressed, Hub, Member
+from mcp_guard.policy import Policy
 from tests.gate.playbook import ALLOW_ALL, META, notification, policy_of, request, result, tool
 
 CLIENT = {"name": "claude-code", "version": "2.1"}
@@ -103,7 +106,9 @@ class Playbook:
         *,
         lazy: Iterable[str] = (),
         prefix: str = "{server}__",
+        bridged: bool = False,
     ) -> None:
+        self.bridged = bridged
         self.servers = servers if isinstance(servers, dict) else {slug: Server() for slug in servers}
         self.lives = 0
         self.now = 1_000_000
@@ -112,9 +117,10 @@ class Playbook:
         self.hub = Hub(connection, policy_of(policy), members, self._open_gate, prefix=prefix)
         self.opening = self.turn(self.hub.start(self.now))
 
-    def _open_gate(self, slug: str, policy) -> Gate:
+    def _open_gate(self, slug: str, policy: Policy) -> Gate | Bridged:
         self.lives += 1
-        return Gate(Connection(id=f"C{self.lives}", server=slug, user="kim"), policy)
+        gate = Gate(Connection(id=f"C{self.lives}", server=slug, user="kim"), policy)
+        return Bridged(gate, self.lives.to_bytes(KEY_BYTES)) if self.bridged else gate
 
     def client(self, message: object) -> Turn:
         line = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()

@@ -86,10 +86,10 @@ step = st.one_of(
 class Observer:
     """Drives a hub by steps, and notes who was asked what and who has answered."""
 
-    def __init__(self, *, modern: bool, policy: str, lazy: tuple[str, ...]) -> None:
+    def __init__(self, *, modern: bool, bridged: bool, policy: str, lazy: tuple[str, ...], prefix: str) -> None:
         servers = {slug: Server(silent=True) for slug in SLUGS}
-        self.book = Playbook(servers, policy, prefix=PREFIX, lazy=lazy)
-        self.modern = modern
+        self.book = Playbook(servers, policy, prefix=prefix, lazy=lazy, bridged=bridged)
+        self.modern, self.prefix = modern, prefix
         self.pending: dict[str, list[dict]] = {slug: [] for slug in SLUGS}
         self.sent: dict[int, dict] = {}  # the client's requests, by id: each is used once
         self.went: dict[int, str] = {}  # where each went under its own id
@@ -109,11 +109,14 @@ class Observer:
         self.sent[number] = message
         self.look(self.book.client(message))
 
+    def outward(self, slug: str, name: str) -> str:
+        return self.prefix.replace("{server}", slug) + name
+
     def look(self, turn: Turn) -> None:
         """Check what leaves, and note it."""
         for slug, output in turn.outputs:
             if isinstance(output, Admitted | Denied) and output.event.type == "tool.decided":
-                judged = f"{output.event.server}..{output.event.tool}"
+                judged = self.outward(output.event.server, output.event.tool)
                 assert output.event.server == slug
                 assert judged == self.sent[output.event.data["request_id"]]["params"]["name"]
         for slug, message in turn.servers:
@@ -133,7 +136,7 @@ class Observer:
         self.went[message["id"]] = slug
         assert message["method"] == original["method"]
         if message["method"] in ("tools/call", "prompts/get"):
-            assert f"{slug}..{message['params']['name']}" == original["params"]["name"]
+            assert self.outward(slug, message["params"]["name"]) == original["params"]["name"]
 
     def _check_said(self, message: dict) -> None:
         if "method" in message:
@@ -217,15 +220,17 @@ class Observer:
 @settings(deadline=None, max_examples=400)
 @given(
     st.booleans(),
+    st.booleans(),
     st.sampled_from((ALLOW_ALL, SOME_POLICY)),
     st.sampled_from(((), ("c",))),
+    st.sampled_from((PREFIX, PREFIX, "")),
     st.lists(slugs, max_size=3, unique=True),
     st.lists(step, min_size=5, max_size=40),
 )
 def test_each_request_gets_exactly_one_answer_and_only_from_where_it_went(
-    modern: bool, policy: str, lazy: tuple[str, ...], prompt: list[str], steps: list[tuple]
+    modern: bool, bridged: bool, policy: str, lazy: tuple[str, ...], prefix: str, prompt: list[str], steps: list[tuple]
 ) -> None:
-    observer = Observer(modern=modern, policy=policy, lazy=lazy)
+    observer = Observer(modern=modern, bridged=bridged, policy=policy, lazy=lazy, prefix=prefix)
     for slug in prompt:
         observer.do("serve", slug)
     for kind, *facts in steps:
