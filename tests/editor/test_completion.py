@@ -96,7 +96,7 @@ def test_a_condition_whose_quote_is_not_closed_is_completed_all_the_same() -> No
 
 def test_a_file_that_cannot_be_read_just_now_is_completed_by_what_was_read_before() -> None:
     before, _ = draft(RULES.format(when="request.args.‸title"))
-    broken = RULES.format(when="request.args.‸").replace("version: 1", "version: 1 ]")
+    broken = RULES.format(when="request.args.‸").replace("version: 1", "version: [1")
     assert suggested(broken, before)[:2] == ["owner", "branch"]
     assert suggested(broken) == []
 
