@@ -27,6 +27,8 @@ _EXAMPLES = 2  # first calls that are shown, beside the last
 _EXAMPLE = 140  # characters
 _LARGEST_DENIED = 4_000  # bytes of one
 
+_MOST_CALLERS = 10_000
+_ALTERED_NAMES = "with names that were not recorded as they were"
 _NO_POLICY = Policy.empty()
 
 
@@ -129,6 +131,7 @@ class Seen:
         self.tools: dict[tuple[str, str], Observed] = {}
         self.clients: dict[str, set[str]] = {}  # how those called themselves who did not have their agent vouched for
         self.left_out: Counter[str] = Counter()
+        self._callers: set[tuple[str | None, str | None]] = set()
         self.calls = 0
         self.first = self.last = ""
 
@@ -136,15 +139,31 @@ class Seen:
         """Take in one decision."""
         self.calls += 1
         self.first, self.last = self.first or event.ts, event.ts
-        why = _unusable(event)
-        observed = None if why else self._observed(event.server or "", event.tool or "")
+        place = (event.server or "", event.tool or "")
+        why = _not_the_policys(event) or self._unnameable_caller(event)
+        why = why or (None if place in self.tools else _unnameable(*place))
+        observed = None if why else self._observed(*place)
         if why or observed is None:
-            self.left_out[why or "tools beyond the first 5,000"] += 1
+            self.left_out[why or "of tools beyond the first 5,000"] += 1
         elif was_let_through(event):
             observed.add(event)
             self._note_client(event)
         else:
             observed.deny(event)
+
+    def _unnameable_caller(self, event: Recorded) -> str | None:
+        """Why no policy can name who called. What was found good is remembered: callers are few."""
+        agent, client = event.agent, event.data.get("client")
+        caller = (agent, client if isinstance(client, str) else None)
+        if caller in self._callers:
+            return None
+        if agent is None or slug_fault(agent) is not None:
+            return "of callers that no policy can name"
+        if isinstance(client, str) and any(sign in client for sign in ALTERED):
+            return _ALTERED_NAMES
+        if len(self._callers) < _MOST_CALLERS:
+            self._callers.add(caller)
+        return None
 
     def _observed(self, server: str, tool: str) -> Observed | None:
         found = self.tools.get((server, tool))
@@ -166,17 +185,17 @@ class Seen:
         }
 
 
-def _unusable(event: Recorded) -> str | None:
-    """Why no rule can be made of a call."""
-    client = event.data.get("client")
-    names = [event.server or "", event.tool or "", *([client] if isinstance(client, str) else [])]
+def _not_the_policys(event: Recorded) -> str | None:
     if event.decided_by == "guard" and event.policy_hash:
         return "decided by the guard itself, whatever the policy"
-    if any(sign in name for sign in ALTERED for name in names):
-        return "with names that were not recorded as they were"
-    if event.agent is None or slug_fault(event.agent) is not None:
-        return "of callers that no policy can name"
-    fields: tuple[tuple[ScopeField, str], ...] = (("servers", event.server or ""), ("tools", event.tool or ""))
+    return None
+
+
+def _unnameable(server: str, tool: str) -> str | None:
+    """Why no policy can name a tool."""
+    if any(sign in name for sign in ALTERED for name in (server, tool)):
+        return _ALTERED_NAMES
+    fields: tuple[tuple[ScopeField, str], ...] = (("servers", server), ("tools", tool))
     if any(scope_fault(field, name) or selector(field, name)[0] != "name" for field, name in fields):
         return "with names that no policy can name"
     return None

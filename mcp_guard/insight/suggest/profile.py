@@ -16,6 +16,7 @@ _MOST_ENDS = 8  # hosts and mail domains
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+", re.ASCII)
 _MAIL = re.compile(r"[^@\s,;<>]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)\Z")
+_SPACE = re.compile(r"\s")
 _ODD_PATH = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)|//")
 
 Stem = tuple[str, ...]
@@ -106,7 +107,7 @@ class Texts:
     def add(self, text: str) -> None:
         """One more text."""
         self.count += 1
-        self.spaced = self.spaced or any(character.isspace() for character in text)
+        self.spaced = self.spaced or _SPACE.search(text) is not None
         self.odd = self.odd or ".." in text
         self.prefix = text if self.prefix is None else _common(self.prefix, text)
         self._add_path(text)
@@ -119,7 +120,10 @@ class Texts:
         if not text.startswith("/") or _ODD_PATH.search(text) or len(text) < 2:
             self.stems = None
             return
-        self.stems.add(tuple(text[1:].split("/")))
+        stem = tuple(text[1:].split("/"))
+        if any((*stem[:length], "") in self.stems for length in range(len(stem))):
+            return
+        self.stems.add(stem)
         while len(self.stems) > _MOST_STEMS:
             deepest = max(map(len, self.stems))
             self.stems = {stem if len(stem) < deepest else _cut(stem) for stem in self.stems}
@@ -155,6 +159,8 @@ def _cut(stem: Stem) -> Stem:
 
 
 def _common(one: str, other: str) -> str:
+    if other.startswith(one):
+        return one
     length = 0
     for first, second in zip(one, other, strict=False):
         if first != second:
