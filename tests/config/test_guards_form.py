@@ -208,6 +208,12 @@ READERS = {"syntax", "empty-file", "wrong-type", "unknown-field", "missing-field
 """The codes that policies have as well."""
 
 
+def test_the_documented_configuration_is_sound() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "many-servers.md").read_text()
+    texts = [part.split("```")[0] for part in documented.split("```yaml\n")[1:]]
+    assert [briefly(text) for text in texts] == [[]] * len(texts) != []
+
+
 def test_every_finding_is_documented() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "many-servers.md").read_text().split("## What is refused")[1]
     assert {code for code in CODES - READERS if f"`{code}`" not in documented} == set()

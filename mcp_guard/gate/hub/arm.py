@@ -78,7 +78,7 @@ class Arm:
         self.how = ""  # why it is down or refused; follows "the server …"
         self.down_since = 0
         self.failing = False  # in its last life it ended before it was ready
-        self.overdue = False  # it missed a deadline: nothing waits for it until it answers something
+        self.overdue = False  # a list had to do without it: nothing waits for it until it answers something
         self.capabilities: dict[str, Json] | None = None
         self.hello: dict[str, Json] | None = None  # its InitializeResult or DiscoverResult
         self.shelves: dict[str, Shelf] = {method: Shelf() for method in KINDS}

@@ -46,8 +46,6 @@ def expire(desk: "Desk", now: int) -> None:
     """Finish what is overdue."""
     for poll in list(desk.polls):
         if now >= poll.deadline:
-            for slug in poll.waiting:
-                desk.arms[slug].overdue = True
             poll.waiting.clear()
             _finish_if_done(desk, poll, now)
 

@@ -106,8 +106,23 @@ def test_a_hung_server_holds_nobody_up_and_its_capabilities_are_left_open() -> N
     turn = book.wait(5)
     assert set(turn.answer(0)["result"]["capabilities"]) == {"tools", "prompts", "resources", "logging", "completions"}
     book.client(notification("notifications/initialized"))
-    turn = book.client(request(1, "tools/list"))
-    assert [entry["name"] for entry in turn.answer(1)["result"]["tools"]] == ["a__t"]
+    assert book.client(request(1, "tools/list")).client == []  # it may have been starting
+    assert [entry["name"] for entry in book.wait(5).answer(1)["result"]["tools"]] == ["a__t"]
+    turn = book.client(request(2, "tools/list"))
+    assert [entry["name"] for entry in turn.answer(2)["result"]["tools"]] == ["a__t"]
+
+
+def test_a_server_that_is_slow_to_start_is_in_the_first_list() -> None:
+    book = Playbook({"a": Server(tools=["t"]), "slow": Server(silent=True, tools=["u"])})
+    hello = book.client(HELLO).to("slow")[0]
+    book.wait(5)
+    book.client(notification("notifications/initialized"))
+    book.client(request(1, "tools/list"))
+    book.wait(3)
+    book.servers["slow"].silent = False
+    turn = book.server("slow", book.servers["slow"].answer(hello))
+    assert [entry["name"] for entry in turn.answer(1)["result"]["tools"]] == ["a__t", "slow__u"]
+    assert [message for message in turn.client if "method" in message] == []
 
 
 def test_a_server_that_comes_late_is_announced_and_then_listed() -> None:
@@ -116,6 +131,7 @@ def test_a_server_that_comes_late_is_announced_and_then_listed() -> None:
     book.wait(5)
     book.client(notification("notifications/initialized"))
     book.client(request(1, "tools/list"))
+    book.wait(5)
     book.servers["late"].silent = False
     turn = book.server("late", book.servers["late"].answer(hello))
     assert [message["method"] for message in turn.to("late")[:1]] == ["notifications/initialized"]
