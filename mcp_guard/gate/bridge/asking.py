@@ -38,14 +38,14 @@ class Asking:
 
     # The upstream asks
 
-    def ask(self, question: Question, related: RequestId | None, now: int) -> list[Step]:
+    def ask(self, question: Question, now: int) -> list[Step]:
         """The upstream asks the client something."""
-        errand = self._errands.asker(related)
+        errand = self._errands.asker()
         if errand is None:
             return [_refusal(question, INVALID_REQUEST, _NO_REQUEST)]
         if not questions.supported(question.method, _value(question.params), errand.capabilities):
             return [_refusal(question, METHOD_NOT_FOUND, _NOT_SUPPORTED)]
-        if len(errand.questions) >= MAX_QUESTIONS or len(self._errands.suspended) >= MAX_SUSPENDED:
+        if len(errand.questions) >= MAX_QUESTIONS or not self._errands.room_for(question):
             return [_refusal(question, INTERNAL_ERROR, _TOO_MANY)]
         errand.questions = [*errand.questions, question]
         return [] if errand.asked_under is None or len(errand.questions) > 1 else self._put(errand, now)

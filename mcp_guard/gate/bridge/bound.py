@@ -53,7 +53,10 @@ class Bound(msgspec.Struct, frozen=True):
         return self._recorded()
 
     def _recorded(self) -> list[Step]:
-        return [Record(self.output.event)] if isinstance(self.output, Admitted) else []
+        if not isinstance(self.output, Admitted):
+            return []
+        event = self.output.event
+        return [Record(msgspec.structs.replace(event, data={**event.data, "forwarded": False}))]
 
 
 def read_bound(output: Forward | Admitted, message: Members) -> Bound | None:

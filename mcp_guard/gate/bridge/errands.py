@@ -17,7 +17,7 @@ from mcp_guard.policy.values import Json
 MAX_SUSPENDED = 1_024  # errands that wait for an answer of the client's
 MAX_QUESTIONS = 16  # questions of one errand that wait
 MAX_CANCELLED = 1_024  # cancelled errands whose late answers are still recognised
-MAX_KEPT = 16 * 1024 * 1024  # bytes of answers that came before the client's retry
+MAX_KEPT = 64 * 1024 * 1024  # bytes of questions that wait; of answers that came before the client's retry
 LIFETIME = 10 * 60 * 1_000_000  # microseconds that a question stays open: a person may have to answer it
 
 
@@ -101,18 +101,22 @@ class Errands:
 
     # Questions
 
-    def asker(self, related: RequestId | None) -> Errand | None:
-        """The errand that a question of the upstream's belongs to: the one on whose stream it came, where that is
-        known; else the oldest that can be asked and was not asked yet, or the oldest of all that can.
+    def asker(self) -> Errand | None:
+        """The errand that a question of the upstream's belongs to, which does not say so: the oldest that can be asked
+        and was not asked yet, or the oldest of all that can.
         """
-        if related is not None and (errand := self.by_upstream.get(related)) is not None:
-            return errand if errand.digest else None
         able = [errand for errand in self.by_upstream.values() if errand.digest]
         return next((errand for errand in able if not errand.questions), able[0] if able else None)
 
     def close(self, errand: Errand) -> None:
         """The upstream has answered."""
         self.by_upstream.pop(errand.upstream_id, None)
+
+    def room_for(self, question: Question) -> bool:
+        """Whether one more question may wait."""
+        waiting = [one for errand in self.by_upstream.values() for one in errand.questions]
+        size = sum(_size(one.params) for one in waiting) + _size(question.params)
+        return len(self.suspended) < MAX_SUSPENDED and size <= MAX_KEPT
 
     def suspend(self, errand: Errand, deadline: int) -> None:
         """The client is asked: its request is answered, and the errand waits for the retry."""

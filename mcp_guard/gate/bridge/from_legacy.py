@@ -73,7 +73,7 @@ def _asked(link: Link, message: Members, size: int, now: int) -> list[Step]:
     if method not in questions.CAPABILITY:
         return [Forward(members.up(members.failure(request_id, METHOD_NOT_FOUND, "Method not found")))]
     question = Question(request_id, method, members.read(message.get("params")) or {})
-    return link.asking.ask(question, link.related, now)
+    return link.asking.ask(question, now)
 
 
 # Notifications

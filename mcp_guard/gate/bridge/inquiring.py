@@ -9,7 +9,7 @@ import msgspec
 from mcp_guard.gate.bridge import members, questions
 from mcp_guard.gate.bridge.client_link import ClientLink, Step, told
 from mcp_guard.gate.bridge.members import Members
-from mcp_guard.gate.bridge.wanted import MAX_QUESTIONS, Inquiry, Wanted
+from mcp_guard.gate.bridge.wanted import Inquiry, Wanted
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 
 MAX_ROUNDS = 100  # of one request
@@ -17,6 +17,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 500_000, 16_000_000  # microseconds before a retr
 
 _NOTHING = "mcp-guard: the server needs more input, and does not say what"
 _TOO_LARGE = "mcp-guard: the server needs more input, and the request is too large to be repeated with it"
+_TOO_LONG = "mcp-guard: the server asked for input, and the client's answer is too large"
 _TOO_MANY = "mcp-guard: the server asked for more input too often"
 _NOT_SUPPORTED = "mcp-guard: the server asked for input that the client did not declare support for"
 _REFUSED = "mcp-guard: the server asked for input, and the client answered with an error"
@@ -30,7 +31,7 @@ def inquire(link: ClientLink, wanted: Wanted, result: Members, now: int) -> list
         return [*link.fail(wanted, INTERNAL_ERROR, _NOTHING)]
     if wanted.params is None:
         return [*link.fail(wanted, INTERNAL_ERROR, _TOO_LARGE)]
-    if wanted.rounds > MAX_ROUNDS or len(link.book.questions) + len(asked) > MAX_QUESTIONS:
+    if wanted.rounds > MAX_ROUNDS or not link.book.room_for(len(asked)):
         return [*link.fail(wanted, INTERNAL_ERROR, _TOO_MANY)]
     inquiry = Inquiry(wanted, state, {}, {})
     steps: list[Step] = []
@@ -75,12 +76,12 @@ def answered(link: ClientLink, inquiry: Inquiry, message: Members) -> list[Step]
     assert question_id is not None
     key, method = inquiry.open.pop(question_id)
     del link.book.questions[question_id]
-    if "result" in message and members.read(message["result"]) is not None:
-        inquiry.answers[key] = message["result"]
-    elif method == "elicitation/create":
-        inquiry.answers[key] = members.raw({"action": "cancel"})
-    else:
-        return [*withdraw(link, inquiry), *link.fail(inquiry.wanted, INTERNAL_ERROR, _REFUSED)]
+    answer = message.get("result")
+    if members.read(answer) is None:
+        answer = members.raw({"action": "cancel"}) if method == "elicitation/create" else None
+    if answer is None or not link.book.answer(inquiry, key, answer):
+        why = _REFUSED if answer is None else _TOO_LONG
+        return [*withdraw(link, inquiry), *link.fail(inquiry.wanted, INTERNAL_ERROR, why)]
     return [] if inquiry.open else [retry(link, inquiry)]
 
 

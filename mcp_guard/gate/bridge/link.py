@@ -14,6 +14,8 @@ from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Forward
 from mcp_guard.policy.values import Json
 
+MAX_OWN = 2_048  # requests of the bridge's own that wait for an answer
+
 
 class Link:
     """A gate and the legacy upstream behind it. `initialized` is the upstream's InitializeResult; `fall_back` ends the
@@ -32,7 +34,6 @@ class Link:
         self.asking = Asking(self.errands, key, self.server)
         self.subscriptions = Subscriptions(self.offered)
         self.level: int | None = None  # the rank of the log level that the upstream was told
-        self.related: RequestId | None = None  # the request on whose stream the line at hand came, where that is known
         self.after_row: dict[RequestId, list[Step]] = {}  # what may go once the row of that request is written
         self._own: dict[RequestId, Callable[[Members], None]] = {}
 
@@ -40,6 +41,8 @@ class Link:
         """A request of the bridge's own, never a call; `answered` hears of the answer."""
         request_id = self._names.next()
         self._own[request_id] = answered or _ignore
+        if len(self._own) > MAX_OWN:
+            del self._own[next(iter(self._own))]  # it will not be answered any more
         return Forward(members.up(members.message(method, params, request_id)))
 
     def answered(self, message: Members) -> bool:

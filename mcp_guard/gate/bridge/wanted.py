@@ -15,7 +15,8 @@ from mcp_guard.gate.messages import RequestId
 
 MAX_QUESTIONS = 1_024  # of all requests
 MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
-MAX_KEPT = 64 * 1024 * 1024  # bytes of params that are kept to be repeated
+MAX_INQUIRIES = 1_024  # requests that the upstream needs more input for
+MAX_KEPT = 64 * 1024 * 1024  # bytes of params that are kept to be repeated, and of the client's answers for it
 
 Kind = Literal["client", "listen", "verbatim", "watch"]
 
@@ -108,15 +109,29 @@ class Book:
             self._kept -= _size(wanted.params)
             wanted.params = None
 
+    def room_for(self, questions: int) -> bool:
+        """Whether the client may be asked so many questions more, for one more request."""
+        return len(self.questions) + questions <= MAX_QUESTIONS and len(self.inquiries) < MAX_INQUIRIES
+
     def inquire(self, inquiry: Inquiry) -> None:
         """The client is asked."""
         self.inquiries.append(inquiry)
         for question_id in inquiry.open:
             self.questions[question_id] = inquiry
 
+    def answer(self, inquiry: Inquiry, key: str, answer: msgspec.Raw) -> bool:
+        """The client has answered a question. False where there is no room for what it said."""
+        size = len(bytes(answer))
+        if self._kept + size > MAX_KEPT:
+            return False
+        self._kept += size
+        inquiry.answers[key] = answer
+        return True
+
     def end(self, inquiry: Inquiry) -> None:
         """The client is asked no more."""
         self.inquiries.remove(inquiry)
+        self._kept -= _size(inquiry.answers)
         for question_id in inquiry.open:
             self.questions.pop(question_id, None)
 
