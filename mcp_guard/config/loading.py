@@ -23,7 +23,7 @@ _WORDS: dict[str, tuple[str, str]] = {  # the readers speak of policies
     "empty-file": ("the file holds no configuration", "begin with `servers:`"),
     "wrong-type": ("a configuration is a mapping: `policy: …`, `servers: …`", ""),
     "several-documents": ("a second document begins here", "a configuration is one document"),
-    "too-large": ("too large for a configuration", ""),
+    "too-large": ("too large for a configuration", "write the servers into a file of their own"),
 }
 
 

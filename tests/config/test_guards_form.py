@@ -85,6 +85,7 @@ ONE = "servers:\n  a: {{{}}}\n"
 FAULTS = [
     ("an empty file", "", ["1:1 empty-file"]),
     ("a list", "- a\n", ["1:1 wrong-type"]),
+    ("a megabyte of other things", "#" * (1 << 20) + "\n", ["1:1 too-large"]),
     ("a tab", "servers:\n\ta: {command: x}", ["2:1 syntax"]),
     ("no servers", "policy: x\n", ["1:1 missing-field"]),
     ("no server among them", "servers: {}\n", ["1:10 missing-field"]),
@@ -204,7 +205,16 @@ def test_an_editor_underlines_what_is_refused_as_far_as_a_schema_can(text: str) 
 
 
 CODES = {code.split()[1] for _, _, found in FAULTS for code in found}
-READERS = {"syntax", "empty-file", "wrong-type", "unknown-field", "missing-field", "unknown-value", "empty-value"}
+READERS = {
+    "syntax",
+    "too-large",
+    "empty-file",
+    "wrong-type",
+    "unknown-field",
+    "missing-field",
+    "unknown-value",
+    "empty-value",
+}
 """The codes that policies have as well."""
 
 

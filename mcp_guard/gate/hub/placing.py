@@ -28,7 +28,7 @@ def by_name(desk: Desk, request: Request, now: int, final: bool) -> None:
         lists.hold(desk, request, [method], now)
     elif found is None:
         what = "tool" if method == "tools/list" else "prompt"
-        desk.rejected("client", f"a {what} that no server behind the guard has", 0, now)
+        desk.rejected("client", f"`{shown(name)}`: no server behind the guard has such a {what}", 0, now)
         desk.fail(request.id, INVALID_PARAMS, f"Unknown {what}: {shown(name)}")
     else:
         arm, own = found

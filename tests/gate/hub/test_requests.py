@@ -64,7 +64,8 @@ NOBODYS = ["get", "c__get", "b_get", "B__get", "__get", "a__b__get", ""]
 def test_a_name_that_is_no_ones_is_an_unknown_tool(name: str) -> None:
     turn = two().client(call(1, name))
     assert [message for _, message in turn.servers if message["method"] == "tools/call"] == []
-    assert turn.answer(1)["error"]["message"].startswith("Unknown tool")
+    assert turn.answer(1)["error"]["message"] == f"Unknown tool: {name}"
+    assert turn.reasons == [f"`{name}`: no server behind the guard has such a tool"]
 
 
 def test_a_tool_with_anothers_prefix_in_its_name_is_still_its_own_servers() -> None:
