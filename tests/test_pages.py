@@ -1,10 +1,12 @@
 """The pages behind the codes: one for each, and the same in the documentation."""
 
+import json
 import re
 from pathlib import Path
 
 from mcp_guard.pages import pages
 from mcp_guard.policy.codes import WARNINGS
+from mcp_guard.policy.schema import json_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,3 +26,8 @@ def test_the_documentation_has_the_pages_of_all_warnings() -> None:
 def test_a_page_says_how_to_mend_it() -> None:
     for code in WARNINGS.keys() - {"cross-check", "no-rules"}:
         assert "**Mend it.**" in pages()[code], code
+
+
+def test_the_published_schema_is_that_of_the_program() -> None:
+    """`mcp-guard policy schema > docs/policy.schema.json` writes it."""
+    assert json.loads((ROOT / "docs" / "policy.schema.json").read_text()) == json.loads(json.dumps(json_schema()))

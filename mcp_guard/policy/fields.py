@@ -5,6 +5,7 @@ each server of which type it is there and what that server says of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -13,6 +14,7 @@ from mcp_guard.policy.input_schema import Shape
 from mcp_guard.policy.values import Json
 
 DEEPEST = 4
+MOST = 3  # different descriptions on one server
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -24,7 +26,9 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 class FieldThere(msgspec.Struct, frozen=True):
-    """A field on one server: the tools that have it and those that require it, its type, choices and description."""
+    """A field on one server: the tools that have it and those that require it, its type and choices, and what its tools
+    say of it (the first few that differ).
+    """
 
     tools: tuple[str, ...]
     required: tuple[str, ...]
@@ -92,12 +96,15 @@ def _field(path: str, uses: Sequence[tuple[Offered, Shape, bool]], of: int) -> F
 
 
 def _there(uses: Sequence[tuple[Offered, Shape, bool]]) -> FieldThere:
+    said = dict.fromkeys(shape.description for _, shape, _ in uses if shape.description)
     return FieldThere(
         tools=tuple(one.tool.name for one, _, _ in uses),
         required=tuple(one.tool.name for one, _, required in uses if required),
         type=_types(uses),
         choices=_choices(uses),
-        description=next((shape.description for _, shape, _ in uses if shape.description), ""),
+        description=" / ".join(
+            islice(dict.fromkeys(shape.description for _, shape, _ in uses if shape.description), MOST)
+        ),
     )
 
 
