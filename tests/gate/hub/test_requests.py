@@ -57,7 +57,7 @@ def test_a_call_whose_row_cannot_be_written_is_denied_and_answered_once() -> Non
     assert book.client(call(1, "b__get")).to("b")  # its id is free again
 
 
-NOBODYS = ["get", "c__get", "b_get", "B__get", "__get", "a__b__get", ""]
+NOBODYS = ["get", "c__get", "b_get", "B__get", "__get", ""]
 
 
 @pytest.mark.parametrize("name", NOBODYS)
@@ -66,6 +66,13 @@ def test_a_name_that_is_no_ones_is_an_unknown_tool(name: str) -> None:
     assert [message for _, message in turn.servers if message["method"] == "tools/call"] == []
     assert turn.answer(1)["error"]["message"] == f"Unknown tool: {name}"
     assert turn.reasons == [f"`{name}`: no server behind the guard has such a tool"]
+
+
+def test_a_name_of_a_server_that_has_no_such_tool_is_that_servers_unknown_tool() -> None:
+    turn = two().client(call(1, "a__b__get"))
+    assert turn.servers == []
+    assert turn.answer(1)["error"]["message"] == "Unknown tool: b__get"
+    assert [(event.server, event.tool) for event in turn.events] == [("a", "b__get")]
 
 
 def test_a_tool_with_anothers_prefix_in_its_name_is_still_its_own_servers() -> None:
