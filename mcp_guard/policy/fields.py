@@ -102,9 +102,7 @@ def _there(uses: Sequence[tuple[Offered, Shape, bool]]) -> FieldThere:
         required=tuple(one.tool.name for one, _, required in uses if required),
         type=_types(uses),
         choices=_choices(uses),
-        description=" / ".join(
-            islice(dict.fromkeys(shape.description for _, shape, _ in uses if shape.description), MOST)
-        ),
+        description=" / ".join(islice(said, MOST)),
     )
 
 
