@@ -4,7 +4,7 @@ A `Book` is at the very beginning. `modern_book` is a modern client whose legacy
 `legacy_book` is a legacy client whose modern upstream has been found out.
 """
 
-from mcp_guard.gate import Admitted, Denied, Refusal
+from mcp_guard.gate import Admitted, Denied, Output, Refusal
 from mcp_guard.gate.bridge import Bridged
 from tests.gate.playbook import ALLOW_ALL, FILES_TOOLS, META, Playbook, Turn, notification, request, result, tool
 
@@ -31,6 +31,11 @@ class Book(Playbook):
         super().__init__(policy, **facts)
         self.bare = self.gate
         self.gate = Bridged(self.gate, key)
+        self.last = Turn()
+
+    def _turn(self, outputs: list[Output]) -> Turn:
+        self.last = super()._turn(outputs)
+        return self.last
 
     def refuse(self, turn: Turn) -> list[Denied]:
         """The rows of a turn could not be written."""

@@ -4,7 +4,7 @@ import pytest
 
 from mcp_guard.gate import Admitted
 from mcp_guard.gate.bridge.inquiring import MAX_ROUNDS
-from mcp_guard.gate.bridge.wanted import MAX_KEPT, MAX_QUESTIONS
+from mcp_guard.gate.bridge.wanted import MAX_INQUIRIES, MAX_QUESTIONS
 from tests.gate.bridge.playbook import Book, Turn, error, legacy_book
 from tests.gate.playbook import FILES_POLICY, call, notification, request, result
 
@@ -15,6 +15,12 @@ ROOTS = {"method": "roots/list"}
 YES = {"action": "accept", "content": {"size": 42}}
 CALL = call(1, "read_file", path="/x")
 REQUESTS = [CALL, request(1, "prompts/get", name="p"), request(1, "resources/read", uri="a:/x")]
+
+
+@pytest.fixture
+def little_room(monkeypatch):
+    """Room for a thousand bytes of what a bridge keeps."""
+    monkeypatch.setattr("mcp_guard.gate.bridge.wanted.MAX_KEPT", 1_000)
 
 
 def needing(request_id: object, state: object = "s", **asked: object) -> dict:
@@ -198,12 +204,27 @@ def test_a_client_is_not_asked_what_it_did_not_declare(question, able):
     assert (told["id"], told["error"]["code"]) == (1, -32603)
 
 
-def test_a_request_too_large_to_be_kept_cannot_be_repeated():
+def test_an_answer_too_large_to_be_kept_fails_the_request(little_room):
+    book, turn = inquiry(a=ROOTS)
+    [told] = book.client(result(turn.client[0]["id"], roots=["x" * 2_000])).client
+    assert (told["id"], told["error"]["code"]) == (1, -32603)
+
+
+def test_requests_that_need_more_input_are_bounded():
     book = legacy_book()
-    book.client(call(1, "read_file", text="x" * (MAX_KEPT // 2)))
-    book.client(call(2, "read_file", text="y" * (MAX_KEPT // 2)))
+    for number in range(1, MAX_INQUIRIES + 1):
+        book.client(request(number, "prompts/get", name="p"))
+        assert book.upstream(needing(number)).client == []
+    book.client(request("more", "prompts/get", name="p"))
+    assert book.upstream(needing("more")).client[0]["error"]["code"] == -32603
+
+
+def test_a_request_too_large_to_be_kept_cannot_be_repeated(little_room):
+    book = legacy_book()
+    book.client(call(1, "read_file", text="x" * 700))
+    book.client(call(2, "read_file", text="y" * 700))
     [told] = book.upstream(needing(2, a=ROOTS)).client
     assert (told["id"], told["error"]["code"]) == (2, -32603)
     book.upstream(result(1, content=[]))
-    book.client(call(3, "read_file", text="y" * (MAX_KEPT // 2)))
+    book.client(call(3, "read_file", text="y" * 700))
     assert book.upstream(needing(3, a=ROOTS)).client[0]["method"] == "roots/list"

@@ -3,6 +3,7 @@
 import pytest
 
 from mcp_guard.gate.bridge.errands import MAX_CANCELLED
+from mcp_guard.gate.bridge.link import MAX_OWN
 from tests.gate.bridge.playbook import (
     ABLE_META,
     OFFERED,
@@ -293,6 +294,16 @@ def test_a_level_that_is_none_is_refused(level):
 def test_an_upstream_that_does_not_log_is_not_told_a_level():
     book = modern_book(capabilities={"tools": {}})
     assert [message["method"] for message in book.client(with_level("info")).upstream] == ["resources/read"]
+
+
+def test_requests_of_the_guards_own_that_are_never_answered_are_forgotten():
+    book = modern_book()
+    asked = []
+    for number in range(MAX_OWN + 1):
+        asked.append(book.client(with_level(("debug", "error")[number % 2], number)).upstream[0]["id"])
+        book.upstream(result(number))
+    assert book.upstream(result(asked[0])).types == ["message.rejected"]
+    assert book.upstream(result(asked[-1])).types == []
 
 
 # The end

@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_guard.gate import Admitted, Forward
-from mcp_guard.gate.bridge.errands import LIFETIME, MAX_KEPT, MAX_QUESTIONS
+from mcp_guard.gate.bridge.errands import LIFETIME, MAX_QUESTIONS
 from tests.gate.bridge.playbook import ABLE_META, CAPABILITIES, Book, Turn, ask, error, modern_book
 from tests.gate.playbook import FILES_POLICY, META, call, notification, request, result
 
@@ -14,6 +14,12 @@ ELSEWHERE = {"mode": "url", "elicitationId": "e", "url": "https://example.com/x"
 
 def able(**capabilities: object) -> dict:
     return {**META, CAPABILITIES: capabilities}
+
+
+@pytest.fixture
+def little_room(monkeypatch):
+    """Room for a thousand bytes of what a bridge keeps."""
+    monkeypatch.setattr("mcp_guard.gate.bridge.errands.MAX_KEPT", 1_000)
 
 
 def asked(turn: Turn) -> tuple[str, dict, str]:
@@ -233,9 +239,9 @@ def test_an_upstream_that_answers_while_the_client_is_asked_is_heard_with_the_re
     assert turn.types == ["tool.decided", "tool.completed"]
 
 
-def test_an_answer_too_large_to_wait_is_an_error_for_the_retry():
+def test_an_answer_too_large_to_wait_is_an_error_for_the_retry(little_room):
     book, key, state = asking(CALL)
-    assert book.upstream(result(1, content=["x" * (MAX_KEPT + 1)])).outputs == []
+    assert book.upstream(result(1, content=["x" * 2_000])).outputs == []
     [told] = book.client(retried(CALL, 2, {key: YES}, state)).client
     assert (told["id"], told["error"]["code"]) == (2, -32603)
 
@@ -361,6 +367,22 @@ def test_the_questions_of_a_call_are_bounded():
         assert book.upstream(ask(number)).upstream == []
     [refusal] = book.upstream(ask("more")).upstream
     assert (refusal["id"], refusal["error"]["code"]) == ("more", -32603)
+
+
+def test_the_questions_of_a_call_are_bounded_in_size(little_room):
+    book = modern_book()
+    book.client(CALL)
+    asked(book.upstream(ask(0)))
+    [refusal] = book.upstream(ask("more", message="x" * 2_000)).upstream
+    assert (refusal["id"], refusal["error"]["code"]) == ("more", -32603)
+
+
+def test_the_row_of_a_retry_says_whether_anything_of_it_went_upstream():
+    book, key, state = asking(CALL)
+    assert book.client(retried(CALL, 2, {}, state)).events[0].data["forwarded"] is False
+    key, _, state = asked(book.last)
+    assert book.client(retried(CALL, 3, {key: YES}, "forged")).events[0].data["forwarded"] is False
+    assert book.client(retried(CALL, 4, {key: YES}, state)).events[0].data["forwarded"] is True
 
 
 def test_an_upstream_that_dies_while_the_client_is_asked_leaves_tokens_that_are_good_for_nothing():
