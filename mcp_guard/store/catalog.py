@@ -25,10 +25,10 @@ MOST_ROWS = 20_000  # definitions kept of one server
 _FRESH = 3_600_000_000  # microseconds within which a listing that says nothing new is not written again
 _TIMEOUT = 5.0  # seconds that a reader waits where a guard recovers the file
 
-_KNOWN = """
-    SELECT tool, hash, listed_at FROM catalog JOIN catalog_listings USING (server)
-    WHERE server = ? AND last_seen = listed_at
-"""
+_LAST = "SELECT listed_at FROM catalog_listings WHERE server = ?"
+_KNOWN = "SELECT tool, hash FROM catalog WHERE server = ? AND last_seen = ?"
+_ALL_AGAIN = "UPDATE catalog SET last_seen = ?3 WHERE server = ?1 AND last_seen = ?2"
+_AGAIN = "UPDATE catalog SET last_seen = ?4 WHERE server = ?1 AND tool = ?2 AND hash = ?3"
 _SEEN = """
     INSERT INTO catalog (server, tool, hash, definition, first_seen, last_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
     ON CONFLICT (server, tool, hash) DO UPDATE SET last_seen = excluded.last_seen
@@ -53,25 +53,38 @@ _Row = tuple[Any, ...]  # as SQLite gives it
 def learn(connection: sqlite3.Connection, listing: ToolsListed) -> None:
     """Take in a complete listing; one that says nothing new costs one read. Raises sqlite3.Error, with nothing kept."""
     server, now = listing.server or "", timestamp(listing.ts)
-    tools = {name: (digest, text) for digest, text in listing.definitions[:MOST_TOOLS] if (name := _name(text))}
-    known = connection.execute(_KNOWN, (server,)).fetchall()
-    same = {(tool, digest) for tool, digest, _ in known} == {(name, digest) for name, (digest, _) in tools.items()}
-    if same and known and known[0][2] > timestamp(listing.ts - _FRESH):
+    row = connection.execute(_LAST, (server,)).fetchone()
+    last = row[0] if row else ""
+    known = set(connection.execute(_KNOWN, (server, last)))
+    same = {digest for _, digest in known} == {digest for digest, _ in listing.definitions}
+    if same and last > timestamp(listing.ts - _FRESH):
         return
-    kept = {(tool, digest) for tool, digest, _ in known}
-    rows = [
-        (server, name, digest, "" if (name, digest) in kept else _kept(name, text), now)
+    tools = {} if same else _tools(listing)
+    again = [(server, name, digest, now) for name, (digest, _) in tools.items() if (name, digest) in known]
+    new = [
+        (server, name, digest, _kept(name, text), now)
         for name, (digest, text) in tools.items()
+        if (name, digest) not in known
     ]
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(_SEEN, rows)
+        if same:
+            connection.execute(_ALL_AGAIN, (server, last, now))
+        connection.executemany(_AGAIN, again)
+        connection.executemany(_SEEN, new)
         connection.execute(_LISTED, (server, now))
-        connection.execute(_FORGET, (server, MOST_VERSIONS, MOST_ROWS))
+        if new:
+            connection.execute(_FORGET, (server, MOST_VERSIONS, MOST_ROWS))
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _tools(listing: ToolsListed) -> dict[str, tuple[str, bytes]]:
+    """Each tool's hash and definition by its name; of one that is listed twice, the last."""
+    definitions = listing.definitions[:MOST_TOOLS]
+    return {name: (digest, text) for digest, text in definitions if (name := _name(text)) is not None}
 
 
 def read_catalog(path: str, *, gone: bool = False) -> Catalog:
