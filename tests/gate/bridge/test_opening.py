@@ -4,7 +4,7 @@ import pytest
 
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.bridge.waiting import MAX_LINES
-from tests.gate.bridge.playbook import ABLE_META, NOT_FOUND, OFFERED, Book, discovered, error, initialized
+from tests.gate.bridge.playbook import ABLE_META, NOT_FOUND, OFFERED, Book, discovered, error, initialized, modern_book
 from tests.gate.playbook import META, call, notification, request, result, tool
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
@@ -366,3 +366,42 @@ def test_another_upstream_may_be_of_another_era():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="32 bytes"):
         Bridged(Book().bare, b"short")
+
+
+def test_a_mistake_of_a_bridges_own_is_an_error_that_names_no_data_and_the_session_lives_on(monkeypatch):
+    book = modern_book()
+    with monkeypatch.context() as broken:
+        broken.setattr("mcp_guard.gate.bridge.legacy_upstream.carry", lambda *_: {}["secret-key"])
+        broken.setattr("mcp_guard.gate.bridge.legacy_upstream.hear", lambda *_: {}["secret-key"])
+        turn = book.client(call(1, "read_file", META, token="secret-value"))
+        assert turn.upstream == []
+        assert turn.client == [error(1, -32603, "mcp-guard: internal error (KeyError)")]
+        assert "secret" not in str(turn.events)
+        assert book.upstream(result(1)).types == ["message.rejected"]
+    assert book.client(call(2, "read_file", META)).upstream
+
+
+def test_what_waits_is_told_to_the_transport():
+    book = Book()
+    book.client(INITIALIZE)
+    book.upstream(error(0, -32601))
+    assert not book.gate.holding
+    book.client(INITIALIZED)
+    assert book.gate.holding
+
+
+def test_nothing_long_goes_ahead_before_the_eras_are_known():
+    book = Book()
+    assert book.gate.may_go_ahead(b'{"jsonrpc"')
+    book.client(PROBE)
+    assert not book.gate.may_go_ahead(b'{"jsonrpc"')
+    book.upstream(error("p", -32601))
+    assert not book.gate.may_go_ahead(b'{"jsonrpc"')
+
+
+def test_a_legacy_upstream_is_asked_with_the_name_and_the_number_that_every_client_has():
+    book = Book()
+    meta = {VERSION: "2026-07-28", "io.modelcontextprotocol/clientInfo": {"name": "n"}}
+    book.client(request("p", "server/discover", _meta=meta))
+    [handshake] = book.upstream(error("p", -32601)).upstream
+    assert handshake["params"]["clientInfo"] == {"name": "n", "version": "0"}
