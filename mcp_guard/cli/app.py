@@ -13,7 +13,7 @@ from mcp_guard import __version__
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_error, say_guard_error
 from mcp_guard.errors import GuardError
 
-COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
+COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the module and what it is called there
     "run": "mcp_guard.cli.run",
     "serve": "mcp_guard.cli.serve",
     "demo": "mcp_guard.cli.demo",
@@ -25,6 +25,14 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is
     "log": "mcp_guard.cli.log",
     "replay": "mcp_guard.cli.replay",
     "access": "mcp_guard.cli.access",
+    "agents": "mcp_guard.cli.registry.agents",
+    "instances": "mcp_guard.cli.registry.instances",
+    "grants": "mcp_guard.cli.registry.grants",
+    "overrides": "mcp_guard.cli.registry.overrides",
+    "stop": "mcp_guard.cli.registry.overrides:stop_app",
+    "resume": "mcp_guard.cli.registry.overrides:resume_app",
+    "budgets": "mcp_guard.cli.registry.budgets",
+    "evals": "mcp_guard.cli.registry.evals",
 }
 
 
@@ -36,7 +44,10 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
         module = COMMANDS.get(cmd_name)
-        return None if module is None else get_command(import_module(module).app)  # pyright: ignore[reportReturnType]
+        if module is None:
+            return None
+        home, _, name = module.partition(":")
+        return get_command(getattr(import_module(home), name or "app"))  # pyright: ignore[reportReturnType]
 
 
 app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False)

@@ -22,6 +22,20 @@ def moment(text: str, now: datetime, option: str, *, end: bool = False) -> int:
         raise typer.BadParameter(f"{text!r} is no moment that I know: {_HINT}", param_hint=option) from None
 
 
+def later(text: str, now: datetime, option: str) -> int:
+    """Microseconds since the epoch for a moment to come: `2h` is two hours from now. A date is its last moment.
+
+    Raises typer.BadParameter, naming the option.
+    """
+    ahead = _AGO.fullmatch(text.strip())
+    if ahead is None:
+        return moment(text, now, option, end=True)
+    try:
+        return round((now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})).timestamp() * 1_000_000)
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} is too far away", param_hint=option) from None
+
+
 def _read(text: str, now: datetime, end: bool) -> datetime:
     ago = _AGO.fullmatch(text.removesuffix(" ago"))
     if ago:

@@ -12,7 +12,7 @@ from mcp_guard import __version__
 from mcp_guard.gate import answers, calls, from_client, from_upstream, listing, offers
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, End, Output, Record, Refusal, Reply
 from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
@@ -100,7 +100,13 @@ class Gate:
         """What is kept of agents has changed, or some of it has expired: from the next call on the new holds, and the
         client is told that its lists changed, where this client's did.
         """
-        return self.tell_lists_changed() if self.stands_otherwise() else []
+        return self.ordered_to_end() + (self.tell_lists_changed() if self.stands_otherwise() else [])
+
+    def ordered_to_end(self) -> list[Output]:
+        """Whether somebody has ordered that this connection ends."""
+        session = self._session
+        why = session.registry.ended(session.connection.id)
+        return [] if why is None else [End(f"this connection was ended from outside: {why}")]
 
     def stands_otherwise(self) -> bool:
         """Ask anew how the agent stands. Gives whether the client is shown something else now than it may have seen."""

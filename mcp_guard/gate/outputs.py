@@ -62,4 +62,10 @@ class Record(msgspec.Struct, frozen=True):
     event: Event
 
 
-Output: TypeAlias = Forward | Admitted | Denied | Reply | Record
+class End(msgspec.Struct, frozen=True):
+    """End this connection: somebody has ordered so. `why` is a sentence."""
+
+    why: str
+
+
+Output: TypeAlias = Forward | Admitted | Denied | Reply | Record | End

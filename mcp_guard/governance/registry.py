@@ -18,9 +18,18 @@ class Registry(Protocol):
         ...
 
 
+    def ended(self, instance: str) -> str | None:
+        """Why somebody has ordered that this instance's connection ends; None where nobody has. Never raises."""
+        ...
+
+
 class NoRegistry:
     """Where no registry is kept, nothing is known of any agent, and only the policy decides."""
 
     def snapshot(self, agent: str) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
+
+    def ended(self, instance: str) -> str | None:
+        """Nobody can order anything."""
+        return None

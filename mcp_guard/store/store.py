@@ -96,6 +96,25 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
+    def instance_ended(self, instance: str) -> str | None:
+        """Why somebody has ordered that an instance's connection ends; None where nobody has. Raises StoreError."""
+        connection = self._sound_cursor().connection
+        try:
+            found = connection.execute("SELECT disconnect FROM instances WHERE id = ?", (instance,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+        return None if found is None else found[0]
+
+    def follow(self, event: Event) -> None:
+        """Keep among the instances what an `agent.connected` or `agent.disconnected` says. Raises StoreError."""
+        from mcp_guard.store.registry import instances
+
+        cursor = self._sound_cursor()
+        try:
+            (instances.arrived if event.type == "agent.connected" else instances.left)(cursor, event)
+        except sqlite3.Error as error:
+            raise self._failed(cursor.connection, error) from error
+
     def learn(self, listing: ToolsListed) -> None:
         """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
         from mcp_guard.store import catalog

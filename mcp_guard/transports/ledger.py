@@ -17,6 +17,7 @@ _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
 _OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
 _OVERDRAWN = "the budget of this agent is used up"
+_OF_CLIENTS = ("agent.connected", "agent.disconnected")
 _ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
 
 
@@ -28,6 +29,7 @@ class Ledger:
         self._waiting: list[Event] = []
         self._completed: list[Event] = []
         self._listed: dict[str | None, ToolsListed] = {}  # the last listing of each server, for the catalog
+        self._clients: list[Event] = []  # who came and went, for the registry
         self._attempts = 0
         self._lost = 0
         self.failure: str | None = None  # why the last write failed; None once one succeeds
@@ -35,7 +37,7 @@ class Ledger:
     @property
     def urgent(self) -> bool:
         """Whether there is something to write as soon as the line is idle."""
-        return self.failure is None and bool(self._completed or self._waiting or self._listed)
+        return self.failure is None and bool(self._completed or self._waiting or self._listed or self._clients)
 
     def commit(self, events: list[Event]) -> Mapping[str, Refusal]:
         """Write these events, and what came before them, and commit. Gives those of `events` that were not written, by
@@ -53,6 +55,9 @@ class Ledger:
             return dict.fromkeys((event.id for event in events), Refusal(error.message))
         self.failure = None
         self._waiting.clear()
+        if len(events) > 1:  # beside a decision there may be what the catalog and the registry want to know
+            for event in events:
+                self._note(event)
         return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in overdrawn.items()}
 
     def later(self, event: Event) -> None:
@@ -62,22 +67,33 @@ class Ledger:
             if len(self._completed) >= _MOST_COMPLETED:
                 self.flush()
         else:
-            if isinstance(event, ToolsListed):
-                self._listed[event.server] = event
+            self._note(event)
             self._waiting.append(event)
             self._forget_oldest()
+
+    def _note(self, event: Event) -> None:
+        """Remember what the catalog or the registry wants to know."""
+        if isinstance(event, ToolsListed):
+            self._listed[event.server] = event
+        elif event.type in _OF_CLIENTS:
+            self._clients.append(event)
 
     def flush(self) -> None:
         """Write all that waits. A failure leaves it waiting."""
         self._gather()
         if self._waiting:
             self.commit([])
-        if self._listed:
+        if self._listed or self._clients:
             self._learn()
 
     def _learn(self) -> None:
-        """Put what was listed into the catalog. It is no record: what cannot be written in a few attempts is let go."""
+        """Put what was listed into the catalog, and who came and went into the registry. That is no record: what cannot
+        be written in a few attempts is let go.
+        """
         try:
+            while self._clients:
+                self._store.follow(self._clients[0])
+                del self._clients[0]
             for listing in self._listed.values():
                 self._store.learn(listing)
         except GuardError:
@@ -86,6 +102,7 @@ class Ledger:
                 return
         self._attempts = 0
         self._listed.clear()
+        self._clients.clear()
 
     def _gather(self) -> None:
         self._waiting += self._completed

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-from mcp_guard.gate import Admitted, Denied, Forward, Output, Record, Reply
+from mcp_guard.gate import Admitted, Denied, End, Forward, Output, Record, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox, Oversized
@@ -238,6 +238,8 @@ class Pump:
                 up.append(output.line)
             elif isinstance(output, Record):
                 self._ledger.later(output.event)
+            elif isinstance(output, End):
+                self._client_gone(output.why)
             elif output.line is not None:
                 down.append(output.line)
         if up:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from mcp_guard.gate import Admitted, Denied, Forward, Record
+from mcp_guard.gate import Admitted, Denied, End, Forward, Record
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed, Conversation, Renaming
@@ -190,6 +190,8 @@ class Switch:
                     lost.append(slug)
             elif isinstance(output, Record):
                 self._ledger.later(output.event)
+            elif isinstance(output, End):
+                self.stop(output.why)
             elif output.line is not None:
                 self._client.send(output.line, self._related)
                 replied = True

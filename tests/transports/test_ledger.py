@@ -15,6 +15,7 @@ class Log:
     def __init__(self) -> None:
         self.transactions: list[list[str]] = []
         self.catalog: list[str] = []
+        self.clients: list[str] = []
         self.trouble = ""
         self.outdated = False
         self.overdrawn: set[str] = set()
@@ -26,6 +27,11 @@ class Log:
             raise OutdatedError
         self.transactions.append([event.id for event in events if event.id not in self.overdrawn])
         return {event.id: "budget-1" for event in events if event.id in self.overdrawn}
+
+    def follow(self, event: Event) -> None:
+        if self.trouble:
+            raise GuardError(self.trouble)
+        self.clients.append(event.id)
 
     def learn(self, listing: ToolsListed) -> None:
         if self.trouble:
@@ -133,6 +139,15 @@ def test_a_listing_goes_into_the_catalog_when_the_line_is_idle_and_no_call_waits
     ledger.flush()
     assert log.catalog == ["again", "other"]
     assert not ledger.urgent
+
+
+def test_who_came_and_went_is_kept_when_the_line_is_idle_also_where_a_call_was_committed_with_it(log):
+    ledger = Ledger(log)
+    ledger.commit([event("came", "agent.connected"), event("call")])
+    ledger.later(event("went", "agent.disconnected"))
+    assert log.clients == []
+    ledger.flush()
+    assert log.clients == ["came", "went"]
 
 
 def test_a_listing_that_cannot_be_kept_is_tried_again_and_then_let_go(log):

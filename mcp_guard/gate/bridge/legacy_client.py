@@ -55,9 +55,10 @@ class LegacyClient(Around):
 
     def registry_changed(self, now: int) -> list[Output]:
         """As `Gate.registry_changed`, with the same care."""
+        end = self._gate.ordered_to_end()
         if not self._gate.stands_otherwise():
-            return []
-        return self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
+            return end
+        return end + self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
 
     def _unsubscribed(self) -> list[Output]:
         """The notices of changed lists to a client for which no subscription stands."""

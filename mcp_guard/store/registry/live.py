@@ -44,6 +44,13 @@ class LiveRegistry:
             self._changes_at = found.changes_at
         return found
 
+    def ended(self, instance: str) -> str | None:
+        """Why somebody has ordered that this instance's connection ends."""
+        try:
+            return self._store.instance_ended(instance)
+        except GuardError:
+            return None
+
     def look(self, now: int) -> None:
         """Look whether anything has changed, or expired by `now` (microseconds since the epoch)."""
         moment = time.monotonic()

@@ -1,0 +1,136 @@
+"""`mcp-guard agents`: which agents there are, what is said of them, and whether they may call anything."""
+
+from typing import Annotated
+
+import typer
+
+from mcp_guard.cli.registry.shared import AsJson, Database, Reason, group, open_book, show_one, show_rows
+
+app = group()
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The agent.")]
+Name = Annotated[str | None, typer.Option(metavar="TEXT", help="The name that people read.")]
+Description = Annotated[str | None, typer.Option(metavar="TEXT", help="What it is and does.")]
+Owner = Annotated[str | None, typer.Option(metavar="TEXT", help="Who answers for it.")]
+Risk = Annotated[str | None, typer.Option(metavar="LEVEL", help="low, medium, high or critical.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; repeatable. Replaces those before.")
+]
+
+_COLUMNS = {
+    "slug": "AGENT",
+    "status": "STATUS",
+    "risk": "RISK",
+    "owner": "OWNER",
+    "tags": "TAGS",
+    "reviewed": "REVIEWED",
+    "created_at": "SINCE",
+}
+
+
+@app.callback()
+def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    """Which agents there are, and whether they may call anything."""
+
+
+@app.command("list", epilog="Example: mcp-guard agents list --status quarantined")
+def list_agents(
+    status: Annotated[str | None, typer.Option(help="Only: active, quarantined or deleted.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only those with this tag.")] = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the agents. One that connected without being registered has not been reviewed."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        rows = agents.listed(book, status=status, tag=tag)
+    show_rows(rows, _COLUMNS, as_json=as_json, none="no agents yet: each registers itself when it first connects")
+
+
+@app.command(epilog="Example: mcp-guard agents show claude-code")
+def show(slug: Slug, db: Database = None, as_json: AsJson = False) -> None:
+    """Show one agent: what is said of it, its connections, grants, overrides and budgets, and what it did lately."""
+    from mcp_guard.cli.output import print_json
+    from mcp_guard.cli.registry.profile import print_profile
+    from mcp_guard.store.registry import profile
+
+    with open_book(db) as book:
+        found = profile.of(book, slug)
+    print_json(found) if as_json else print_profile(found)
+
+
+@app.command(epilog="Example: mcp-guard agents create claude-code --name 'Claude Code' --risk high --tag trusted")
+def create(
+    slug: Slug,
+    name: Name = None,
+    description: Description = None,
+    owner: Owner = None,
+    risk: Risk = None,
+    tag: Tags = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register an agent, or a deleted one again."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        made = agents.create(book, slug, **_fields(name, description, owner, risk, tag))
+    show_one(made, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard agents update cursor --owner platform-team")
+def update(
+    slug: Slug,
+    name: Name = None,
+    description: Description = None,
+    owner: Owner = None,
+    risk: Risk = None,
+    tag: Tags = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is said of an agent. From then on it counts as reviewed."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        changed = agents.update(book, slug, **_fields(name, description, owner, risk, tag))
+    show_one(changed, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard agents quarantine cursor --reason 'looks at mail it should not'")
+def quarantine(slug: Slug, reason: Reason = "", db: Database = None, as_json: AsJson = False) -> None:
+    """From the next call on, deny everything to an agent."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        changed = agents.quarantine(book, slug, reason)
+    show_one(changed, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard agents restore cursor")
+def restore(slug: Slug, reason: Reason = "", db: Database = None, as_json: AsJson = False) -> None:
+    """End a quarantine, or bring a deleted agent back."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        changed = agents.restore(book, slug, reason)
+    show_one(changed, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard agents delete old-bot")
+def delete(slug: Slug, reason: Reason = "", db: Database = None, as_json: AsJson = False) -> None:
+    """Take an agent out of the registry. It stays for the record, and calls nothing any more."""
+    from mcp_guard.store.registry import agents
+
+    with open_book(db) as book:
+        changed = agents.delete(book, slug, reason)
+    show_one(changed, as_json=as_json)
+
+
+def _fields(
+    name: str | None, description: str | None, owner: str | None, risk: str | None, tags: list[str] | None
+) -> dict[str, object]:
+    """What was given, by the names of the fields."""
+    fields = {"name": name, "description": description, "owner": owner, "risk": risk, "tags": tags}
+    return {field: value for field, value in fields.items() if value is not None}

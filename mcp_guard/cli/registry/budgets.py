@@ -1,0 +1,80 @@
+"""`mcp-guard budgets`: what agents may spend, and what they have spent."""
+
+from typing import Annotated
+
+import typer
+
+from mcp_guard.cli.output import bad_input
+from mcp_guard.cli.registry.shared import AsJson, Database, group, open_book, show_one, show_rows
+
+app = group()
+
+_COLUMNS = {
+    "id": "ID",
+    "agent": "AGENT",
+    "window": "WINDOW",
+    "unit": "UNIT",
+    "spent": "SPENT",
+    "amount": "OF",
+    "enforced": "ENFORCED",
+    "alerts": "ALERTS",
+    "resets_at": "RESETS",
+}
+
+
+@app.callback()
+def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    """What agents may spend, and what they have spent."""
+
+
+@app.command("list", epilog="Example: mcp-guard budgets list --agent claude-code")
+def list_budgets(
+    agent: Annotated[str | None, typer.Option(metavar="SLUG", help="Only this agent's.")] = None,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the budgets, with what is spent of each."""
+    from mcp_guard.store.registry import budgets
+
+    with open_book(db) as book:
+        rows = budgets.listed(book, agent=agent)
+    show_rows(rows, _COLUMNS, as_json=as_json, none="no budgets")
+
+
+@app.command("set", epilog="Example: mcp-guard budgets set --agent claude-code --calls 500 --per hour")
+def set_budget(
+    agent: Annotated[str, typer.Option(metavar="SLUG", help="The agent.")],
+    calls: Annotated[int | None, typer.Option(metavar="N", help="Calls, with --per.")] = None,
+    per: Annotated[str, typer.Option(metavar="WINDOW", help="minute, hour or day.")] = "hour",
+    usd: Annotated[float | None, typer.Option(metavar="AMOUNT", help="US dollars a month instead.")] = None,
+    enforce: Annotated[bool, typer.Option(help="Deny the next call once it is spent.")] = True,
+    alerts: Annotated[bool, typer.Option(help="Tell of it at 80 % and at 100 %.")] = True,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set what an agent may spend, in the place of what was set before. Windows begin with the UTC clock."""
+    from mcp_guard.store.registry import budgets
+
+    if calls is not None and usd is None:
+        window, unit, amount = per, "calls", float(calls)
+    elif usd is not None and calls is None:
+        window, unit, amount = "month", "usd", usd
+    else:
+        bad_input("say what is budgeted", "give --calls N or --usd AMOUNT")
+    with open_book(db) as book:
+        made = budgets.put(book, agent, window, unit, amount, enforced=enforce, alerts=alerts)
+    show_one(made, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard budgets remove 01M7YXWRSDK9V27PV3GZXPK9P0")
+def remove(
+    budget: Annotated[str, typer.Argument(metavar="ID", help="The budget.")],
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a budget away."""
+    from mcp_guard.store.registry import budgets
+
+    with open_book(db) as book:
+        gone = budgets.remove(book, budget)
+    show_one(gone, as_json=as_json)

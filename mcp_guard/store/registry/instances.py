@@ -1,0 +1,98 @@
+"""Instances in the registry: connected clients, each of one user. Guards write them; a person can end one.
+
+An unknown agent is registered by its first instance, and not reviewed. What is written here is no record of its own:
+the events are; so nothing waits for it, and what cannot be written is let go.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+
+from mcp_guard.events import Event
+from mcp_guard.store.registry.book import CONNECTION, Book, ConflictError, NotFoundError, Row
+from mcp_guard.store.registry.checks import check_reason
+from mcp_guard.store.rows import insertion, row, storable, timestamp
+
+_COLUMNS = (
+    "id, agent, user, server, client_name, client_version, host, directory, protocol, transport, "
+    "first_seen, last_seen, ended_at, disconnect"
+)
+_SEEN = """
+    INSERT INTO instances (id, agent, user, server, client_name, client_version, host, directory, protocol, transport,
+                           first_seen, last_seen)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)
+    ON CONFLICT (id) DO UPDATE SET agent = ?2, client_name = ?5, client_version = ?6, protocol = ?9, last_seen = ?11
+"""
+_REGISTER = """
+    INSERT INTO agents (slug, name, reviewed, created_at, updated_at) VALUES (?1, ?2, 0, ?3, ?3)
+    ON CONFLICT (slug) DO NOTHING
+"""
+_LONGEST = 256  # characters of what a client says of itself
+
+
+def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
+    """Take in an `agent.connected`: the instance, and its agent where nobody has registered it. Raises sqlite3.Error,
+    with nothing written.
+    """
+    import socket
+
+    client = event.data.get("client")
+    said: Mapping[str, object] = client if isinstance(client, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
+    name, version = (str(said.get(field, ""))[:_LONGEST] for field in ("name", "version"))
+    agent, at = event.agent or "", timestamp(event.ts)
+    protocol, transport = (str(event.data.get(field, "")) for field in ("protocol", "transport"))
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        if cursor.execute(_REGISTER, (agent, name, at)).rowcount:
+            data = {"by": "mcp-guard", "client": name}
+            told = Event(
+                id=f"{event.id}-registered",
+                ts=event.ts,
+                type="agent.registered",
+                connection_id=CONNECTION,
+                agent=agent,
+                data=data,
+            )
+            cursor.execute(insertion(1), storable(row(told)))
+        here = socket.gethostname(), os.getcwd()
+        facts = event.connection_id, agent, event.user or "", event.server or "", name, version
+        cursor.execute(_SEEN, (*facts, *here, protocol, transport, at))
+        cursor.execute("COMMIT")
+    finally:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
+
+
+def left(cursor: sqlite3.Cursor, event: Event) -> None:
+    """Take in an `agent.disconnected`. Raises sqlite3.Error."""
+    at = timestamp(event.ts)
+    cursor.execute("UPDATE instances SET last_seen = ?, ended_at = ? WHERE id = ?", (at, at, event.connection_id))
+
+
+def listed(book: Book, *, agent: str | None = None, ended: bool = False) -> list[Row]:
+    """The instances, latest first; those that are gone only where they are asked for."""
+    found = book.rows(f"SELECT {_COLUMNS} FROM instances ORDER BY first_seen DESC, id DESC")
+    return [one for one in found if (agent is None or one["agent"] == agent) and (ended or one["ended_at"] is None)]
+
+
+def get(book: Book, instance_id: str) -> Row:
+    """One instance. Raises NotFoundError."""
+    found = book.one(f"SELECT {_COLUMNS} FROM instances WHERE id = ?", (instance_id,))
+    if found is None:
+        hint = "`mcp-guard instances list --ended` shows those that there were"
+        raise NotFoundError(f"there is no instance `{instance_id}`", hint)
+    return found
+
+
+def disconnect(book: Book, instance_id: str, reason: str = "") -> Row:
+    """Have the guard of one connection end it; others are untouched. Raises NotFoundError, ConflictError."""
+    check_reason(reason)
+    known = get(book, instance_id)
+    if known["ended_at"] is not None:
+        raise ConflictError(f"the instance `{instance_id}` has ended already")
+    with book.changing() as change:
+        change.execute("UPDATE instances SET disconnect = ? WHERE id = ?", (reason or "disconnected", instance_id))
+        change.tell(
+            "instance.disconnected", known["agent"], {"connection": instance_id, "reason": reason}, rule=instance_id
+        )
+    return get(book, instance_id)
