@@ -48,7 +48,7 @@ EventType = Literal[
     "budget.removed",
     "budget.alert",  # a share of a budget is spent; data: window, unit, share (percent), spent, limit
     "eval.recorded",
-    "eval.gate_set",
+    "eval.required",
     "approval.requested",  # a person is asked; data: connection, what is asked, until when
     "approval.decided",
     "approval.withdrawn",  # the client does not wait any more, or nobody answered in time

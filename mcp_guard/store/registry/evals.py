@@ -54,7 +54,7 @@ def require(book: Book, agent: str, minimum: float | None) -> None:
         ):
             hint = f"register it first: mcp-guard agents create {agent}"
             raise NotFoundError(f"there is no agent `{agent}`", hint)
-        change.tell("eval.gate_set", agent, {"minimum": minimum})
+        change.tell("eval.required", agent, {"minimum": minimum})
 
 
 def _check_rate(rate: float) -> None:
