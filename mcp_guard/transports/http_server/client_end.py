@@ -11,9 +11,10 @@ from mcp_guard.transports.ends import Listener
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
-from mcp_guard.transports.http_server.requests import Answer, Caller
+from mcp_guard.transports.http_server.requests import Answer, Caller, refusal
 
 ACCEPTED = Answer(202)
+TOO_MUCH = refusal(503, "too much of this client's is open or waits", (("retry-after", "1"),))
 
 
 class HttpClient(ABC):
@@ -81,6 +82,16 @@ class HttpClient(ABC):
     def spare(self) -> bool:
         """Whether nothing of the client's is under way: no request, no stream."""
         return False
+
+    def congested(self, size: int) -> bool:
+        """Whether a message of so many bytes would be one too many to keep until it can be taken."""
+        kept = self.kept
+        return kept > 0 and kept + size > self.limits.body
+
+    @property
+    def kept(self) -> int:
+        """Bytes of messages that cannot be taken yet."""
+        return sum(len(line) for line, _ in self._held) if self._held else 0
 
     # What the client says
 

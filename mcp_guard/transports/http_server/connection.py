@@ -365,6 +365,11 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.close()
                 self.deadline = now + self._limits.linger
 
+    @property
+    def idle(self) -> bool:
+        """Whether the client has asked for nothing, or has been answered."""
+        return self._channel is None and not self._reading
+
     def finish(self) -> None:
         """The server ends: close now if no response is under way, else after it."""
         self._closing = True

@@ -26,4 +26,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = 15.0  # for an answer to come before its response begins as a stream; between keep-alive comments
     retry: int = 1000  # milliseconds that a client should wait before it resumes a stream
     replay: int = 4 * 1024 * 1024  # events of one session that can be sent again
+    report: float = 60.0  # between two lines about requests that were refused for who made them
     goodbye: float = 5.0  # for clients to read what is on its way to them when the server ends

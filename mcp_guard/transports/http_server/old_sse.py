@@ -3,7 +3,7 @@
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.http_server import spoken
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.client_end import HttpClient
+from mcp_guard.transports.http_server.client_end import TOO_MUCH, HttpClient
 from mcp_guard.transports.http_server.events import COMMENT, event
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import Answer, Caller
@@ -28,6 +28,9 @@ class OldSession(HttpClient):
     def post(self, body: bytes, channel: Channel, now: float) -> None:
         """A POST of the client's. What there is to say to it, the stream says."""
         self.active = now
+        if self.congested(len(body)):
+            channel.answer(TOO_MUCH)
+            return
         for message in spoken.read_all(body) or []:
             if message.kind == "request" and len(self._open) < self.limits.open_requests:
                 self._open.add(message.request_id)

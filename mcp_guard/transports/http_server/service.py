@@ -6,7 +6,8 @@ Everything that can be refused by a request's head is refused before its body is
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -59,14 +60,22 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self._connections: set[HttpConnection] = set()
         self._clients = Clients(limits, open_switch, say)
+        self._refused: Counter[int] = Counter()  # requests that `access` refused and nobody has been told of, by status
+        self._told = self._loop.time()
         self.date = http_date(time.gmtime())
 
     # What connections ask (see connection.Server)
 
     def connected(self, connection: HttpConnection) -> bool:
-        """A connection stands; False where there are too many."""
+        """A connection stands; False where there are too many, and none of them is idle, to be closed for it."""
+        full = len(self._connections) >= self.limits.connections
+        idle = [other for other in self._connections if other.idle] if full else []
+        if idle:
+            longest = min(idle, key=lambda other: other.deadline)
+            self._connections.discard(longest)
+            longest.abort()
         self._connections.add(connection)
-        return len(self._connections) <= self.limits.connections
+        return not full or bool(idle)
 
     def disconnected(self, connection: HttpConnection) -> None:
         """A connection is gone."""
@@ -81,7 +90,10 @@ class Service:
             return self._health()
         caller = self._access.check(head)
         if isinstance(caller, Answer):
-            return self._preflight(head) or caller
+            preflight = self._preflight(head)
+            if preflight is None:
+                self._refused[caller.status] += 1
+            return preflight or caller
         if head.method == "OPTIONS" and (preflight := self._preflight(head)) is not None:
             return preflight
         if head.method not in methods:
@@ -307,6 +319,10 @@ class Service:
         for connection in list(self._connections):
             connection.sweep(now)
         self._clients.sweep(now)
+        if self._refused and now - self._told >= self.limits.report:
+            self._told = now
+            self._say(f"refused: {', '.join(_refusals(self._refused))}")
+            self._refused.clear()
 
     async def stop(self, grace: float) -> None:
         """Take nothing new, let open requests end for so many seconds, then end every connection in order."""
@@ -319,6 +335,15 @@ class Service:
             await asyncio.sleep(0.01)
         for connection in list(self._connections):
             connection.abort()
+
+
+_REFUSALS = {401: "no valid token", 421: "another Host", 403: "another Origin"}
+
+
+def _refusals(refused: Counter[int]) -> Iterator[str]:
+    """Requests that may not be made, as a person reads it: "3 × no valid token"."""
+    for status, number in sorted(refused.items()):
+        yield f"{number} × {_REFUSALS.get(status, f'status {status}')}"
 
 
 _FULL = refusal(503, "too many clients", (("retry-after", "2"),))

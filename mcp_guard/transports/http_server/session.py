@@ -12,7 +12,7 @@ from mcp_guard.gate import answers
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.transports.http_server import spoken
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.client_end import HttpClient
+from mcp_guard.transports.http_server.client_end import TOO_MUCH, HttpClient
 from mcp_guard.transports.http_server.events import COMMENT, Replay, Stream, parse_event_id
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
@@ -56,8 +56,8 @@ class Session(HttpClient):
         """A POST of the client's: one message, or a batch of them."""
         self.active = now
         requests = [message for message in messages if message.kind == "request"]
-        if len(self._open) + len(requests) > self.limits.open_requests:
-            channel.answer(refusal(503, "too many requests are open", (("retry-after", "1"),)))
+        if len(self._open) + len(requests) > self.limits.open_requests or self.congested(len(body)):
+            channel.answer(TOO_MUCH)
             return
         exchange = Exchange(channel, now, self._fields)
         exchange.batch = body.lstrip()[:1] == b"["

@@ -24,13 +24,13 @@ from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import rewriting, spoken
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.client_end import HttpClient
+from mcp_guard.transports.http_server.client_end import TOO_MUCH, HttpClient
 from mcp_guard.transports.http_server.events import COMMENT
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.listed import ListedTools
 from mcp_guard.transports.http_server.mirrored import PARAM_PREFIX, check_params
-from mcp_guard.transports.http_server.requests import Caller, Headers, prefers_stream, refusal
+from mcp_guard.transports.http_server.requests import Caller, Headers, prefers_stream
 from mcp_guard.transports.http_server.spoken import Spoken
 
 LOG_LEVEL_META = "io.modelcontextprotocol/logLevel"
@@ -96,8 +96,8 @@ class StatelessCaller(HttpClient):
         """A request of the client's, whose standard header fields have been found to say what it says."""
         self.active = now
         channel = asked.exchange.channel
-        if len(self._asked) >= self.limits.open_requests:
-            channel.answer(refusal(503, "too many requests are open", (("retry-after", "1"),)))
+        if len(self._asked) + len(self._unlisted) >= self.limits.open_requests or self.congested(len(line)):
+            channel.answer(TOO_MUCH)
             return
         channel.owner = self
         if asked.method != "tools/call" or not _mirrors(params, asked.headers):
@@ -286,6 +286,11 @@ class StatelessCaller(HttpClient):
             if comment and exchange.streaming:
                 exchange.channel.write(COMMENT)
         self._commented = now if comment else self._commented
+
+    @property
+    def kept(self) -> int:
+        """Bytes of messages that cannot be taken yet."""
+        return super().kept + sum(len(line) for line, _, _ in self._unlisted)
 
     @property
     def busy(self) -> bool:

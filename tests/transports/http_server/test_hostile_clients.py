@@ -168,6 +168,20 @@ async def test_more_connections_than_there_may_be_are_refused():
 
 
 @scenario
+async def test_a_connection_that_is_idle_gives_way_to_a_new_one():
+    async with place(connections=2) as there:
+        silent, busy = await there.dial(), await there.dial()
+        busy.raw(b"GET /mcp HTTP/1.1\r\nHost: loc")
+        await busy.writer.drain()
+        while not any(connection._reading for connection in there.service._connections):
+            await there_turns()
+        third = await there.dial()
+        third.send("GET", "/healthz", {})
+        assert (await third.reply()).status == 200
+        assert await silent.closed()
+
+
+@scenario
 async def test_a_second_request_before_the_first_answer_costs_the_connection_but_not_the_answer():
     async with place() as there:
         client = await there.session()
@@ -392,3 +406,29 @@ async def test_a_page_of_an_allowed_origin_may_speak_and_read_and_no_other_may()
         other.send("OPTIONS", "/mcp", {"Origin": "https://evil.example", **asking})
         reply = await other.reply()
         assert (reply.status, "access-control-allow-origin" in reply.headers) == (403, False)
+
+
+@scenario
+async def test_what_a_paused_client_goes_on_saying_is_bounded():
+    async with place(body=1000) as there:
+        client = await there.session()
+        client.connection.client.pause()
+        kept = await client.post(notification("notifications/x", data="x" * 800))
+        while not client.connection.client.kept:
+            await there_turns()
+        refused = await (await client.post(notification("notifications/x", data="x" * 800))).reply()
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        client.connection.client.resume()
+        assert (await kept.reply()).status == 202
+
+
+@scenario
+async def test_who_is_refused_is_told_of_in_a_line_now_and_then():
+    async with place(GUARDED, report=0.0) as there:
+        for given in ({}, {}, EVIL, {"Origin": "https://evil.example"}):
+            http = await there.dial()
+            http.post(request(1, "ping"), **given)
+            await http.reply()
+        there.service.sweep()
+        there.service.sweep()
+        assert there.said == ["refused: 2 × no valid token, 1 × another Origin, 1 × another Host"]
