@@ -6,7 +6,7 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-_REMOTE = "Remote servers"
+_REMOTE, _ACCESS = "Remote servers", "Who may connect"
 _EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"
 
 
@@ -19,10 +19,17 @@ def serve(
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="Guard all servers of a guard.yaml or mcpServers JSON instead.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Where to listen. Elsewhere than on loopback, tokens are required.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 8808,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where to listen. Elsewhere than on this machine, tokens are required.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="0: any free port.", rich_help_panel=_ACCESS)
+    ] = 8808,
     policy: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="Policy file; several make one list.")
     ] = None,
@@ -31,19 +38,39 @@ def serve(
     user: Annotated[str | None, typer.Option(metavar="ID", help="Who owns the clients. Default: your login.")] = None,
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
     token_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Bearer tokens, one a line: TOKEN [user=ID] [agent=SLUG].")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Bearer tokens: one a line, and after it what it proves (user=ID agent=SLUG group=GROUP).",
+            rich_help_panel=_ACCESS,
+        ),
     ] = None,
     token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The environment variable that holds a bearer token.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The environment variable that holds a bearer token.", rich_help_panel=_ACCESS
+        ),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A further name this server is reached by; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="A further name this server is reached by; repeatable.", rich_help_panel=_ACCESS
+        ),
     ] = None,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(metavar="ORIGIN", help="A web page's origin that may connect; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help="A web page's origin that may connect; repeatable.", rich_help_panel=_ACCESS
+        ),
     ] = None,
-    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Certificate chain (PEM): serve HTTPS.")] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="The certificate's private key (PEM).")] = None,
+    tls_cert: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Certificate chain (PEM): serve HTTPS.", rich_help_panel=_ACCESS),
+    ] = None,
+    tls_key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The certificate's private key (PEM).", rich_help_panel=_ACCESS),
+    ] = None,
     db: Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")] = None,
     mode: Annotated[
         Literal["enforce", "observe"], typer.Option(help="`observe` decides and records, and forwards everything.")
