@@ -62,7 +62,7 @@ def start(arguments: ServeArguments) -> int:
     store = Store.open(run.db or default_database(), retain_days=run.retain)
     try:
         shared = SharedPolicy(files, policy, LiveRegistry(store), lambda: load_policy(files, files.read()), say)
-        ledger = Ledger(store)
+        ledger = Ledger(store, say)
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key())
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call

@@ -1,4 +1,4 @@
-"""One policy and one registry for many connections of one process: looked after for all, in force for each in its turn."""
+"""One policy and one registry for many connections of one process: looked after for all, in force for each in turn."""
 
 from collections.abc import Callable
 from typing import Protocol

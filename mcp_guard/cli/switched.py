@@ -6,11 +6,11 @@ One command over pipes goes through `guard`, which imports none of this: start-u
 import asyncio
 import gc
 import os
-import selectors
 import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from mcp_guard.cli import event_loop
 from mcp_guard.cli.guard import connection, load_policy, open_gate, user_policy
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
@@ -109,41 +109,37 @@ def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], con
         registry = LiveRegistry(store)
         conversation = converse(policy, registry, store.redaction_key())
         client = StdioClient(arguments.max_message << 20)
-        ledger = Ledger(store)
+        ledger = Ledger(store, say)
         shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
         reload = shared.reloader(conversation)
         switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
-        with asyncio.Runner(loop_factory=_event_loop) as runner:
-            status = runner.run(_until_over(switch))
+        status = event_loop.run(_until_over(switch))
         lost = ledger.close()
         if lost:
             say(lost)
-        return status
     finally:
         store.close()
+    event_loop.leave_if_held_up(status)
+    return status
 
 
 async def _until_over(switch: Switch) -> int:
-    """Run the switch; a signal ends it in order. Gives the status to end with."""
+    """Run the switch; a signal ends it in order, a second one at once. Gives the status to end with."""
     ended_by: list[int] = []
 
     def end(number: signal.Signals) -> None:
         ended_by.append(number)
         switch.stop(f"the guard was told to end by {number.name}")
+        if len(ended_by) > 1:
+            switch.kill()
 
     loop = asyncio.get_running_loop()
     for number in ENDING:
         loop.add_signal_handler(number, end, number)
     await switch.run()
     return 128 + ended_by[0] if ended_by else 1 if switch.lost else 0
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """A loop that can also wait for a regular file as stdin, which epoll refuses."""
-    poll = getattr(selectors, "PollSelector", selectors.SelectSelector)
-    return asyncio.SelectorEventLoop(poll())
 
 
 def _remote_server(arguments: RunArguments) -> HttpServer:

@@ -8,7 +8,7 @@ Checkpoints and retention are `maintenance`'s, on a thread of its own.
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from mcp_guard.events import Event, ToolsListed
@@ -19,7 +19,7 @@ from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
 from mcp_guard.store.rows import Row, row, storable
 from mcp_guard.store.schema import prepare, registry_version
-from mcp_guard.store.writing import Condition, condition, write
+from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
 _PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the lock for 10 µs, so ask again at once
@@ -55,28 +55,28 @@ class Store:
             store._maintenance.wake()
         return store
 
-    def record(self, events: Sequence[Event]) -> Mapping[str, str]:
+    def record(self, events: Sequence[Event]) -> Written:
         """Commit one row for each event, all or none. Raises StoreError or OutdatedError: then none is in the log.
 
-        Only a decision that would overdraw a budget is left out: gives those budgets, by the event's id. After a
-        failure the next call tries afresh: whatever was wrong with the file may have been mended.
+        Only a decision that would overdraw a budget is left out. After a failure the next call tries afresh: whatever
+        was wrong with the file may have been mended.
         """
         if not events:
-            return {}
+            return NOTHING_ELSE
         cursor = self._sound_cursor()
         rows = [row(event) for event in events]
         needs = condition(events)
         try:
-            overdrawn = write(cursor, rows, needs)
+            written = write(cursor, rows, needs)
         except UnicodeEncodeError:
-            overdrawn = self._write_later(cursor, [storable(one) for one in rows], needs)
+            written = self._write_later(cursor, [storable(one) for one in rows], needs)
         except sqlite3.Error as error:
-            overdrawn = self._write_later(cursor, rows, needs, error)
+            written = self._write_later(cursor, rows, needs, error)
         self._written += _COMMIT + len(rows[-1][-1]) * len(rows)
         if self._written > _WAKE_AFTER:
             self._written = 0
             self._maintenance.wake()
-        return overdrawn
+        return written
 
     def registry_version(self) -> int:
         """The registry's version now: another than before says that something was changed. Raises StoreError."""
@@ -196,7 +196,7 @@ class Store:
 
     def _write_later(
         self, cursor: sqlite3.Cursor, rows: list[Row], needs: Condition, error: sqlite3.Error | None = None
-    ) -> Mapping[str, str]:
+    ) -> Written:
         """Try again while other writers are in the way, but not for long. Raises StoreError, OutdatedError."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         pauses = iter(_PAUSES)

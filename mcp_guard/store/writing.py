@@ -6,17 +6,33 @@ between a decision and its row.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mcp_guard.events import Event, Judged
-from mcp_guard.store.rows import Row, conditional_insertion, insertion
+from mcp_guard.store.rows import Row, conditional_insertion, insertion, row
 from mcp_guard.store.schema import registry_version
+
+if TYPE_CHECKING:
+    from mcp_guard.store.registry.spending import Alert
 
 _PREPARED_ROWS = 8
 _INSERT = tuple(insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
 _INSERT_IF = tuple(conditional_insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What came of rows: which would have overdrawn a budget, and were left out (the event's id: the budget's); and
+    the alerts that the others set off.
+    """
+
+    overdrawn: Mapping[str, str] = {}
+    alerts: "tuple[Alert, ...]" = ()
+
+
+NOTHING_ELSE = Written()
 
 
 class OutdatedError(Exception):
@@ -47,8 +63,8 @@ def condition(events: Sequence[Event]) -> Condition:
     return UNCONDITIONAL if version is None else Condition(version, tuple(charges))
 
 
-def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> dict[str, str]:
-    """Commit the rows, all or none, but for those that would overdraw a budget: gives that budget by the event's id.
+def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
+    """Commit the rows, all or none, but for those that would overdraw a budget.
 
     Raises OutdatedError, with nothing written, and sqlite3.Error.
     """
@@ -58,31 +74,35 @@ def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> dict[str
     values = rows[0] if len(rows) == 1 else [value for one in rows for value in one]
     if needs.version is None:
         cursor.execute(_INSERT[len(rows) - 1], values)
-        return {}
+        return NOTHING_ELSE
     cursor.execute(_INSERT_IF[len(rows) - 1], (*values, needs.version))
     if cursor.rowcount == 0:
         raise OutdatedError
-    return {}
+    return NOTHING_ELSE
 
 
-def _in_transaction(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> dict[str, str]:
+def _in_transaction(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
     cursor.execute("BEGIN IMMEDIATE")
     if needs.version is not None and registry_version(cursor) != needs.version:
         cursor.execute("ROLLBACK")
         raise OutdatedError
-    overdrawn = _charge(cursor, needs.charges) if needs.charges else {}
-    cursor.executemany(_INSERT[0], [row for row in rows if row[0] not in overdrawn] if overdrawn else rows)
+    written = _charge(cursor, needs.charges) if needs.charges else NOTHING_ELSE
+    kept = [row for row in rows if row[0] not in written.overdrawn] if written.overdrawn else rows
+    cursor.executemany(_INSERT[0], kept)
     cursor.execute("COMMIT")
-    return overdrawn
+    return written
 
 
-def _charge(cursor: sqlite3.Cursor, charges: Sequence[Judged]) -> dict[str, str]:
-    """Spend what these calls cost; gives the budgets that some of them would overdraw, which spend nothing."""
-    from mcp_guard.store.registry.spending import charge
+def _charge(cursor: sqlite3.Cursor, charges: Sequence[Judged]) -> Written:
+    """Spend what these calls cost. Those that would overdraw a budget spend nothing. An alert is an event as well."""
+    from mcp_guard.store.registry.spending import charge, told
 
     overdrawn: dict[str, str] = {}
+    alerts: list[Alert] = []
     for event in charges:
         spent = charge(cursor, event.agent or "", 1, event.usd, event.ts)
         if spent.overdrawn is not None:
             overdrawn[event.id] = spent.overdrawn
-    return overdrawn
+        alerts += spent.alerts
+        cursor.executemany(_INSERT[0], [row(told(alert, event.ts)) for alert in spent.alerts])
+    return Written(overdrawn, tuple(alerts))

@@ -5,7 +5,7 @@ only say how a call ended wait a little, and are written together. The invariant
 be written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, ToolsListed
@@ -21,11 +21,16 @@ _OF_CLIENTS = ("agent.connected", "agent.disconnected")
 _ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
 
 
+def _nobody(text: str) -> None:
+    """Nobody is told."""
+
+
 class Ledger:
     """Writes events to the store in time."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tell: Callable[[str], None] = _nobody) -> None:
+        """`tell` is given what a person should know: that a budget is nearly spent."""
+        self._store, self._tell = store, tell
         self._waiting: list[Event] = []
         self._completed: list[Event] = []
         self._listed: dict[str | None, ToolsListed] = {}  # the last listing of each server, for the catalog
@@ -47,7 +52,7 @@ class Ledger:
         if len(self._completed) >= _TOGETHER:
             self._gather()
         try:
-            overdrawn = self._store.record(self._waiting + events if self._waiting else events)
+            written = self._store.record(self._waiting + events if self._waiting else events)
         except OutdatedError:
             return dict.fromkeys((event.id for event in events), _OUTDATED)
         except GuardError as error:
@@ -58,7 +63,9 @@ class Ledger:
         if len(events) > 1:  # beside a decision there may be what the catalog and the registry want to know
             for event in events:
                 self._note(event)
-        return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in overdrawn.items()}
+        for alert in written.alerts:
+            self._tell(alert.text)
+        return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in written.overdrawn.items()}
 
     def later(self, event: Event) -> None:
         """Write this event before the next commit's, or when the line is idle. A completion may take its time."""

@@ -6,6 +6,7 @@ from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, ToolsListed
 from mcp_guard.gate import Refusal
 from mcp_guard.store import OutdatedError
+from mcp_guard.store.writing import Written
 from mcp_guard.transports.ledger import Ledger
 
 
@@ -20,13 +21,13 @@ class Log:
         self.outdated = False
         self.overdrawn: set[str] = set()
 
-    def record(self, events: list[Event]) -> dict[str, str]:
+    def record(self, events: list[Event]) -> Written:
         if self.trouble:
             raise GuardError(self.trouble)
         if self.outdated:
             raise OutdatedError
         self.transactions.append([event.id for event in events if event.id not in self.overdrawn])
-        return {event.id: "budget-1" for event in events if event.id in self.overdrawn}
+        return Written({event.id: "budget-1" for event in events if event.id in self.overdrawn})
 
     def follow(self, event: Event) -> None:
         if self.trouble:

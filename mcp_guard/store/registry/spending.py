@@ -9,8 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from mcp_guard.events import Event
 from mcp_guard.governance.snapshot import BudgetWindow
 from mcp_guard.store.registry import windows
+from mcp_guard.store.registry.book import CONNECTION
 
 _BUDGETS = "SELECT id, window, unit, amount, enforced, alerts FROM budgets WHERE agent = ?"
 _SPENT = "SELECT amount, alerted FROM spending WHERE agent = ? AND window = ? AND unit = ? AND began = ?"
@@ -32,6 +34,30 @@ class Alert(msgspec.Struct, frozen=True):
     share: int
     spent: float
     limit: float
+
+    @property
+    def text(self) -> str:
+        """What a person is told."""
+        amounts = (
+            f"${self.spent:.2f} of ${self.limit:.2f}"
+            if self.unit == "usd"
+            else f"{self.spent:g} of {self.limit:g} calls"
+        )
+        return f"the agent {self.agent} has spent {self.share} % of what it may in this {self.window}: {amounts}"
+
+
+def told(alert: Alert, now: int) -> Event:
+    """The event of an alert."""
+    data = {name: getattr(alert, name) for name in ("window", "unit", "share", "spent", "limit")}
+    return Event(
+        id=f"{CONNECTION}-{alert.budget}-{now}-{alert.share}",
+        ts=now,
+        type="budget.alert",
+        connection_id=CONNECTION,
+        agent=alert.agent,
+        rule=alert.budget,
+        data={"by": "mcp-guard", **data},
+    )
 
 
 class Spent(msgspec.Struct, frozen=True):
