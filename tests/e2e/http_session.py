@@ -3,10 +3,13 @@
 import http.client
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE = 30  # seconds
+_USUAL = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
 
 class Response:
@@ -51,19 +54,26 @@ class HttpSession:
         return self.call(tool, **arguments).json["result"]["content"][0]["text"]
 
     def post(self, message: object) -> Response:
-        usual = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-        return self.send("POST", "/mcp", json.dumps(message).encode(), **usual)
+        return self.send("POST", "/mcp", json.dumps(message).encode(), **_USUAL)
+
+    @contextmanager
+    def started(self, method: str, **params: object) -> Iterator[None]:
+        """A request whose answer nobody waits for: when the block ends, its connection is closed."""
+        self._id += 1
+        message = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
+        with closing(self._connection()) as connection:
+            connection.request("POST", "/mcp", json.dumps(message).encode(), {**self._headers, **_USUAL})
+            yield
 
     def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Response:
         """One HTTP request."""
-        host, port = self._address.hostname, self._address.port
-        assert host is not None
-        if self._context is not None:
-            connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=self._context)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
-        try:
+        with closing(self._connection()) as connection:
             connection.request(method, path, body or None, {**self._headers, **headers})
             return Response(connection.getresponse())
-        finally:
-            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._address.hostname, self._address.port
+        assert host is not None
+        if self._context is None:
+            return http.client.HTTPConnection(host, port, timeout=PATIENCE)
+        return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=self._context)

@@ -2,19 +2,28 @@
 
 import asyncio
 import http.client
+import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from mcp import Client
 from mcp.client.sse import sse_client
 
@@ -99,6 +108,51 @@ def test_a_token_says_who_calls_and_what_no_token_may(guard: Guard, tmp_path: Pa
         ("bob", "bobs-bot", 1),
     ]
     assert b"has-a-token" not in guard.database.read_bytes()
+
+
+def test_many_configured_servers_are_one_to_every_client(guard: Guard, tmp_path: Path) -> None:
+    config = tmp_path / "guard.yaml"
+    command, *arguments = server("patient")
+    one = {"command": command, "args": arguments}
+    config.write_text(json.dumps({"policy": str(guard.policy), "servers": {"one": one, "two": one}}))
+
+    async def use(url: str) -> set[str]:
+        async with Client(f"{url}/mcp", mode="2026-07-28") as client:
+            return {(await client.call_tool(f"{slug}__pid", {})).content[0].text for slug in ("one", "two")}
+
+    with served(guard, ["--config", str(config)]) as url:
+        legacy = HttpSession(url)
+        pids = {legacy.text("one__pid"), legacy.text("two__pid")}
+        assert len(pids | asyncio.run(use(url))) == 4
+    assert {event["server"] for event in guard.events("tool.decided")} == {"one", "two"}
+
+
+def test_a_client_that_drops_in_the_middle_leaves_the_others_and_its_events(
+    serving: Running, guard: Guard, tmp_path: Path
+) -> None:
+    url, path = serving.url(), tmp_path / "go"
+    dropping, other = HttpSession(url), HttpSession(url)
+    with dropping.started("tools/call", name="wait", arguments={"path": str(path)}):
+        assert wait_until(lambda: Path(f"{path}.started").exists())
+    assert other.text("echo", text="here") == "here"
+    path.write_text("done")
+    assert dropping.text("echo", text="back") == "back"
+    assert wait_until(lambda: len(guard.events("tool.completed")) == 3)
+    assert [event["tool"] for event in guard.events("tool.decided")] == ["wait", "echo", "echo"]
+
+
+def test_https_is_served_with_a_certificate(guard: Guard, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    command = ["--policy", str(guard.policy), "--db", str(guard.database), "--port", "0"]
+    command += ["--tls-cert", str(certificate), "--tls-key", str(key), *PATIENT]
+    with running([sys.executable, "-m", "mcp_guard", "serve", *command]) as process:
+        assert wait_until(lambda: process.said)
+        url = process.said[0].split()[2].removesuffix("/mcp")
+        assert url.startswith("https://127.0.0.1:")
+        client = HttpSession(url, context=ssl.create_default_context(cafile=str(certificate)))
+        assert client.text("echo", text="secret") == "secret"
+        with pytest.raises(http.client.HTTPException):
+            HttpSession(url.replace("https", "http"))
 
 
 # Upstreams that go wrong
@@ -220,6 +274,28 @@ def test_a_port_that_is_taken_is_said(guard: Guard) -> None:
         done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert f"cannot listen at 127.0.0.1 port {port}" in done.stderr
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "cert.pem", directory / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 def wait_until(true: Callable[[], Any]) -> bool:
