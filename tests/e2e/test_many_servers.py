@@ -141,7 +141,10 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
         said = session.response(open_call)["error"]["message"]
         assert said == "the MCP server `one` behind mcp-guard was killed by SIGKILL"
         assert text_of(session.call("two__pid")) == pids["two"]
-        assert text_of(session.call("one__pid")) not in pids.values()
+        again = session.call("one__pid")
+        while "error" in again:  # it was not back in time, on a busy machine
+            again = session.call("one__pid")
+        assert text_of(again) not in pids.values()
         assert other not in [message.get("id") for message in session.seen]
         session.finish()
     assert guard.events("upstream.exited")[0]["server"] == "one"

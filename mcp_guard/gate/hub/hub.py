@@ -174,10 +174,7 @@ class Hub:
                 told = {method for output in outputs if (method := _list_changed(output)) is not None}
                 desk.take(arm, [output for output in outputs if _list_changed(output) is None])
                 changed |= told
-            for shelf in arm.shelves.values():
-                shelf.shown, shelf.outdated = False, True
-            for listing in arm.listings.values():
-                listing.outdated = True
+        lists.shown_anew(desk, now)
         announcing.changed(desk, sorted(changed))
         return self._settle(now)
 

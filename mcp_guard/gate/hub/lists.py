@@ -55,6 +55,7 @@ class Listing(msgspec.Struct):
     asked: bool = False
     late: bool = False  # somebody was answered without it
     outdated: bool = False  # the server said meanwhile that the list has changed
+    void: bool = False  # what comes of it was filtered by rules that hold no more: it is to be asked for again
 
 
 # Asking
@@ -153,6 +154,11 @@ def _fetch(desk: "Desk", arm: Arm, listing: Listing, now: int) -> None:
 def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> None:
     """A page has come, or an error."""
     kind = listing.kind
+    if listing.void:
+        waiting = [*listing.gathers, *listing.next]
+        again = arm.listings[kind.method] = Listing(kind, listing.meta, waiting, late=listing.late)
+        _fetch(desk, arm, again, now)
+        return
     found = messages.members(head.result)
     entries = read_entries(found[kind.member], kind, arm.slug, desk.naming) if kind.member in found else None
     if entries is None:
@@ -224,6 +230,30 @@ def arm_gone(desk: "Desk", arm: Arm, now: int) -> None:
         listing.gathers += listing.next
         listing.next = []
         _end(desk, arm, listing, now, Head())
+
+
+def shown_anew(desk: "Desk", now: int) -> None:
+    """What the client may see may be something else now: nothing that was listed before is shown any more, and whoever
+    waits for lists waits for new ones.
+    """
+    for arm in desk.arms.values():
+        for shelf in arm.shelves.values():
+            shelf.shown, shelf.outdated = False, True
+        for listing in arm.listings.values():
+            listing.void = listing.asked
+    for gather in desk.gathers:
+        if gather.request is not None:
+            _ask_again(desk, gather, gather.request, now)
+
+
+def _ask_again(desk: "Desk", gather: Gather, request: Request, now: int) -> None:
+    """What has come so far for a request is not good any more."""
+    kind, meta = KINDS[request.method], _meta(request.params.get("_meta"))
+    answered, gather.answered = gather.answered, set()
+    for arm in [desk.arms[slug] for slug in answered]:
+        if arm.standing == "ready":
+            gather.waiting.add((arm.slug, kind.method))
+            _join(desk, arm, kind, gather, meta, now)
 
 
 def expire(desk: "Desk", now: int) -> None:

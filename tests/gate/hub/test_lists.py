@@ -190,6 +190,25 @@ def test_a_new_policy_is_told_once_however_many_servers_there_are() -> None:
     assert names(book.client(request(1, "tools/list")).answer(1)) == ["a__read_x"]
 
 
+def test_a_list_that_is_waited_for_while_the_policy_changes_is_all_under_the_new_one() -> None:
+    book = connected({"a": Server(tools=["read_x", "y"]), "slow": Server(mute=("tools/list",))})
+    asked = book.client(request(1, "tools/list")).to("slow")[-1]
+    turn = book.policy(READS_ONLY)
+    assert turn.to("a")[-1]["method"] == "tools/list"
+    old = book.server("slow", result(asked["id"], tools=[tool("secret")]))
+    assert [message for message in old.client if "method" not in message] == []
+    assert names(book.wait(5).answer(1)) == ["a__read_x"]
+
+
+def test_a_slow_list_does_not_come_from_before_the_policy_changed() -> None:
+    book = connected({"a": Server(tools=["read_x"]), "slow": Server(mute=("tools/list",))})
+    asked = book.client(request(1, "tools/list")).to("slow")[-1]
+    book.policy(READS_ONLY)
+    (again,) = book.server("slow", result(asked["id"], tools=[tool("secret")])).to("slow")
+    turn = book.server("slow", result(again["id"], tools=[tool("secret")]))
+    assert names(turn.answer(1)) == ["a__read_x"]
+
+
 def test_what_an_old_policy_let_see_is_not_shown_by_a_slow_server() -> None:
     book = connected({"a": Server(tools=["read_x"]), "b": Server(tools=["secret"])})
     book.client(request(1, "tools/list"))

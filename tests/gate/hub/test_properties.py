@@ -78,6 +78,7 @@ step = st.one_of(
     ),
     st.tuples(st.just("garble"), slugs, st.sampled_from((b"{", b"[]", b"null", b'{"jsonrpc":"2.0","id":1}'))),
     st.tuples(st.just("exit"), slugs),
+    st.tuples(st.just("policy"), st.sampled_from((ALLOW_ALL, SOME_POLICY))),
     st.tuples(st.just("start"), slugs),
     st.tuples(st.just("wait"), st.sampled_from((1, 6, 31))),
 )
@@ -212,6 +213,9 @@ class Observer:
 
     def _start(self, slug: str) -> None:
         self.look(self.book.started(slug))
+
+    def _policy(self, text: str) -> None:
+        self.look(self.book.policy(text))
 
     def _wait(self, seconds: int) -> None:
         self.look(self.book.wait(seconds))
