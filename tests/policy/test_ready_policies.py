@@ -14,6 +14,7 @@ PATHS = sorted(HERE.glob("*.yaml"))
 EXPECTED = {
     "read-only", "filesystem-sandbox", "protect-main-branch", "slack-channel-allowlist", "destructive-sql",
     "internal-email", "jira-projects", "allow-then-restrict", "agent-specific-access", "argument-guardrails",
+    "prompts-and-resources",
 }  # fmt: skip
 
 each_policy = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
