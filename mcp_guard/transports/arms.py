@@ -117,6 +117,11 @@ class Arm:
         if self._run is not None:
             self._ended(self._run, how)
 
+    def kill(self) -> None:
+        """Do not wait for its end, when it is closed."""
+        if self._run is not None:
+            self._run.end.kill()
+
     async def close(self) -> None:
         """Done with this upstream. It is heard until it has closed."""
         if self._rest is not None:

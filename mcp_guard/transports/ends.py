@@ -99,6 +99,10 @@ class ClientEnd(End, Protocol):
 class UpstreamEnd(End, Protocol):
     """The upstream's side: one connection to one server. Started once; a restart is a new end."""
 
+    def kill(self) -> None:
+        """Whatever `close` still waits for, it is not to wait for it: somebody is in a hurry."""
+        ...
+
     async def start(self, listener: UpstreamListener) -> None:
         """As that of a client's end."""
         ...

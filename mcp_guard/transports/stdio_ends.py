@@ -275,6 +275,11 @@ class StdioUpstream:
         if self._closed is not None:
             await asyncio.shield(self._closed)
 
+    def kill(self) -> None:
+        """SIGKILL to the server and all that it started."""
+        if self._process is not None:
+            self._process.kill()
+
     def _end(self) -> None:
         """Its stdin is closed; where that does not end it, its keeper does."""
         if self._writer is not None and self._process is not None:

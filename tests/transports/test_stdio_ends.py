@@ -89,6 +89,19 @@ async def test_a_server_that_does_not_end_is_ended() -> None:
 
 
 @scenario
+async def test_a_server_that_is_killed_has_no_moment_more() -> None:
+    end, heard = (
+        StdioUpstream(program("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + DEAF), LIMIT),
+        Heard(),
+    )
+    await end.start(heard)
+    closing = asyncio.ensure_future(end.close())
+    end.kill()
+    assert "SIGKILL" in await heard.over
+    await closing
+
+
+@scenario
 async def test_a_server_that_does_not_read_is_waited_for_and_what_waits_is_counted() -> None:
     async with upstream(program(DEAF)) as (end, heard):
         for _ in range(40):

@@ -68,6 +68,9 @@ class FakeEnd:
     async def close(self) -> None:
         self.closed += 1
 
+    def kill(self) -> None:
+        self.story.append(f"{self.name} is killed")
+
     def says(self, line: bytes, related: RequestId | None = None) -> None:
         assert self.listener is not None
         self.listener.deliver(line, related)
@@ -376,6 +379,14 @@ async def test_a_client_that_leaves_ends_it_in_order() -> None:
         assert here.up("b").closed
         assert here.talk.heard[-1] == ("client", "closed: the client closed its end")
         assert here.story[-1] == "flush"
+
+
+@scenario
+async def test_a_switch_that_is_killed_gives_its_upstreams_no_moment_more() -> None:
+    async with scene("a", "b") as here:
+        here.switch.stop("the guard was told to end by SIGTERM")
+        here.switch.kill()
+        assert here.story == ["a is killed", "b is killed"]
 
 
 @scenario

@@ -54,6 +54,10 @@ class EitherUpstream:
         self._paused = False
         self._end.resume()
 
+    def kill(self) -> None:
+        """Break off what is open."""
+        self._end.kill()
+
     async def close(self) -> None:
         """End the connection, over whichever transport it is."""
         await self._end.close()

@@ -70,6 +70,11 @@ class Outgoing:
         """Whether a request is on its way."""
         return request_id in self._in_flight
 
+    def abandon(self) -> None:
+        """Break off every request that is on its way."""
+        for task in list(self._in_flight.values()):
+            task.cancel()
+
     async def close(self, patience: float) -> None:
         """Nothing more is sent. Give what is on its way so many seconds, then break it off."""
         self._closed = True

@@ -91,6 +91,10 @@ class StreamableUpstream:
             self._session.forget()
         await self._link.close()
 
+    def kill(self) -> None:
+        """Break off what is open, as if it had had its moment."""
+        self._outgoing.abandon()
+
     def _relieved(self) -> None:
         if self._listener is not None:
             self._listener.relieved()
