@@ -12,7 +12,8 @@ from mcp_guard.editor.draft import Draft
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.conditions import VARIABLES
 from mcp_guard.policy.fields import Field, fields
-from mcp_guard.policy.lints.subjects import Subject, fits_server
+from mcp_guard.policy.lints.reach import fits_server
+from mcp_guard.policy.lints.subjects import Subject
 
 Kind = Literal["field", "value", "variable", "server", "tool"]
 

@@ -10,7 +10,8 @@ from mcp_guard.cel.types import Type
 from mcp_guard.policy.diagnostics import printable
 from mcp_guard.policy.fields import Field
 from mcp_guard.policy.lints import words
-from mcp_guard.policy.lints.subjects import Subject, Target
+from mcp_guard.policy.lints.reach import Target
+from mcp_guard.policy.lints.subjects import Subject
 
 LONGEST = 600  # characters of what a server says
 MOST_TOOLS = 12

@@ -13,8 +13,8 @@ from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.diagnostics import Diagnostic, PolicyError, Source
 from mcp_guard.policy.document import PolicyDocument
 from mcp_guard.policy.lints import examine
-from mcp_guard.policy.lints.examine import all_targets
-from mcp_guard.policy.lints.subjects import Subject, Target, subjects
+from mcp_guard.policy.lints.reach import Reach
+from mcp_guard.policy.lints.subjects import Subject, subjects
 from mcp_guard.policy.reading import read
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.shapes import check
@@ -61,11 +61,6 @@ class Draft:
         return _read(self.path, self.text)
 
     @cached_property
-    def targets(self) -> Sequence[Target]:
-        """Every tool of the catalog."""
-        return all_targets(self.catalog or Catalog())
-
-    @cached_property
     def subjects(self) -> Sequence[Subject]:
         """The active rules that can be made out, with the tools that come to them."""
         if self.tree is None:
@@ -75,7 +70,7 @@ class Draft:
         declared = declaring.declarations(files, report)
         entries = assembly.entries(files)
         rules = assembly.rules(entries, report)
-        return subjects(list(zip(entries, rules, strict=True)), declared, self.targets)
+        return subjects(list(zip(entries, rules, strict=True)), declared, Reach(self.catalog or Catalog(), declared))
 
     def subject_at(self, line: int) -> Subject | None:
         """The rule in which a line (from 1) stands, or that ends above it."""

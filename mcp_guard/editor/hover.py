@@ -7,7 +7,8 @@ import msgspec
 from mcp_guard.editor import describing
 from mcp_guard.editor.draft import Draft
 from mcp_guard.policy.fields import fields
-from mcp_guard.policy.lints.subjects import Subject, entry_fits, fits_server
+from mcp_guard.policy.lints.reach import entry_fits, fits_server
+from mcp_guard.policy.lints.subjects import Subject
 from mcp_guard.policy.tree import Scalar
 
 ARGUMENT = re.compile(r"request\.args((?:\.\??[A-Za-z_]\w*|\[\??\"[^\"\n]*\"\]|\[\d+\])+)")
@@ -72,7 +73,7 @@ def _scope(draft: Draft, offset: int, subject: Subject) -> Hover | None:
 def _tools(node: Scalar, entry: str, subject: Subject, draft: Draft) -> Hover | None:
     every = [
         target
-        for target in draft.targets
+        for target in subject.reach.every
         if fits_server(subject.rule, target.server, subject.declared)
         and entry_fits(entry, target.server, target.tool.name, subject.declared)
     ]

@@ -23,7 +23,7 @@ MAX_PAGES = 1_000
 FIRST_ANSWER = 120.0  # seconds: the package may have to be downloaded first
 LATER_ANSWER = 30.0  # seconds
 LIMIT = 64 << 20  # bytes of one message
-_LAST_WORDS = 2.0  # seconds for a server that closed its output to end, so that it can be said how
+_LAST_WORDS = 2.0  # seconds for a server to end by itself
 _CHUNK = 64 << 10
 _METHOD_NOT_FOUND = -32601
 
@@ -54,6 +54,8 @@ def tools_of(command: Sequence[str], *, env: Mapping[str, str] | None = None) ->
     try:
         return _Conversation(upstream).tools()
     finally:
+        upstream.end()
+        _wait(upstream.status, _LAST_WORDS)  # most servers end when their input does
         upstream.close()
 
 
@@ -140,9 +142,7 @@ class _Conversation:
             self._receive(deadline)
 
     def _receive(self, deadline: float) -> None:
-        waiting = select.poll()
-        waiting.register(self._upstream.stdout, select.POLLIN)
-        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        if not _wait(self._upstream.stdout, deadline - time.monotonic()):
             raise SurveyError(f"the server did not answer within {self._patience:.0f} seconds")
         try:
             chunk = os.read(self._upstream.stdout, _CHUNK)
@@ -156,12 +156,17 @@ class _Conversation:
             self._read.append(line)
 
     def _gone(self) -> SurveyError:
-        waiting = select.poll()
-        waiting.register(self._upstream.status, select.POLLIN)
-        waiting.poll(_LAST_WORDS * 1000)  # it has closed its output: most likely it is just ending
+        _wait(self._upstream.status, _LAST_WORDS)  # it has closed its output: most likely it is just ending
         exit = self._upstream.read_status()
         how = exit.describe() if exit is not None else "closed its output"
         return SurveyError(f"the server {how} before it listed its tools", "Run it by itself to see what it needs.")
+
+
+def _wait(descriptor: int, seconds: float) -> bool:
+    """Wait until something can be read there, but not for ever. Gives whether it can."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(max(0.0, seconds) * 1000))
 
 
 def _definitions(page: Mapping[str, msgspec.Raw]) -> list[tuple[str, bytes]]:

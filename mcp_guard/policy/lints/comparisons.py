@@ -14,7 +14,8 @@ from mcp_guard.policy.diagnostics import closest
 from mcp_guard.policy.input_schema import Segments, Shape, find
 from mcp_guard.policy.lints import words
 from mcp_guard.policy.lints.fields import shown
-from mcp_guard.policy.lints.subjects import ARGUMENTS, Subject, Target
+from mcp_guard.policy.lints.reach import Target
+from mcp_guard.policy.lints.subjects import ARGUMENTS, Subject
 from mcp_guard.policy.report import Report
 
 NUMBERS = frozenset(("integer", "number"))

@@ -7,9 +7,9 @@ import msgspec
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.codes import WARNINGS
 from mcp_guard.policy.diagnostics import Diagnostic, Source
-from mcp_guard.policy.input_schema import arguments
 from mcp_guard.policy.lints import comparisons, constants, fields, matches, reached
-from mcp_guard.policy.lints.subjects import Subject, Target, subjects
+from mcp_guard.policy.lints.reach import Reach
+from mcp_guard.policy.lints.subjects import Subject, subjects
 from mcp_guard.policy.loading import Whole, in_file_order, read
 from mcp_guard.policy.policy import Policy
 from mcp_guard.policy.report import Report
@@ -32,34 +32,23 @@ def examine(sources: Sequence[Source], catalog: Catalog | None = None) -> Examin
     """Load a policy and look it over; without a catalog, only for what can be told without one. Raises PolicyError."""
     whole = read(sources)
     declared = whole.policy.declared
-    known = catalog or Catalog()
-    targets = all_targets(known)
-    every = subjects(whole.rules, declared, targets)
+    every = subjects(whole.rules, declared, Reach(catalog or Catalog(), declared))
     report = Report()
-    reached.check(every, targets, known, report)
+    reached.check(every, report)
     for subject in every:
-        _examine_rule(subject, targets, known, report)
+        _examine_rule(subject, report)
     found = [*(one for one in whole.found if one.code not in REPLACED), *report.found]
     return Examined(whole.policy, _audible(found, whole, sources), whole, tuple(every))
 
 
-def all_targets(catalog: Catalog) -> list[Target]:
-    """Every tool of the catalog, with its arguments read."""
-    return [
-        Target(server, tool, arguments(tool.input_schema))
-        for server, tools in catalog.servers.items()
-        for tool in tools.values()
-    ]
-
-
-def _examine_rule(subject: Subject, targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
+def _examine_rule(subject: Subject, report: Report) -> None:
+    catalog = subject.reach.catalog
     if catalog.servers:
-        matches.check(subject, targets, catalog, report)
+        matches.check(subject, report)
     before = len(report.found)
     fields.check(subject, report)
     comparisons.check(subject, report)
-    told = len(report.found) > before
-    constants.check(subject, told, matches.servers_known(subject, catalog), report)
+    constants.check(subject, len(report.found) > before, matches.servers_known(subject, catalog), report)
 
 
 def _audible(found: Sequence[Diagnostic], whole: Whole, sources: Sequence[Source]) -> tuple[Diagnostic, ...]:

@@ -13,7 +13,8 @@ from mcp_guard.cel.paths import Path
 from mcp_guard.policy.diagnostics import closest
 from mcp_guard.policy.input_schema import Segments, Shape, find
 from mcp_guard.policy.lints import words
-from mcp_guard.policy.lints.subjects import ARGUMENTS, Sight, Subject, Target, inside_arguments
+from mcp_guard.policy.lints.reach import Target
+from mcp_guard.policy.lints.subjects import ARGUMENTS, Sight, Subject, inside_arguments
 from mcp_guard.policy.report import Report
 
 RARE = 5  # where it is one tool in so many that has an argument, those are named and not the others

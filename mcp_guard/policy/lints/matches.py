@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.diagnostics import closest
 from mcp_guard.policy.lints import words
-from mcp_guard.policy.lints.subjects import Subject, Target, entry_fits, fits_server
+from mcp_guard.policy.lints.reach import Target, entry_fits, fits_server
+from mcp_guard.policy.lints.subjects import Subject
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.selectors import selector
 
@@ -28,13 +29,17 @@ def servers_known(subject: Subject, catalog: Catalog) -> bool:
     return subject.rule.scope.servers is not None
 
 
-def check(subject: Subject, targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
+def check(subject: Subject, report: Report) -> None:
     """Report entries of a rule's servers and tools that stand for nothing."""
+    catalog = subject.reach.catalog
     _check_servers(subject, catalog, report)
-    own = [target for target in targets if fits_server(subject.rule, target.server, subject.declared)]
+    if subject.rule.scope.tools is None:
+        return
+    slugs = [slug for slug in catalog.servers if fits_server(subject.rule, slug, subject.declared)]
+    own = [target for target in subject.reach.every if target.server in slugs]
     vain = [
         (position, entry)
-        for position, entry in enumerate(subject.rule.scope.tools or ())
+        for position, entry in enumerate(subject.rule.scope.tools)
         if not any(entry_fits(entry, target.server, target.tool.name, subject.declared) for target in own)
     ]
     _report_tools(subject, vain, own, servers_known(subject, catalog), report)

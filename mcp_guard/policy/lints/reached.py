@@ -6,12 +6,19 @@ exception above a wider rule: neither is a finding.
 
 from collections.abc import Iterator, Sequence
 
-from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.lints import words
 from mcp_guard.policy.lints.matches import servers_known
-from mcp_guard.policy.lints.scopes import MOST_CELLS, Cell, cells, count_cells, decides_all_of, is_unconditional
-from mcp_guard.policy.lints.subjects import Subject, Target, fits
+from mcp_guard.policy.lints.scopes import (
+    MOST_CELLS,
+    Cell,
+    cells,
+    count_cells,
+    decides_all_of,
+    for_all_people_of,
+    may_meet,
+)
+from mcp_guard.policy.lints.subjects import Subject
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import OUTCOMES, Rule
 from mcp_guard.policy.selectors import OFFER_FIELDS, SCOPE_FIELDS, ScopeField
@@ -20,29 +27,33 @@ RESTRICTS = frozenset(("deny", "require_approval"))
 DOES = {"deny": "denies", "require_approval": "holds back"}
 
 
-def check(every: Sequence[Subject], targets: Sequence[Target], catalog: Catalog, report: Report) -> None:
+def check(every: Sequence[Subject], report: Report) -> None:
     """Report each rule that others keep calls from."""
     for position, subject in enumerate(every):
-        above = [one.rule for one in every[:position] if decides_before(one.rule, subject.rule)]
-        if above and not _check_scope(subject, above, subject.declared, report):
-            if subject.matches and not subject.targets and servers_known(subject, catalog):
-                _report_whole(subject, [_first(one, above, subject.declared) for one in subject.matches], report)
+        above = [one for one in every[:position] if decides_before(one, subject)]
+        if above and not _check_scope(subject, [one.rule for one in above], report):
+            if subject.fitting and not subject.targets and servers_known(subject, subject.reach.catalog):
+                settling = [one.rule for one in above if one.unconditional and one.fitting & subject.fitting]
+                _report_whole(subject, settling, report)
             else:
-                _check_crossing(subject, above, targets, report)
+                _check_crossing(subject, above, report)
 
 
-def decides_before(above: Rule, rule: Rule) -> bool:
+def decides_before(above: Subject, subject: Subject) -> bool:
     """Whether a rule leaves nothing to another of the same scope: it has no condition, or the very same one."""
-    if is_unconditional(above):
-        return True
-    if above.condition is None or rule.condition is None or above.condition.source != rule.condition.source:
+    if above.unconditional:
+        return may_meet(above.rule, subject.rule)
+    before, condition = above.rule.condition, subject.rule.condition
+    if before is None or condition is None or before.source != condition.source:
         return False
-    return rule.effect != "deny" or above.effect == "deny"  # a denial also decides where the condition fails
+    return (
+        subject.rule.effect != "deny" or above.rule.effect == "deny"
+    )  # a denial decides where the condition fails too
 
 
-def _check_scope(subject: Subject, above: Sequence[Rule], declared: Declarations, report: Report) -> bool:
+def _check_scope(subject: Subject, above: Sequence[Rule], report: Report) -> bool:
     """Report what of a rule's scope lies within those above it. Gives whether anything does."""
-    rule = subject.rule
+    rule, declared = subject.rule, subject.declared
     if count_cells(rule) > MOST_CELLS:
         return False
     deciders = [(cell, _decider(cell, above, declared)) for cell in cells(rule)]
@@ -107,26 +118,16 @@ def _report_entry(
         report.warning("shadowed", message, place, hint, [decider.place])
 
 
-def _first(target: Target, above: Sequence[Rule], declared: Declarations) -> Rule:
-    """The rule above that decides every call of a tool, where one does."""
-    return next((rule for rule in above if is_unconditional(rule) and fits(rule, target, declared)), above[0])
-
-
-def _check_crossing(subject: Subject, above: Sequence[Rule], every: Sequence[Target], report: Report) -> None:
+def _check_crossing(subject: Subject, above: Sequence[Subject], report: Report) -> None:
     """Report tools of the catalog that a rule restricts and one above allows, where that one is no exception to it."""
-    rule, declared = subject.rule, subject.declared
-    if rule.effect not in RESTRICTS:
-        return
-    people = Cell(rule.scope.agents, rule.scope.users, rule.scope.groups, None, None)
+    rule = subject.rule
     for one in above:
-        if not opens(one, rule) or not is_unconditional(one):
+        if not one.unconditional or not opens(one.rule, rule):
             continue
-        allowed = [target for target in every if fits(one, target, declared)]
-        taken = [target for target in subject.matches if target in allowed]
-        if taken and len(taken) < len(allowed) and decides_all_of(one, people, declared, but_offers=True):
-            which = (
-                f"{len(taken)} of the {words.count(len(subject.matches), 'tool')} that it is for ({words.tools(taken)})"
-            )
-            message = f"`{rule.id}` never {DOES[rule.effect]} {which}: `{one.id}` above allows that"
-            report.warning("allow-above-deny", message, rule.place, f"move it above `{one.id}`", [one.place])
+        taken, is_exception = subject.fitting & one.fitting, not one.fitting & ~subject.fitting
+        if taken and not is_exception and for_all_people_of(one.rule, rule, subject.declared):
+            tools, every_one = subject.reach.targets(taken), words.count(subject.fitting.bit_count(), "tool")
+            which = f"{len(tools)} of the {every_one} that it is for ({words.tools(tools)})"
+            message = f"`{rule.id}` never {DOES[rule.effect]} {which}: `{one.rule.id}` above allows that"
+            report.warning("allow-above-deny", message, rule.place, f"move it above `{one.rule.id}`", [one.rule.place])
             return

@@ -11,7 +11,7 @@ import msgspec
 from mcp_guard import cel
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.globs import Glob
-from mcp_guard.policy.rules import Rule
+from mcp_guard.policy.rules import Rule, Scope
 from mcp_guard.policy.selectors import OFFER_FIELDS, ScopeField, selector
 from mcp_guard.policy.values import OfferKind
 
@@ -68,17 +68,38 @@ def _cells(rule: Rule) -> Iterator[Cell]:
             yield Cell(*parts, kind=kind)
 
 
-def decides_all_of(rule: Rule, cell: Cell, declared: Declarations, *, but_offers: bool = False) -> bool:
-    """Whether an unconditional rule is for all that lies in a part of another's scope; with `but_offers`, servers and
-    what they offer are left aside.
-    """
+def decides_all_of(rule: Rule, cell: Cell, declared: Declarations) -> bool:
+    """Whether an unconditional rule is for all that lies in a part of another's scope."""
     if cell.kind not in rule.about:
         return False
     offers = OFFER_FIELDS[cell.kind]
-    narrow: dict[ScopeField, Entries] = {"agents": cell.agents, "users": cell.users, "groups": cell.groups}
-    if not but_offers:
-        narrow |= {"servers": cell.servers, offers: cell.offers}
-    return all(covers(field, getattr(rule.scope, field), entries, declared) for field, entries in narrow.items())
+    return (
+        covers("servers", rule.scope.servers, cell.servers, declared)
+        and covers(offers, getattr(rule.scope, offers), cell.offers, declared)
+        and _for_all_people(rule, cell, declared)
+    )
+
+
+def for_all_people_of(rule: Rule, other: Rule, declared: Declarations) -> bool:
+    """Whether a rule is for all agents, users and groups that another is for."""
+    return _for_all_people(rule, other.scope, declared)
+
+
+def _for_all_people(rule: Rule, other: Cell | Scope, declared: Declarations) -> bool:
+    scope = rule.scope
+    return (
+        covers("agents", scope.agents, other.agents, declared)
+        and covers("users", scope.users, other.users, declared)
+        and covers("groups", scope.groups, other.groups, declared)
+    )
+
+
+def may_meet(rule: Rule, other: Rule) -> bool:
+    """Whether there may be anything that both rules are for; quickly, and wrong on one side only."""
+    one, two = rule.scope.servers, other.scope.servers
+    if one is None or two is None or not set(one).isdisjoint(two):
+        return True
+    return any(entry.startswith("tag:") for entry in (*one, *two))
 
 
 def covers(field: ScopeField, wide: Entries, narrow: Entries, declared: Declarations) -> bool:

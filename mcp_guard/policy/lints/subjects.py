@@ -21,12 +21,10 @@ from mcp_guard.cel.values import UNKNOWN, Value
 from mcp_guard.policy.assembly import RuleEntry
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Place
-from mcp_guard.policy.fields import Offered
-from mcp_guard.policy.globs import Glob
 from mcp_guard.policy.input_schema import Found, Segments, Shape, find
-from mcp_guard.policy.lints.scopes import Cell, decides_all_of, is_unconditional
+from mcp_guard.policy.lints.reach import Reach, Target
+from mcp_guard.policy.lints.scopes import for_all_people_of, is_unconditional
 from mcp_guard.policy.rules import Rule
-from mcp_guard.policy.selectors import selector
 from mcp_guard.policy.situation import offer
 from mcp_guard.policy.spans import offset_of
 from mcp_guard.policy.tree import Scalar
@@ -44,15 +42,6 @@ class Absent(msgspec.Struct, frozen=True):
 ABSENT = Absent()
 
 
-class Target(Offered, frozen=True):
-    """A tool of the catalog, and its arguments."""
-
-    @property
-    def name(self) -> str:
-        """The tool as people read it: `github/create_issue`."""
-        return f"{self.server}/{self.tool.name}"
-
-
 class Sight(msgspec.Struct, frozen=True):
     """A rule's condition before one tool. `tree` is what of it this tool's calls decide, `reads` the paths within the
     arguments that are read there; `outcomes` what it comes to where the arguments are those that the tool has, with and
@@ -67,22 +56,27 @@ class Sight(msgspec.Struct, frozen=True):
 
 class Subject:
     """One active rule, with what the catalog knows of the tools that it is for: those that it `matches`, and of these
-    the `targets`, whose calls come to it.
+    the `targets`, whose calls come to it. `unconditional`: it decides everything that it is for.
     """
 
-    def __init__(
-        self,
-        entry: RuleEntry,
-        rule: Rule,
-        declared: Declarations,
-        matches: Sequence[Target],
-        targets: Sequence[Target],
-    ) -> None:
+    def __init__(self, entry: RuleEntry, rule: Rule, declared: Declarations, reach: Reach) -> None:
         self.entry = entry
         self.rule = rule
         self.declared = declared
-        self.matches = tuple(matches)
-        self.targets = tuple(targets)
+        self.reach = reach
+        self.unconditional = is_unconditional(rule)
+        self.fitting = reach.of(rule)
+        self.settled = 0  # tools that rules above decide, whoever of those that the rule is for asks
+
+    @property
+    def matches(self) -> tuple[Target, ...]:
+        """The tools that the rule is for."""
+        return self.reach.targets(self.fitting)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Those of them whose calls come to it."""
+        return self.reach.targets(self.fitting & ~self.settled)
 
     @cached_property
     def tree(self) -> Node | None:
@@ -131,56 +125,17 @@ class Subject:
         return text.place(start, min(start + length, node.end))
 
 
-def subjects(
-    entries: Sequence[tuple[RuleEntry, Rule]], declared: Declarations, every: Sequence[Target]
-) -> list[Subject]:
+def subjects(entries: Sequence[tuple[RuleEntry, Rule]], declared: Declarations, reach: Reach) -> list[Subject]:
     """The active rules, each with the tools whose calls come to it."""
-    found: list[Subject] = []
-    above: list[Rule] = []
-    for entry, rule in entries:
-        if rule.status != "active":
-            continue
-        own = [one for one in every if "tool" in rule.about and fits(rule, one, declared)]
-        targets = [one for one in own if not _settled_above(rule, one, above, declared)]
-        found.append(Subject(entry, rule, declared, own, targets))
-        if is_unconditional(rule):
-            above.append(rule)
+    found = [Subject(entry, rule, declared, reach) for entry, rule in entries if rule.status == "active"]
+    above: list[Subject] = []
+    for subject in found:
+        for one in above:
+            if one.fitting & subject.fitting & ~subject.settled and for_all_people_of(one.rule, subject.rule, declared):
+                subject.settled |= one.fitting
+        if subject.unconditional:
+            above.append(subject)
     return found
-
-
-def fits(rule: Rule, target: Target, declared: Declarations) -> bool:
-    """Whether a rule's servers and tools fit this tool."""
-    return fits_server(rule, target.server, declared) and fits_tool(rule, target.server, target.tool.name, declared)
-
-
-def fits_server(rule: Rule, server: str, declared: Declarations) -> bool:
-    """Whether a rule's servers fit this one."""
-    if rule.scope.servers is None:
-        return True
-    tags = declared.server(server).tags
-    own = {("name", server), *(("tag", tag) for tag in tags)}
-    return any(selector("servers", entry) in own for entry in rule.scope.servers)
-
-
-def fits_tool(rule: Rule, server: str, tool: str, declared: Declarations) -> bool:
-    """Whether a rule's tools fit this one."""
-    if rule.scope.tools is None:
-        return True
-    return any(entry_fits(entry, server, tool, declared) for entry in rule.scope.tools)
-
-
-def entry_fits(entry: str, server: str, tool: str, declared: Declarations) -> bool:
-    """Whether one entry of a rule's tools fits this one."""
-    kind, value = selector("tools", entry)
-    if kind == "pattern":
-        return Glob.of(value).matches(tool)
-    return (kind, value) in offer(declared, server, "tool", tool).selectors
-
-
-def _settled_above(rule: Rule, target: Target, above: Sequence[Rule], declared: Declarations) -> bool:
-    """Whether a rule above decides every call of this tool that this rule is for."""
-    cell = Cell(rule.scope.agents, rule.scope.users, rule.scope.groups, None, None)
-    return any(fits(one, target, declared) and decides_all_of(one, cell, declared, but_offers=True) for one in above)
 
 
 Given = Mapping[Segments, Value | Absent]

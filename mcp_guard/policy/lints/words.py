@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mcp_guard.policy.lints.subjects import Target
+from mcp_guard.policy.lints.reach import Target
 
 MOST_NAMES = 6
 
