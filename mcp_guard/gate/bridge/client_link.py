@@ -68,14 +68,18 @@ class ClientLink:
         self.book.add(wanted, gate_id)
         return Say(members.up(members.message(method, self.enveloped(params), gate_id)))
 
-    def reply(self, wanted: Wanted, message: dict[str, object]) -> list[Output]:
+    def reply(self, wanted: Wanted, line: bytes) -> list[Output]:
         """Answer a request of the client's, which waits no longer."""
         self.book.close(wanted)
-        return replies(answered(wanted.id, wanted.batch, members.down(message)))
+        return replies(answered(wanted.id, wanted.batch, line))
+
+    def give(self, wanted: Wanted, value: object) -> list[Output]:
+        """Answer a request of the client's with a result of the guard's own."""
+        return self.reply(wanted, members.down(members.result(wanted.id, value)))
 
     def fail(self, wanted: Wanted, code: int, text: str) -> list[Output]:
         """Answer a request of the client's with an error."""
-        return self.reply(wanted, members.failure(wanted.id, code, text))
+        return self.reply(wanted, members.down(members.failure(wanted.id, code, text)))
 
 
 def told(method: str, params: object = None, request_id: RequestId | None = None) -> Reply:

@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from mcp_guard.gate.bridge.members import Members
+from mcp_guard.gate.bridge.members import Members, size_of
 from mcp_guard.gate.bridge.names import Names
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy.values import Json
@@ -115,7 +115,7 @@ class Errands:
     def room_for(self, question: Question) -> bool:
         """Whether one more question may wait."""
         waiting = [one for errand in self.by_upstream.values() for one in errand.questions]
-        size = sum(_size(one.params) for one in waiting) + _size(question.params)
+        size = sum(size_of(one.params) for one in waiting) + size_of(question.params)
         return len(self.suspended) < MAX_SUSPENDED and size <= MAX_KEPT
 
     def suspend(self, errand: Errand, deadline: int) -> None:
@@ -146,7 +146,7 @@ class Errands:
         return self._keep(errand, answer)
 
     def _keep(self, errand: Errand, answer: Members | None) -> bool:
-        before, after = _size(errand.answer), _size(answer)
+        before, after = size_of(errand.answer or {}), size_of(answer or {})
         if self._kept - before + after > MAX_KEPT:
             return False
         self._kept += after - before
@@ -160,7 +160,3 @@ class Errands:
     def asked_last_under(self, request_id: RequestId) -> Errand | None:
         """The suspended errand whose question answered the client's request of that id."""
         return next((errand for errand in self.suspended.values() if errand.last == request_id), None)
-
-
-def _size(answer: Members | None) -> int:
-    return 0 if answer is None else sum(len(bytes(part)) for part in answer.values())

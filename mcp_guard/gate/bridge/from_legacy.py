@@ -57,7 +57,7 @@ def deliver(link: Link, errand: Errand, message: Members, now: int) -> list[Step
     else:
         answer["error"] = errors.modern(errand.method, answer["error"])
     link.errands.drop(errand)
-    return [Answer(members.down(answer))]
+    return [Answer(members.joined(answer))]
 
 
 # Requests

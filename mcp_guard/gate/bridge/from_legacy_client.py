@@ -75,12 +75,12 @@ def _send(link: ClientLink, message: Members, wanted: Wanted, params: Members) -
 def _initialize(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
     """The client introduces itself anew."""
     result = link.introduce({name: members.plain(value) for name, value in params.items()})
-    return [*link.reply(wanted, members.result(wanted.id, result))]
+    return [*link.give(wanted, result)]
 
 
 def _ping(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
     """The modern era has no ping: the guard is there."""
-    return [*link.reply(wanted, members.result(wanted.id, {}))]
+    return [*link.give(wanted, {})]
 
 
 def _set_level(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
@@ -91,7 +91,7 @@ def _set_level(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
     if level is None or levels.rank(level) is None:
         return [*link.fail(wanted, INVALID_PARAMS, "Invalid log level")]
     link.level = level
-    return [*link.reply(wanted, members.result(wanted.id, {}))]
+    return [*link.give(wanted, {})]
 
 
 def _unknown(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:

@@ -10,12 +10,13 @@ from typing import Literal, TypeAlias, TypeGuard
 import msgspec
 
 from mcp_guard.gate.messages import MAX_ID_LENGTH, RequestId
-from mcp_guard.gate.wire import UnreadableError, decode, encode, encode_slices
+from mcp_guard.gate.wire import UnreadableError, decode, encode, encode_slices, seal
 from mcp_guard.policy.values import Json
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 Kind = Literal["request", "notification", "response"]
 
+_encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -67,6 +68,19 @@ def up(members: Mapping[str, object]) -> bytes:
 def down(members: Mapping[str, object]) -> bytes:
     """The line that goes towards the client. Raises UnreadableError."""
     return encode_slices(members)
+
+
+def joined(parts: Mapping[str, msgspec.Raw] | list[msgspec.Raw]) -> bytes:
+    """Slices put together again. What came through the gate has been sealed, and what goes to it will be: only names,
+    which were decoded, could hold what needs sealing.
+    """
+    text = _encode(parts)
+    return text if isinstance(parts, list) or all(map(str.isascii, parts)) else seal(text)
+
+
+def size_of(parts: Mapping[str, msgspec.Raw]) -> int:
+    """How many bytes of text these slices hold."""
+    return sum(memoryview(part).nbytes for part in parts.values())
 
 
 def kind_of(members: Members) -> Kind | None:

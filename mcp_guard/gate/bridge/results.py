@@ -11,8 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from mcp_guard.gate.bridge.capabilities import SERVER_META
-from mcp_guard.gate.bridge.members import Members, plain, raw, read, read_elements
-from mcp_guard.gate.wire import encode_slices
+from mcp_guard.gate.bridge.members import Members, joined, plain, raw, read, read_elements
 
 CACHEABLE = frozenset(
     (
@@ -107,8 +106,8 @@ def _narrow_call(members: Members) -> None:
         del members["structuredContent"]
 
 
-def _slice(value: object) -> msgspec.Raw:
-    return msgspec.Raw(encode_slices(value))
+def _slice(parts: Members | list[msgspec.Raw]) -> msgspec.Raw:
+    return msgspec.Raw(joined(parts))
 
 
 _NARROWED = {"tools/call": _narrow_call, "tools/list": _narrow_list}

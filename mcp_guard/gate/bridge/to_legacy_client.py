@@ -37,8 +37,7 @@ def deny(link: ClientLink, denied: Denied) -> Denied:
     if message is None or wanted is None:
         return denied
     link.book.close(wanted)
-    line = members.down(_translated(wanted, message))
-    return Denied(denied.event, answered(wanted.id, wanted.batch, line))
+    return Denied(denied.event, answered(wanted.id, wanted.batch, _translated(wanted, message)))
 
 
 def _response(link: ClientLink, message: Members, line: bytes, now: int) -> list[Step]:
@@ -61,19 +60,19 @@ def _answer(link: ClientLink, wanted: Wanted, message: Members, now: int) -> lis
     return [*link.reply(wanted, _translated(wanted, message))]
 
 
-def _translated(wanted: Wanted, message: Members) -> dict[str, object]:
+def _translated(wanted: Wanted, message: Members) -> bytes:
     """The answer to a request in the legacy era's words."""
-    answer: dict[str, object] = {**message, "id": members.raw(wanted.id)}
+    answer = {**message, "id": members.raw(wanted.id)}
     result = members.read(message.get("result"))
     if result is not None:
         answer["result"] = results.legacy(wanted.method, result)
     elif "error" in message:
         answer["error"] = errors.legacy(wanted.method, message["error"])
-    return answer
+    return members.joined(answer)
 
 
 def _verbatim(link: ClientLink, wanted: Wanted, message: Members, now: int) -> list[Step]:
-    return [*link.reply(wanted, dict(message))]
+    return [*link.reply(wanted, members.joined(message))]
 
 
 def _listening_ended(link: ClientLink, wanted: Wanted, message: Members, now: int) -> list[Step]:

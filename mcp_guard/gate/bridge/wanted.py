@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from mcp_guard.gate.batch import Batch
-from mcp_guard.gate.bridge.members import Members
+from mcp_guard.gate.bridge.members import Members, size_of
 from mcp_guard.gate.messages import RequestId
 
 MAX_QUESTIONS = 1_024  # of all requests
@@ -73,7 +73,7 @@ class Book:
 
     def keep(self, wanted: Wanted, params: Members) -> None:
         """Remember what to repeat, while there is room for it."""
-        size = _size(params)
+        size = size_of(params)
         if self._kept + size <= MAX_KEPT:
             self._kept += size
             wanted.params = params
@@ -106,7 +106,7 @@ class Book:
         if wanted.gate_id is not None:
             self.by_gate.pop(wanted.gate_id, None)
         if wanted.params is not None:
-            self._kept -= _size(wanted.params)
+            self._kept -= size_of(wanted.params)
             wanted.params = None
 
     def room_for(self, questions: int) -> bool:
@@ -121,7 +121,7 @@ class Book:
 
     def answer(self, inquiry: Inquiry, key: str, answer: msgspec.Raw) -> bool:
         """The client has answered a question. False where there is no room for what it said."""
-        size = len(bytes(answer))
+        size = memoryview(answer).nbytes
         if self._kept + size > MAX_KEPT:
             return False
         self._kept += size
@@ -131,14 +131,10 @@ class Book:
     def end(self, inquiry: Inquiry) -> None:
         """The client is asked no more."""
         self.inquiries.remove(inquiry)
-        self._kept -= _size(inquiry.answers)
+        self._kept -= size_of(inquiry.answers)
         for question_id in inquiry.open:
             self.questions.pop(question_id, None)
 
     def inquiry_for(self, wanted: Wanted) -> Inquiry | None:
         """What the client is asked for this request, if it is."""
         return next((inquiry for inquiry in self.inquiries if inquiry.wanted is wanted), None)
-
-
-def _size(params: Members) -> int:
-    return sum(len(bytes(part)) for part in params.values())

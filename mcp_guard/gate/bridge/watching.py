@@ -54,7 +54,7 @@ def watch(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
         return [*link.fail(wanted, INVALID_PARAMS, "uri must be a string")]
     known = link.watched.get(uri)
     if known is not None and known.settled:
-        return [*link.reply(wanted, members.result(wanted.id, {}))]
+        return [*link.give(wanted, {})]
     if known is not None or len(link.watched) >= MAX_RESOURCES:
         return [*link.fail(wanted, INTERNAL_ERROR, _TOO_MANY if known is None else "mcp-guard: already asked for")]
     wanted.kind, wanted.uri = "watch", uri
@@ -65,7 +65,7 @@ def watch(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
 def unwatch(link: ClientLink, wanted: Wanted, params: Members) -> list[Step]:
     """The client does not want to hear of a resource any more."""
     uri = members.text_of(params, "uri")
-    reply: list[Step] = [*link.reply(wanted, members.result(wanted.id, {}))]
+    reply: list[Step] = [*link.give(wanted, {})]
     watched = link.watched.get(uri) if uri is not None else None
     return [*reply, *stop(link, watched)] if watched is not None and watched.settled else reply
 
@@ -92,7 +92,7 @@ def acknowledged(link: ClientLink, watched: Wanted, params: Members) -> list[Ste
     if isinstance(uris, list) and watched.uri in uris:
         watched.settled = True
         gate_id = watched.gate_id
-        reply = link.reply(watched, members.result(watched.id, {}))
+        reply = link.give(watched, {})
         if gate_id is not None:
             link.book.add(watched, gate_id)
         return [*reply]
@@ -108,7 +108,7 @@ def refused(link: ClientLink, watched: Wanted, message: Members) -> list[Step]:
     if "error" not in message:
         return [*link.fail(watched, INTERNAL_ERROR, _NOT_HONOURED)]
     error = errors.legacy("resources/subscribe", message["error"])
-    return [*link.reply(watched, {"jsonrpc": "2.0", "id": watched.id, "error": error})]
+    return [*link.reply(watched, members.down({"jsonrpc": "2.0", "id": watched.id, "error": error}))]
 
 
 def _filter(uri: str) -> Members:

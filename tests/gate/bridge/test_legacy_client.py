@@ -66,6 +66,7 @@ def test_calls_are_judged_and_denials_are_in_the_legacy_era():
 RESULTS = [
     ("tools/call", {"content": [{"type": "text", "text": "ü"}], "structuredContent": {"a": 1}}),
     ("prompts/get", {"messages": [], "_meta": {"a": 1}}),
+    ("future/method", {"\u2028": "\u2029", "_meta": {"\x85": "\u2028"}, "deep": {"\u2029": 1}}),
     ("resources/read", {"contents": []}),
     ("resources/list", {"resources": [], "nextCursor": "2"}),
     ("future/method", {"ttlMs": 5, "anything": None}),

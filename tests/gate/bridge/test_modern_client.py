@@ -60,6 +60,7 @@ def test_a_call_that_is_denied_is_answered_in_the_modern_era():
 RESULTS = [
     ("tools/call", {"content": [{"type": "text", "text": "ü\u2028"}]}, {}),
     ("prompts/get", {"messages": [], "_meta": {"a": 1}}, {}),
+    ("future/method", {"\u2028": "\u2029", "_meta": {"\x85": "\u2028"}, "deep": {"\u2029": 1}}, {}),
     ("completion/complete", {"completion": {"values": []}}, {}),
     ("prompts/list", {"prompts": []}, {"ttlMs": 0, "cacheScope": "private"}),
     ("resources/list", {"resources": [], "nextCursor": "2"}, {"ttlMs": 0, "cacheScope": "private"}),
