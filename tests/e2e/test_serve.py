@@ -29,6 +29,7 @@ from mcp.client.sse import sse_client
 
 from tests.e2e.guard import ALLOW_ALL, Guard, server
 from tests.e2e.http_session import HttpSession
+from tests.e2e.test_pressure import peak_memory
 from tests.e2e.through import Running, running, served
 
 PATIENT = ["--", *server("patient")]
@@ -181,6 +182,20 @@ def test_ten_megabytes_and_odd_line_ends_arrive_as_they_were_sent(guard: Guard) 
     with served(guard, ["--", *server("odd")]) as url:
         text = HttpSession(url).text("large", bytes=10_000_000)
     assert text == ("naïve \u2028\u0085 text " * 10_000_000)[:10_000_000]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of the guard's memory from /proc")
+def test_a_client_that_does_not_read_costs_no_memory_and_holds_up_nobody(guard: Guard) -> None:
+    """Hundreds of mebibytes are on their way to it; what the guard does not take, stays with its server."""
+    given = ["--policy", str(guard.policy), "--db", str(guard.database), "--port", "0", "--", *server("odd")]
+    with running([sys.executable, "-m", "mcp_guard", "serve", *given]) as process:
+        url = process.url()
+        deaf, other = HttpSession(url), HttpSession(url)
+        with deaf.started("tools/call", name="torrent", arguments={"messages": 400}):
+            for _ in range(50):
+                assert other.text("large", bytes=100_000)
+            assert peak_memory(process.process.pid) < 100 << 20
+        assert other.text("answer") == "ok"
 
 
 def test_a_server_that_cannot_be_started_is_an_answer_and_not_the_end(guard: Guard) -> None:

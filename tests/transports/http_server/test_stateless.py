@@ -1,5 +1,7 @@
 """The stateless revision over HTTP: many POSTs of many clients, one connection behind each caller, nothing mixed up."""
 
+import json
+
 import pytest
 
 from mcp_guard.transports.http_server.access import Access, loopback_hosts
@@ -150,6 +152,34 @@ async def test_a_field_that_comes_twice_is_refused_whichever_of_them_is_right():
         http.raw("\r\n".join(["POST /mcp HTTP/1.1", *head, "", ""]).encode() + body)
         reply = await http.reply()
         assert (reply.status, reply.json["error"]["code"]) == (400, -32020)
+
+
+TWO_READINGS = [
+    ("a name twice", b'"name":"safe","name":"delete"'),
+    ("a name in another spelling", b'"name":"safe","n\\u0061me":"delete"'),
+    ("params twice", b'"name":"safe"},"params":{"name":"delete"'),
+]
+
+
+@pytest.mark.parametrize(("what", "members"), TWO_READINGS, ids=[case[0] for case in TWO_READINGS])
+@pytest.mark.parametrize(("field", "passes"), [("safe", False), ("delete", True)])
+@scenario
+async def test_of_two_readings_of_a_body_the_one_that_is_judged_is_the_one_that_fields_are_compared_with(
+    what, members, field, passes
+):
+    async with place() as there:
+        meta = b'"_meta":' + json.dumps(META).encode()
+        members = members.replace(b'},"params":{', b"," + meta + b'},"params":{')
+        http = await there.dial()
+        http.post(
+            b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{%b,%b}}' % (members, meta),
+            **fields("tools/call", field),
+        )
+        if passes:
+            heard = await (await begun(there)).hears()
+            assert heard["params"]["name"] == "delete"
+        else:
+            assert (await http.reply()).status == 400
 
 
 ACCEPTED_NAMES = [
