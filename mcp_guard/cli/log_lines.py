@@ -109,7 +109,7 @@ def _rejection(data: Mapping[str, object]) -> str:
 
 
 def _policy(data: Mapping[str, object]) -> str:
-    files = ", ".join(cast("list[str]", data.get("files") or [])) or "none: everything is denied"
+    files = ", ".join(cast("list[str]", data.get("files") or [])) or "none: every tool is denied"
     return f"{files} ({data.get('rules', 0)} rules)"
 
 

@@ -26,7 +26,7 @@ WARNINGS: Mapping[str, Code] = {
     "cross-check": Code("another parser reads a condition otherwise than we do", "engine"),
     "missing-argument": Code("a condition reads an argument that tools do not have", "catalog"),
     "never-true": Code("a condition that is true for no call that comes to it", "catalog helps"),
-    "no-rules": Code("no rule is active: everything is denied"),
+    "no-rules": Code("no rule is active: every tool is denied"),
     "no-such-server": Code("a rule for a server that neither the policy nor the catalog knows", "catalog"),
     "no-such-tool": Code("a name or pattern that fits no tool of its servers", "catalog"),
     "optional-argument": Code("a rule denies every call that leaves out an optional argument", "catalog"),

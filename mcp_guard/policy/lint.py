@@ -11,8 +11,7 @@ from mcp_guard.policy.rules import Rule, Scope
 from mcp_guard.policy.selectors import OFFER_FIELDS, SCOPE_FIELDS, Kind, ScopeField, selector
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Items, Node, Scalar
-from mcp_guard.policy.uris import WEB_PORTS, read_pattern
-from mcp_guard.policy.values import OfferKind
+from mcp_guard.policy.values import Effect, OfferKind
 
 BOOLEANS_ELSEWHERE = frozenset(("yes", "no", "on", "off"))
 UNDECLARED: dict[tuple[ScopeField, Kind], tuple[str, str]] = {
@@ -40,12 +39,13 @@ def check(
     active = [rule for _, rule in made if rule.status == "active"]
     if files and not active:
         root = files[0].tree.place(files[0].tree.root)
-        report.warning("no-rules", "no rule is active, so everything is denied", root, "add a rule under `rules:`")
+        report.warning("no-rules", "no rule is active, so every tool is denied", root, "add a rule under `rules:`")
     _check_reach(active, report)
     known = _known_names(declared)
     for entry, rule in made:
         _check_names(entry, rule, known, report)
-        _check_uris(entry, rule, report)
+        if rule.scope.resources:
+            _check_uris(entry, rule.scope.resources, rule.effect, report)
 
 
 def _truth_words(node: Node) -> Iterator[Scalar]:
@@ -116,16 +116,18 @@ def _check_names(entry: RuleEntry, rule: Rule, known: Known, report: Report) -> 
             report.warning(code, message, entry.place(field, position), suggestion(name, names))
 
 
-def _check_uris(entry: RuleEntry, rule: Rule, report: Report) -> None:
+def _check_uris(entry: RuleEntry, uris: Sequence[str], effect: Effect, report: Report) -> None:
     """URIs that are compared in another form than they are written in, and stars that reach further than they look."""
-    for position, written in enumerate(rule.scope.resources or ()):
+    from mcp_guard.policy.uris import WEB_PORTS, read_pattern
+
+    for position, written in enumerate(uris):
         place = entry.place("resources", position)
         normal = read_pattern(written).normal
         if normal != written:
             message = f"a URI must fit in its normal form too, which `{written}` does not have"
             report.warning("uneven-uri", message, place, f"write `{normal}`, alone or beside it")
         scheme, _, rest = written.partition("://")
-        if rule.effect != "deny" and scheme in WEB_PORTS and "*" in rest.partition("/")[0]:
+        if effect != "deny" and scheme in WEB_PORTS and "*" in rest.partition("/")[0]:
             message = f"`*` stands for slashes too: `{written}` fits pages of any host"
             hint = r'write the host out, or ask in a condition: mcp.resource.uri.matches(r"^https://[a-z0-9-]+\.acme\.com/")'
             report.warning("star-in-host", message, place, hint)

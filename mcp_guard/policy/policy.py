@@ -87,7 +87,7 @@ class Policy:
 
     @classmethod
     def empty(cls) -> "Policy":
-        """What holds where no policy was given: everything is denied, by the guard itself."""
+        """What holds where no policy was given: every tool is denied, by the guard itself."""
         return cls(no_rule=DENIED_WITHOUT_POLICY)
 
     def agent_for(self, client_name: str) -> str:
@@ -122,8 +122,8 @@ class Policy:
         return self._standpoint(principal, server, "resource").may_expand(template)
 
     def decide_completion(self, call: Call) -> Decision:
-        """The decision on a request to complete arguments of a prompt, or of a template of resources (`name`): it may be
-        answered where the prompt or template is shown. `call` has no arguments.
+        """The decision on a request to complete the arguments of a prompt, or of a template of resources (`name`): it
+        passes where the prompt or template is shown. `call` has no arguments.
         """
         if call.kind == "resource":
             shown, hidden = self.shows_template(call.principal, call.server, call.name), NO_EXPANSION

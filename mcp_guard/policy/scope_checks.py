@@ -7,7 +7,6 @@ import msgspec
 
 from mcp_guard.policy.declarations import SLUG, slug_of
 from mcp_guard.policy.selectors import PREFIXES, TAKES_PATTERNS, ScopeField, selector
-from mcp_guard.policy.uris import read_pattern
 
 PREFIX_HINTS: dict[ScopeField, str] = {
     "users": "people have groups instead of tags: `groups: [x]`",
@@ -55,6 +54,8 @@ def _uri_fault(entry: str) -> Fault | None:
     """What is wrong with the URI, or pattern of URIs, of a rule: one that could be read as another is denied anyway."""
     if any(entry.startswith(prefix) for prefix in ("tag:", "instance:")):
         return None
+    from mcp_guard.policy.uris import read_pattern
+
     doubt = read_pattern(entry).doubt
     if doubt is None:
         return None

@@ -94,7 +94,7 @@ def test_warnings_alone_are_no_failure_unless_they_shall_be(
 ) -> None:
     found = shell.run("policy", "check", shell.file("p.yaml", "version: 1\n"), *options)
     assert found[0] == status
-    assert "p.yaml:1:1: warning[no-rules]: no rule is active, so everything is denied" in found[1]
+    assert "p.yaml:1:1: warning[no-rules]: no rule is active, so every tool is denied" in found[1]
 
 
 def test_findings_as_data(shell: Shell) -> None:
