@@ -103,7 +103,7 @@ def _heading(asked: Asked, tests: Specimens) -> str:
         f"  mcp-guard policy test {' '.join(source.path for source in asked.policy.sources)} {asked.export}",
         "Calls that no rule tells apart are one test; of each kind a few stand here.",
     ]
-    return "\n".join([*lines, *(f"Left out: {count} calls that {why}." for why, count in tests.left_out.most_common())])
+    return "\n".join([*lines, *(f"Left out: calls that {why}." for why in sorted(tests.left_out))])
 
 
 def write_file(path: str, text: str, option: str) -> None:

@@ -47,14 +47,14 @@ class Specimen:
 
 
 class Specimens:
-    """The calls of a replay that make different tests, collected one by one. `left_out` counts why others do not."""
+    """The calls of a replay that make different tests, collected one by one. `left_out` says why others do not."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy: Policy | None = policy
         self._interest = Interest(policy)
-        self._readings: dict[tuple[Principal, str, OfferKind, str], list[Reading]] = {}
+        self._readings: dict[Kind, list[Reading]] = {}
         self.found: dict[Kind, dict[bytes, Specimen]] = {}
-        self.left_out: Counter[str] = Counter()
+        self.left_out: set[str] = set()
         self._size = 0
 
     def __getstate__(self) -> dict[str, object]:
@@ -68,22 +68,28 @@ class Specimens:
         """Take in one result, if it makes a test that there is not yet."""
         assert self._policy is not None
         if isinstance(result, NotReplayable):
-            self.left_out["cannot be replayed"] += 1
+            self.left_out.add("cannot be replayed")
             return
-        made = _specimen(result, self._policy, self._interest)
-        if isinstance(made, str):
-            self.left_out[made] += 1
+        event = result.event
+        principal = principal_of(event, self._policy)
+        caller = _caller(principal, event.data.get("client"), self._policy, self._interest)
+        about = OFFERS.get(event.type, "tool")
+        who, decider = msgspec.json.encode(caller).decode(), result.now.rule or ""
+        kind = (event.server or "", about, event.tool or "", who, result.now.outcome, decider)
+        known = self.found.get(kind, {})
+        if len(known) >= OF_A_KIND:
             return
-        caller = msgspec.json.encode(made.caller).decode()
-        kind = (made.server, made.kind, made.name, caller, made.outcome, result.now.rule or "")
-        self._keep(kind, _looked_at(made.arguments, self._readings_for(_call(made, self._policy))), made)
+        key = _looked_at(event.data.get("arguments"), self._readings_for(kind, principal))
+        if key not in known:
+            made = _specimen(result, caller, about, self._policy)
+            self.left_out.add(made) if isinstance(made, str) else self._keep(kind, key, made)
 
     def merge(self, later: "Specimens") -> None:
         """Add what a later part of the log has."""
         for kind, specimens in later.found.items():
             for key, specimen in specimens.items():
                 self._keep(kind, key, specimen)
-        self.left_out.update(later.left_out)
+        self.left_out |= later.left_out
 
     def _keep(self, kind: Kind, key: bytes, specimen: Specimen) -> None:
         known = self.found.setdefault(kind, {}) if self._size < MOST_TESTS else self.found.get(kind, {})
@@ -91,17 +97,18 @@ class Specimens:
             known[key] = specimen
             self._size += 1
 
-    def _readings_for(self, call: Call) -> list[Reading]:
-        """The paths that the rules in scope of a call read."""
-        assert self._policy is not None
-        key = (call.principal, call.server, call.kind, call.name)
-        found = self._readings.get(key)
+    def _readings_for(self, kind: Kind, principal: Principal) -> list[Reading]:
+        """The paths that the rules in scope of such a call read."""
+        found = self._readings.get(kind)
         if found is None:
-            if len(self._readings) >= _REMEMBERED:
-                self._readings.clear()
+            assert self._policy is not None
+            server, about, name, *_ = kind
+            call = Call(principal, server, name, kind=cast("OfferKind", about))
             rules, _ = self._policy.in_scope(call)
             paths = {reading for rule in rules for reading in self._interest.readings[rule.id]}
-            found = self._readings[key] = sorted(paths, key=str)
+            if len(self._readings) >= _REMEMBERED:
+                self._readings.clear()
+            found = self._readings[kind] = sorted(paths, key=str)
         return found
 
     def __iter__(self) -> Iterator[Specimen]:
@@ -110,7 +117,7 @@ class Specimens:
         return (specimen for kind in kinds for specimen in self.found[kind].values())
 
 
-def _looked_at(arguments: Arguments, paths: list[Reading]) -> bytes:
+def _looked_at(arguments: object, paths: list[Reading]) -> bytes:
     """What these paths lead to in the arguments: equal for calls that no rule tells apart."""
     return msgspec.json.encode([(path, _at(arguments, path)) for path in paths])
 
@@ -127,13 +134,12 @@ def _at(value: object, path: Reading) -> list[object]:
     return [value]
 
 
-def _specimen(result: Replayed, policy: Policy, interest: Interest) -> Specimen | str:
+def _specimen(result: Replayed, caller: Arguments, kind: OfferKind, policy: Policy) -> Specimen | str:
     """The test that a call makes, or why it makes none."""
     event = result.event
+    kept, missing = event.data.get("arguments"), holes(event.data)
     if event.data.get("method") == "completion/complete":
         return "ask for completions"
-    kept = event.data.get("arguments")
-    missing = holes(event.data)
     if missing is None or not isinstance(kept, dict):
         return "had arguments that were not kept"
     arguments = cast("dict[str, Json]", kept)
@@ -144,12 +150,7 @@ def _specimen(result: Replayed, policy: Policy, interest: Interest) -> Specimen 
     shown = _without(arguments, [*missing, *secrets])
     if shown is None:
         return "had arguments that were not kept"
-    principal = principal_of(event, policy)
-    caller = _caller(principal, event.data.get("client"), policy, interest)
-    if any(sign in text for sign in ALTERED for text in (event.tool or "", event.server or "")):
-        return "have names that were not recorded as they were"
     without = tuple(dict.fromkeys("/".join(hole.pointer) for hole in (*missing, *secrets)))
-    kind = OFFERS.get(event.type, "tool")
     made = Specimen(caller, event.server or "", kind, event.tool or "", shown, without, result.now.outcome)
     if not _can_be_written(made) or policy.decide(_call(made, policy)).outcome != made.outcome:
         return "hang on what a test cannot say"
@@ -187,6 +188,8 @@ def _call(specimen: Specimen, policy: Policy) -> Call:
 def _can_be_written(specimen: Specimen) -> bool:
     """Whether a policy file can hold it."""
     agent = specimen.caller.get("agent")
+    if any(sign in text for sign in ALTERED for text in (specimen.name, specimen.server)):
+        return False
     return agent is None or (isinstance(agent, str) and slug_fault(agent) is None)
 
 

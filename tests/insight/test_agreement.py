@@ -334,4 +334,4 @@ def test_a_draft_allows_the_calls_that_were_let_through_and_no_other(text: str, 
 
 
 def _identity(event: RecordedEvent) -> tuple[Any, ...]:
-    return event.agent, event.agent_verified, event.server, event.tool, msgspec.json.encode(event.data["arguments"])
+    return event.agent, event.server, event.tool, msgspec.json.encode(event.data["arguments"])

@@ -114,30 +114,39 @@ def _still_allowed(rules: Sequence[DraftRule], observed: Observed, load: Loader)
 
 
 def _denials(rule: DraftRule, allowed: Sequence[Recorded], observed: Observed) -> list[DraftRule] | None:
-    """Deny rules for calls that nothing else excludes: by a value that no other call had, else by all arguments."""
-    by_name: dict[str, dict[str, None]] = {}
-    exact: dict[str, None] = {}
+    """Deny rules for calls that nothing else excludes, for the agents whose calls they were: by a value that no other
+    call had, else by all arguments. None where there is neither.
+    """
+    by_name: dict[tuple[str, str], dict[str, str]] = {}  # agent and argument: values, each with the call that had it
+    exact: dict[tuple[str, str], str] = {}  # agent and condition: the call
     for event in allowed:
-        kept, missing = event.data.get("arguments"), holes(event.data)
-        if missing or not isinstance(kept, dict):
+        arguments = _speakable(event)
+        if arguments is None:
             return None
-        arguments = cast("dict[str, Json]", kept)
-        encoded = msgspec.json.encode(arguments)
-        if "redacted" in recorded_arguments(arguments, encoded, "redacted", b""):
-            return None
-        name = _telling(arguments, observed)
+        agent, name = event.agent or "", _telling(arguments, observed)
         if name is not None:
-            by_name.setdefault(name, {})[_as_cel(arguments[name])] = None
-        elif len(encoded) <= _LONGEST_EXACT:
-            exact[f"request.args == {_as_cel(arguments)}"] = None
+            by_name.setdefault((agent, name), {})[_as_cel(arguments[name])] = event.id
         else:
-            return None
-    conditions = [f"{present(name)} && {field(name)} in [{', '.join(values)}]" for name, values in by_name.items()]
-    because = tuple(event.id for event in allowed[:3])
+            exact[agent, f"request.args == {_as_cel(arguments)}"] = event.id
+    conditions = {
+        (agent, f"{present(name)} && {field(name)} in [{', '.join(values)}]"): ", ".join(list(values.values())[:3])
+        for (agent, name), values in by_name.items()
+    }
     return [
-        replace(rule, effect="deny", conditions=(one,), users=None, free=(), calls=0, because=because, reads=False)
-        for one in [*conditions, *exact]
+        replace(rule, agents=(agent,), effect="deny", conditions=(one,), users=None, because=(calls,), reads=False)
+        for (agent, one), calls in {**conditions, **exact}.items()
     ]
+
+
+def _speakable(event: Recorded) -> dict[str, Json] | None:
+    """The arguments of a call, where all of them are known, few, and may be written down."""
+    kept = event.data.get("arguments")
+    if holes(event.data) or not isinstance(kept, dict):
+        return None
+    arguments = cast("dict[str, Json]", kept)
+    encoded = msgspec.json.encode(arguments)
+    secret = "redacted" in recorded_arguments(arguments, encoded, "redacted", b"")
+    return None if secret or len(encoded) > _LONGEST_EXACT else arguments
 
 
 def _telling(arguments: Mapping[str, Json], observed: Observed) -> str | None:
