@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -38,13 +39,13 @@ def opened(command: Sequence[str], revision: str = "2025-11-25") -> Iterator[Wir
 
 
 @contextmanager
-def scripted(handler: Callable[[Got], Awaitable[None]]) -> Iterator[str]:
+def scripted(handler: Callable[[Got], Awaitable[None]], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a scripted server that runs in a thread of its own."""
     loop, ready, url = asyncio.new_event_loop(), threading.Event(), list[str]()
     over = asyncio.Event()
 
     async def serve() -> None:
-        async with remote(handler) as served:
+        async with remote(handler, tls) as served:
             url.append(served.url)
             ready.set()
             await over.wait()
@@ -155,6 +156,46 @@ def test_a_server_that_is_not_there_is_an_error_the_client_can_show(guard: Guard
     assert "the MCP server at http://127.0.0.1:9/mcp cannot be reached: connection refused" in message
     wire.finish()
     assert "s3cret" not in wire.stderr() + json.dumps(guard.events())
+    wire.close(5.0)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that nobody has signed but itself, with its key."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(path) + ".key"]
+    command = ["openssl", "req", "-x509", *key, "-out", str(path), "-days", "2", *name]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+async def refuse_everything(got: Got) -> None:
+    got.json({"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "reached"}}, status=400)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_server_is_reached_over_tls_only_where_its_certificate_is_trusted(
+    trusted: bool, certificate: Path, guard: Guard
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, str(certificate) + ".key")
+    with scripted(refuse_everything, tls) as url:
+        wire = Wire(run(guard, "--url", url), env={"SSL_CERT_FILE": str(certificate)} if trusted else None)
+        message = wire.open("2025-11-25")["error"]["message"]
+        wire.finish()
+        wire.close(5.0)
+    assert (message == "reached") is trusted
+    assert ("its TLS certificate is not to be trusted" in message) is not trusted
+
+
+def test_a_server_without_tls_where_tls_is_asked_for_says_so(reference: str, guard: Guard) -> None:
+    wire = Wire(run(guard, "--url", f"{reference.replace('http:', 'https:')}/legacy/mcp"))
+    assert "no TLS connection could be made" in wire.open("2025-11-25")["error"]["message"]
+    wire.finish()
     wire.close(5.0)
 
 

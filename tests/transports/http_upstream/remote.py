@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -156,11 +157,11 @@ class Remote:
 
 
 @asynccontextmanager
-async def remote(handler: Handler | None = None) -> AsyncIterator[Remote]:
+async def remote(handler: Handler | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Remote]:
     """A server on a free port of loopback."""
     scripted = Remote(handler)
-    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, limit=1 << 26)
-    scripted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, limit=1 << 26, ssl=tls)
+    scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
     try:
         yield scripted
     finally:
