@@ -41,7 +41,6 @@ class Server(Protocol):
     limits: Limits
     date: bytes  # now, as a Date field says it
     receiving: int  # bytes of bodies that are being received on all connections
-    stopping: bool  # nothing new is taken
 
     def admit(self, head: Head) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""
@@ -211,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
     def _recognize(self) -> None:
         """Find out who asks for what, or refuse it. A client that keeps its connection mostly says the same again."""
         method, known = self._parser.get_method(), self._known
-        if known is not None and (method, self._url, self._lines) == known.said and not self._server.stopping:
+        if known is not None and (method, self._url, self._lines) == known.said:
             self._head, self._fields, self._caller = known.head, known.fields, known.caller
             return
         headers = Headers()

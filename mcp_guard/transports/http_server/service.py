@@ -98,8 +98,6 @@ class Service:
             return preflight
         if head.method not in methods:
             return refusal(405, "this method is not for this path", (("allow", ", ".join(methods)),))
-        if self.stopping:
-            return refusal(503, "the server is ending", (("retry-after", "5"),))
         return self._unfit(head) or caller
 
     def _health(self) -> Answer:
@@ -145,6 +143,9 @@ class Service:
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later."""
         try:
+            if self.stopping and _begins(head, body):
+                channel.answer(_ENDING)
+                return
             _WAYS[head.path, head.method](self, head, caller, body, channel)
         except Exception as error:  # a mistake of ours must not end the server
             self._say(f"internal error ({type(error).__name__})")
@@ -335,6 +336,16 @@ class Service:
             await asyncio.sleep(0.01)
         for connection in list(self._connections):
             connection.abort()
+
+
+_ENDING = refusal(503, "the server is ending", (("retry-after", "5"),))
+
+
+def _begins(head: Head, body: bytes) -> bool:
+    """Whether a request asks for something new: not a client that answers what it was asked, or takes up a stream."""
+    if head.method == "POST":
+        return any(message.kind == "request" for message in spoken.read_all(body) or [])
+    return head.path == SSE_PATH
 
 
 _REFUSALS = {401: "no valid token", 421: "another Host", 403: "another Origin"}
