@@ -49,7 +49,7 @@ class Discovery(Around):
 
     def from_client(self, line: bytes, now: int) -> list[Output]:
         """Everything waits."""
-        return self._waiting.hold(line, now)
+        return self._waiting.hold(line, now) + self._overdue(now)
 
     def from_upstream(self, line: bytes, now: int) -> list[Output]:
         """The answer tells."""
@@ -80,8 +80,10 @@ class Discovery(Around):
 
     def tick(self, now: int) -> list[Output]:
         """An upstream that stays silent is not a modern one."""
-        outputs = self._gate.tick(now)
-        return outputs if now < self._deadline else outputs + self._refused(now)
+        return self._gate.tick(now) + self._overdue(now)
+
+    def _overdue(self, now: int) -> list[Output]:
+        return [] if now < self._deadline else self._refused(now)
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """As `Gate.upstream_exited`, and for what waits."""

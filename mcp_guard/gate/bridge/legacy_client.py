@@ -34,7 +34,7 @@ class LegacyClient(Around):
         message = members.read(line)
         if message is not None and members.kind_of(message) == "request":
             return self._gate.reject("upstream", _NO_REQUESTS, len(line), now)
-        return self._told(self._gate.from_upstream(line, now), now)
+        return self._told(self._gate.from_upstream(line, now), now) + self._do(inquiring.overdue(self._link, now), now)
 
     def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
         """As `Gate.refuse`, to the client's own request."""

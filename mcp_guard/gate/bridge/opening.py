@@ -51,7 +51,7 @@ class Opening(Around):
             return self._gate.from_client(line, now)
         if told is not None and told.era == "legacy":
             return self._release(now) + self._begin(told, line, now)  # it speaks both, and gives the probe up
-        return self._waiting.hold(line, now)
+        return self._waiting.hold(line, now) + self._overdue(now)
 
     def _begin(self, told: eras.Opening, line: bytes, now: int) -> list[Output]:
         """Ask the upstream the question whose answer tells its era."""
@@ -130,10 +130,12 @@ class Opening(Around):
 
     def tick(self, now: int) -> list[Output]:
         """As `Gate.tick`. A probed upstream that stays silent is a legacy one."""
-        outputs = self._gate.tick(now)
+        return self._gate.tick(now) + self._overdue(now)
+
+    def _overdue(self, now: int) -> list[Output]:
         if self._client is None or self._client.era == "legacy" or now < self._deadline:
-            return outputs
-        return outputs + self._legacy(None, now)
+            return []
+        return self._legacy(None, now)
 
     def may_go_ahead(self, start: bytes) -> bool:
         """As `Gate.may_go_ahead`, which says no while a handshake or a probe is open."""

@@ -4,7 +4,7 @@ import pytest
 
 from mcp_guard.gate import Admitted
 from mcp_guard.gate.bridge.inquiring import MAX_ROUNDS
-from mcp_guard.gate.bridge.wanted import MAX_INQUIRIES, MAX_QUESTIONS
+from mcp_guard.gate.bridge.wanted import MAX_QUESTIONS
 from tests.gate.bridge.playbook import Book, Turn, error, legacy_book
 from tests.gate.playbook import FILES_POLICY, call, notification, request, result
 
@@ -159,6 +159,12 @@ def test_a_result_that_asks_nothing_is_tried_again_after_a_while_and_ever_more_s
     assert again["params"]["requestState"] == "t"
 
 
+def test_it_is_tried_again_also_where_the_upstream_never_stops_talking():
+    book, _ = inquiry()
+    book.now += 2_000_000
+    assert book.upstream(notification("notifications/x")).upstream[0]["params"]["requestState"] == "s"
+
+
 def test_a_result_that_asks_nothing_is_not_tried_for_ever():
     book, _ = inquiry()
     for _ in range(MAX_ROUNDS - 1):
@@ -210,9 +216,10 @@ def test_an_answer_too_large_to_be_kept_fails_the_request(little_room):
     assert (told["id"], told["error"]["code"]) == (1, -32603)
 
 
-def test_requests_that_need_more_input_are_bounded():
+def test_requests_that_need_more_input_are_bounded(monkeypatch):
+    monkeypatch.setattr("mcp_guard.gate.bridge.wanted.MAX_INQUIRIES", 5)
     book = legacy_book()
-    for number in range(1, MAX_INQUIRIES + 1):
+    for number in range(1, 6):
         book.client(request(number, "prompts/get", name="p"))
         assert book.upstream(needing(number)).client == []
     book.client(request("more", "prompts/get", name="p"))

@@ -5,7 +5,7 @@ import pytest
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.bridge.waiting import MAX_LINES
 from tests.gate.bridge.playbook import ABLE_META, NOT_FOUND, OFFERED, Book, discovered, error, initialized, modern_book
-from tests.gate.playbook import META, call, notification, request, result, tool
+from tests.gate.playbook import META, Turn, call, notification, request, result, tool
 
 VERSION = "io.modelcontextprotocol/protocolVersion"
 INFO = {"name": "claude-code", "version": "2.1"}
@@ -171,6 +171,13 @@ def test_silence_is_a_legacy_answer_and_a_late_refusal_of_the_probe_changes_noth
     assert answer["result"]["supportedVersions"] == ["2026-07-28"]
 
 
+def test_silence_is_noticed_also_where_the_client_never_stops_talking():
+    book = Book()
+    book.client(PROBE)
+    book.now += 5_000_000
+    assert book.client(FIRST).upstream[0]["method"] == "initialize"
+
+
 def test_an_upstream_that_was_only_slow_is_modern_after_all():
     book = Book()
     book.client(PROBE)
@@ -294,10 +301,16 @@ def test_a_modern_upstream_makes_the_handshake_succeed(asked, given):
     assert turn.upstream[0]["params"]["_meta"][VERSION] == "2026-07-28"
 
 
+def late(book: Book) -> Turn:
+    book.now += 5_000_000
+    return book.client(b"")
+
+
 REFUSALS = {
     "it does not know the probe": lambda book, probe: book.upstream(error(probe, -32601)),
     "it knows only revisions to come": lambda book, probe: book.upstream(discovered(probe, versions=("2031-01-01",))),
     "it says nothing": lambda book, probe: book.wait(5),
+    "it says nothing, and the client never stops talking": lambda book, probe: late(book),
 }
 
 
@@ -308,7 +321,7 @@ def test_an_upstream_that_is_not_modern_either_is_heard_as_without_a_bridge(refu
     [probe] = book.upstream(error(0, -32602, "Unsupported protocol version")).upstream
     assert book.client(request(1, "ping")).outputs == []
     turn = refuse(book, probe["id"])
-    assert turn.client == [error(0, -32602, "Unsupported protocol version")]
+    assert turn.client[0] == error(0, -32602, "Unsupported protocol version")
     assert turn.upstream[-1] == request(1, "ping")
     assert passes(book)
 

@@ -448,3 +448,28 @@ def test_nothing_of_a_round_is_a_call_that_was_not_admitted():
     book, key, state = asking(CALL)
     outputs = book.client(retried(CALL, 2, {key: YES}, state)).outputs
     assert not any(isinstance(output, Forward) for output in outputs)
+
+
+GOVERNED = """
+version: 1
+name: governed
+rules:
+  - {id: notes, name: Notes may be read, effect: allow, resources: "note://*"}
+  - {id: reviews, name: Reviews may be asked for, effect: allow, prompts: "review*"}
+"""
+GOVERNED_REQUESTS = [
+    request(1, "resources/read", uri="note://x", _meta=ABLE_META),
+    request(1, "prompts/get", name="review", _meta=ABLE_META),
+]
+
+
+@pytest.mark.parametrize("message", GOVERNED_REQUESTS, ids=lambda message: message["method"])
+def test_an_answer_for_a_resource_or_prompt_under_policy_travels_with_its_row(message):
+    book, key, state = asking(message, policy=GOVERNED)
+    turn = book.client(retried(message, 2, {key: YES}, state))
+    assert [type(output) for output in turn.outputs] == [Admitted]
+    assert turn.upstream == [result(0, **YES)]
+    [denied] = book.refuse(turn)
+    assert b"disk full" in (denied.line or b"")
+    book.policy(FILES_POLICY + '  - {id: nothing, name: Nothing, effect: deny, resources: "*", prompts: "*"}\n')
+    assert book.client(retried(message, 3, {key: YES}, state)).upstream == []
