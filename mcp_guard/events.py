@@ -34,6 +34,7 @@ EventType = Literal[
     "instance.disconnected",  # somebody ended a connection; data: connection, reason
     "credential.issued",
     "credential.revoked",
+    "credential.refused",  # somebody came with a credential that proves nothing, or not what they said; data: why
     "key.added",
     "key.retired",
     "issuer.added",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from mcp_guard import __version__
+from mcp_guard.cli.credentials import proven, taken_token
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.errors import GuardError
@@ -25,25 +26,27 @@ if TYPE_CHECKING:
     from mcp_guard.governance import Registry
     from mcp_guard.policy import Policy
     from mcp_guard.store import LiveRegistry
+    from mcp_guard.store.registry.credentials import Proof
 
 
 def guard(arguments: RunArguments) -> int:
     """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
     files = PolicyFiles(arguments.policy or user_policy())
+    token = taken_token()  # before the upstream is prepared, which inherits the environment
     upstream = process.prepare(arguments.command)
     try:
-        return _guard(arguments, files, upstream)
+        return _guard(arguments, files, upstream, token)
     finally:
         upstream.close()
 
 
-def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstream) -> int:
+def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstream, token: str | None) -> int:
     from mcp_guard.store.known import known_policy
     from mcp_guard.store.location import default_database
 
     sources = files.read()
     database = arguments.db or default_database()
-    known = known_policy(database, sources_hash(sources), __version__)
+    known = token is None and known_policy(database, sources_hash(sources), __version__)
     if known:
         upstream.start()
 
@@ -59,7 +62,9 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     store = Store.open(database, retain_days=arguments.retain)
     try:
         registry = LiveRegistry(store)
-        facts = connection(arguments, arguments.server or server_slug(arguments.command), store.redaction_key())
+        proof = None if token is None else proven(store, token, arguments.agent)
+        slug = arguments.server or server_slug(arguments.command)
+        facts = connection(arguments, slug, store.redaction_key(), proof)
         gate = open_gate(facts, policy, registry)
         if not known:
             upstream.start()
@@ -96,8 +101,12 @@ def open_gate(facts: "Connection", policy: "Policy", registry: "Registry") -> "B
     return Bridged(Gate(facts, policy, registry), os.urandom(KEY_BYTES))
 
 
-def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "Connection":
-    """The facts of one new connection to the upstream of this slug, as the arguments have them."""
+def connection(
+    arguments: RunArguments, server: str, redaction_key: bytes, proof: "Proof | None" = None
+) -> "Connection":
+    """The facts of one new connection to the upstream of this slug, as the arguments have them, and as a credential
+    proves.
+    """
     from mcp_guard.gate import Connection
 
     return Connection(
@@ -105,7 +114,8 @@ def connection(arguments: RunArguments, server: str, redaction_key: bytes) -> "C
         server=server,
         user=arguments.user or login(),
         groups=arguments.group,
-        agent=arguments.agent,
+        agent=arguments.agent if proof is None else proof.agent,
+        credential=None if proof is None else proof.credential,
         mode=arguments.mode,
         audit_arguments=arguments.audit_arguments,
         redaction_key=redaction_key,
@@ -170,5 +180,3 @@ def server_slug(command: tuple[str, ...]) -> str:
     bare = _ENDINGS.sub("", name.lower()).replace("_", "-")
     slug = re.sub(r"[^a-z0-9-]+", "-", bare).strip("-")
     return (_AFFIXES.sub("", slug) or slug or "server")[:100]
-
-

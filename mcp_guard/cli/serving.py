@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
+from mcp_guard.cli.credentials import taken_token
 from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
@@ -51,6 +52,7 @@ class ServeArguments(NamedTuple):
 
 def start(arguments: ServeArguments) -> int:
     """Serve until a signal asks to end; gives the exit status. Raises GuardError for what a person can mend."""
+    taken_token()  # clients bring their own; what is in the environment is for no server to see
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     access, context = _access(arguments, credentials), _tls(arguments)
     run, behind = upstreams(arguments.run)

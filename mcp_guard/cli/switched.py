@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mcp_guard.cli import event_loop
+from mcp_guard.cli.credentials import proven, taken_token
 from mcp_guard.cli.guard import connection, load_policy, open_gate, user_policy
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
@@ -32,40 +33,43 @@ from mcp_guard.transports.switch import Switch
 
 if TYPE_CHECKING:
     from mcp_guard.policy import Policy
+    from mcp_guard.store.registry.credentials import Proof
 
-Converse = Callable[["Policy", LiveRegistry, bytes], Conversation]
+Converse = Callable[["Policy", LiveRegistry, bytes, "Proof | None"], Conversation]
 
 
 def guard_remote(arguments: RunArguments) -> int:
     """Guard one remote server until the client is gone; gives the status to end with. Raises GuardError."""
     assert arguments.url is not None
+    token = taken_token()
     slug = arguments.server or slug_of_url(arguments.url)
     arm = arm_of(slug, _remote_server(arguments), limit=arguments.max_message << 20)
 
-    def converse(policy: "Policy", registry: LiveRegistry, key: bytes) -> Conversation:
-        return Single(slug, open_gate(connection(arguments, slug, key), policy, registry))
+    def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
+        return Single(slug, open_gate(connection(arguments, slug, key, proof), policy, registry))
 
-    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse)
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse, token)
 
 
 def guard_many(arguments: RunArguments) -> int:
     """Guard every server that a configuration file names. Raises GuardError."""
     assert arguments.config is not None
+    token = taken_token()  # before any server is prepared, which inherits the environment
     config, home = read_config(arguments.config), os.path.dirname(arguments.config)
     arguments = with_config(arguments, config, home)
     limit, many = arguments.max_message << 20, len(config.servers) > 1
     arms = [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in config.servers.items()]
 
-    def converse(policy: "Policy", registry: LiveRegistry, key: bytes) -> Conversation:
+    def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
         def gate_of(slug: str, policy: "Policy") -> Bridged:
-            return open_gate(connection(arguments, slug, key), policy, registry)
+            return open_gate(connection(arguments, slug, key, proof), policy, registry)
 
         if not many:
             return Single(arms[0].slug, gate_of(arms[0].slug, policy))
         members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
-        return Hub(connection(arguments, "", key), policy, members, gate_of, prefix=config.prefix)
+        return Hub(connection(arguments, "", key, proof), policy, members, gate_of, prefix=config.prefix)
 
-    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse)
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse, token)
 
 
 def read_config(path: str) -> GuardConfig:
@@ -97,7 +101,9 @@ def with_config(arguments: RunArguments, config: GuardConfig, home: str) -> RunA
     )
 
 
-def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], converse: Converse) -> int:
+def _guard(
+    arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], converse: Converse, token: str | None
+) -> int:
     """Guard the arms for the client on stdin and stdout, in the conversation that `converse` makes."""
     policy = load_policy(files, files.read())
     if not files.paths:
@@ -107,7 +113,8 @@ def _guard(arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], con
     store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
     try:
         registry = LiveRegistry(store)
-        conversation = converse(policy, registry, store.redaction_key())
+        proof = None if token is None else proven(store, token, arguments.agent)
+        conversation = converse(policy, registry, store.redaction_key(), proof)
         client = StdioClient(arguments.max_message << 20)
         ledger = Ledger(store, say)
         shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
@@ -145,6 +152,7 @@ async def _until_over(switch: Switch) -> int:
 def _remote_server(arguments: RunArguments) -> HttpServer:
     """The server that the arguments describe, as a configuration file would."""
     assert arguments.url is not None
+    token = taken_token()
     return HttpServer(
         url=arguments.url,
         transport=arguments.transport,

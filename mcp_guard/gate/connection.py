@@ -28,8 +28,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a connection before the first message, and stays true to its end.
 
     `id` is unique in the log; `server` is the slug that the launching config gave the upstream; `agent` is the slug
-    that it pinned, or None; `audit_arguments` outranks what the policy says of it; `redaction_key` (secret) keys the
-    hashes that stand for secrets in the log.
+    that it pinned or a credential proves, or None; `credential` is that one's id in the registry; `user_verified` says
+    that a credential vouches for the user, too; `audit_arguments` outranks what the policy says of it; `redaction_key`
+    (secret) keys the hashes that stand for secrets in the log.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     groups: tuple[str, ...] = ()
     agent: str | None = None
+    credential: str | None = None
+    user_verified: bool = False
     mode: Mode = "enforce"
     transport: str = "stdio"
     audit_arguments: ArgumentsMode | None = None
@@ -98,6 +101,7 @@ class Client:
             groups=facts.groups,
             instance=facts.id,
             verified=facts.agent is not None,
+            user_verified=facts.user_verified,
         )
 
 

@@ -57,9 +57,12 @@ class Session:
         """How the agent on the line stands in the registry."""
         known = self._snapshot
         if known is None or known.agent != self.client.principal.agent:
-            known = self._snapshot = self.registry.snapshot(self.client.principal.agent)
+            known = self._snapshot = self._look_up()
             self.client.enroll(known)
         return known
+
+    def _look_up(self) -> Snapshot:
+        return self.registry.snapshot(self.client.principal.agent, self.connection.credential)
 
     def decide(self, call: Call, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
         """The verdict on a call of this client's; see `governance.verdict`."""
@@ -128,7 +131,7 @@ class Session:
     def registry_changed(self) -> None:
         """What is kept of agents has changed: it is asked for anew."""
         if self._snapshot is not None:
-            self._snapshot = self.registry.snapshot(self._snapshot.agent)
+            self._snapshot = self._look_up()
             self.client.enroll(self._snapshot)
         self.tools.forget_visibility()
 

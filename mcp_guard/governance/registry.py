@@ -13,10 +13,11 @@ from mcp_guard.governance.snapshot import Snapshot
 class Registry(Protocol):
     """Whoever keeps the registry."""
 
-    def snapshot(self, agent: str) -> Snapshot:
-        """How an agent stands now. Never raises: see `Snapshot.unreadable`."""
+    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
+        """How an agent stands now that has proven itself with a credential (its id), or has not. Never raises: see
+        `Snapshot.barred`.
+        """
         ...
-
 
     def ended(self, instance: str) -> str | None:
         """Why somebody has ordered that this instance's connection ends; None where nobody has. Never raises."""
@@ -26,7 +27,7 @@ class Registry(Protocol):
 class NoRegistry:
     """Where no registry is kept, nothing is known of any agent, and only the policy decides."""
 
-    def snapshot(self, agent: str) -> Snapshot:
+    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
 

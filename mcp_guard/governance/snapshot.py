@@ -100,16 +100,17 @@ NOTHING_APPLIES = Applicable()
 class Snapshot:
     """One agent in the registry at one version. What it remembers per tool changes speed, never an answer.
 
-    `version` is None where no registry is kept. `unreadable` says why the registry could not be read: then every call
-    is denied. `budgets` are those that are enforced; `counted` says that there are any at all. `taken` is when it was
-    looked up, and `changes_at` when the first of it expires (both microseconds since the epoch): then it is to be
-    looked up again.
+    `version` is None where no registry is kept. `barred` says why every call is denied, whoever the agent is: the
+    registry cannot be read, the credential is worth nothing any more. `budgets` are those that are enforced; `counted`
+    says that there are any at all. `taken` is when it was looked up, and `changes_at` when the first of it expires
+    (both microseconds since the epoch): then it is to be looked up again.
     """
 
     __slots__ = (
         "_known",
         "_patterns",
         "agent",
+        "barred",
         "brake",
         "budgets",
         "changes_at",
@@ -122,7 +123,6 @@ class Snapshot:
         "status",
         "tags",
         "taken",
-        "unreadable",
         "version",
     )
 
@@ -140,24 +140,25 @@ class Snapshot:
         budgets: tuple[Budget, ...] = (),
         counted: bool = False,
         eval_gate: EvalGate | None = None,
-        unreadable: str | None = None,
+        barred: str | None = None,
+        key_expires: int | None = None,
     ) -> None:
         self.agent, self.version, self.taken = agent, version, taken
-        self.status, self.risk, self.tags, self.unreadable = status, risk, tags, unreadable
+        self.status, self.risk, self.tags, self.barred = status, risk, tags, barred
         self.grants, self.overrides, self.budgets, self.eval_gate = grants, overrides, budgets, eval_gate
         # Nothing here bears on any call, so that only the policy decides.
-        self.plain = status == "active" and not (grants or overrides or budgets or eval_gate or unreadable)
+        self.plain = status == "active" and not (grants or overrides or budgets or eval_gate or barred)
         self.counted = counted or bool(budgets)
         self.brake = tuple(one for one in overrides if one.brake)
-        expiries = [one.expires for one in (*grants, *overrides) if one.expires is not None and one.expires > taken]
-        self.changes_at = min(expiries, default=None)
+        ends = (key_expires, *(one.expires for one in (*grants, *overrides)))
+        self.changes_at = min((end for end in ends if end is not None and end > taken), default=None)
         self._patterns = {text: ToolPattern.of(text) for text in {one.pattern for one in (*grants, *overrides)}}
         self._known: dict[tuple[str, str], Applicable] = {}
 
     @property
     def visible(self) -> tuple[object, ...]:
         """What bears on what the agent is shown: where this is the same, it is shown the same."""
-        return self.status, self.unreadable, self.tags, self.risk, self.grants, self.overrides
+        return self.status, self.barred, self.tags, self.risk, self.grants, self.overrides
 
     def about(self, server: str, tool: str) -> Applicable:
         """The grants and overrides about this tool of this server, expired ones among them."""

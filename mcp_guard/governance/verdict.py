@@ -25,7 +25,7 @@ TO_APPROVE = "An override lets this tool be called only with a person's approval
 GRANT_DENIES = "A grant denies this tool to this agent{}."
 GRANT_ALLOWS = "A grant allows this tool to this agent{}."
 GRANT_NEEDED = "This agent may only call tools that were granted to it, and this one was not."
-UNREADABLE = "It cannot be told how this agent stands, so every call of it is denied: {}."
+BARRED = "Every call of this client is denied: {}."
 UNVERIFIED = "Only agents with a credential may call tools here, and this one only says who it is."
 
 
@@ -45,8 +45,8 @@ def verdict(
         return _denied("guard", None, UNVERIFIED)
     if snapshot.plain and not settings.require_grant:
         return decide(call)
-    if snapshot.unreadable is not None:
-        return _denied("guard", None, UNREADABLE.format(snapshot.unreadable))
+    if snapshot.barred is not None:
+        return _denied("guard", None, BARRED.format(snapshot.barred))
     applicable = snapshot.about(call.server, call.name) if call.kind == "tool" else _NO_TOOL
     return (
         quarantine(snapshot)
@@ -134,7 +134,7 @@ def preview(policy: Policy, visibility: Visibility, call: Call, snapshot: Snapsh
     """
     if snapshot.plain and not policy.settings.require_grant:
         return visibility
-    if snapshot.unreadable or quarantine(snapshot) or _in_force(snapshot.brake, now):
+    if snapshot.barred or quarantine(snapshot) or _in_force(snapshot.brake, now):
         return msgspec.structs.replace(visibility, level="denied")
     if call.kind != "tool":
         return visibility

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from mcp_guard.events import Event, ToolsListed
 from mcp_guard.governance import Snapshot
@@ -17,9 +18,12 @@ from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
-from mcp_guard.store.rows import Row, row, storable
+from mcp_guard.store.rows import Row, row, storable, timestamp
 from mcp_guard.store.schema import prepare, registry_version
 from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
+
+if TYPE_CHECKING:
+    from mcp_guard.store.registry.credentials import Proof
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
 _PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the lock for 10 µs, so ask again at once
@@ -86,13 +90,26 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(cursor.connection, error) from error
 
-    def snapshot(self, agent: str, now: int) -> Snapshot:
-        """How an agent stands in the registry at `now` (microseconds since the epoch). Raises StoreError."""
+    def snapshot(self, agent: str, credential: str | None, now: int) -> Snapshot:
+        """How an agent, and the credential that it came with, stand at `now` (microseconds since the epoch).
+
+        Raises StoreError.
+        """
         from mcp_guard.store.registry.snapshots import snapshot
 
         connection = self._sound_cursor().connection
         try:
-            return snapshot(connection, agent, now)
+            return snapshot(connection, agent, credential, now)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+
+    def prove(self, key: str) -> "Proof":
+        """What a virtual key proves now. Raises CredentialError where that is nothing, StoreError."""
+        from mcp_guard.store.registry.credentials import prove
+
+        connection = self._sound_cursor().connection
+        try:
+            return prove(connection, key, timestamp(time.time_ns() // 1000))
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 

@@ -20,26 +20,26 @@ class LiveRegistry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[str, Snapshot] = {}
+        self._known: dict[tuple[str, str | None], Snapshot] = {}
         self._version = _NEVER
         self._looked = 0.0
         self._changes_at: int | None = None
         self.changes = 0  # goes up whenever something may stand otherwise than before
 
-    def snapshot(self, agent: str) -> Snapshot:
+    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
         """How an agent stands now. Where that cannot be told, a snapshot that says why, and lets nothing through."""
-        known = self._known.get(agent)
+        known = self._known.get((agent, credential))
         if known is not None and not known.counted:  # what is spent moves without any change
             return known
         now = time.time_ns() // 1000
         try:
-            found = self._store.snapshot(agent, now)
+            found = self._store.snapshot(agent, credential, now)
         except GuardError as error:
             self._version = _NEVER  # ask again with the next call
-            return Snapshot(agent, None, now, unreadable=error.message)
+            return Snapshot(agent, None, now, barred=f"it cannot be told how its agent stands: {error.message}")
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[agent] = found
+        self._known[agent, credential] = found
         if found.changes_at is not None and (self._changes_at is None or found.changes_at < self._changes_at):
             self._changes_at = found.changes_at
         return found

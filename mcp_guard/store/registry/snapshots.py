@@ -8,6 +8,8 @@ from datetime import datetime
 
 from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override, Snapshot
 from mcp_guard.store.registry import windows
+from mcp_guard.store.registry.credentials import standing
+from mcp_guard.store.rows import timestamp
 from mcp_guard.store.schema import registry_version
 
 _AGENT = "SELECT status, risk, tags, eval_minimum FROM agents WHERE slug = ?"
@@ -24,16 +26,19 @@ _COUNTED = "SELECT 1 FROM budgets WHERE agent = ? LIMIT 1"
 _LATEST = "SELECT pass_rate, suite FROM evals WHERE agent = ? ORDER BY recorded_at DESC, id DESC LIMIT 1"
 
 
-def snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
-    """How this agent stands at `now` (microseconds since the epoch), all of it at one moment. Raises sqlite3.Error."""
+def snapshot(connection: sqlite3.Connection, agent: str, credential: str | None, now: int) -> Snapshot:
+    """How this agent, and the credential that it came with, stand at `now` (microseconds since the epoch), all of it at
+    one moment. Raises sqlite3.Error.
+    """
     connection.execute("BEGIN")
     try:
-        return _snapshot(connection, agent, now)
+        return _snapshot(connection, agent, credential, now)
     finally:
         connection.execute("COMMIT")
 
 
-def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
+def _snapshot(connection: sqlite3.Connection, agent: str, credential: str | None, now: int) -> Snapshot:
+    barred, key_expires = (None, None) if credential is None else standing(connection, credential, timestamp(now))
     counted = connection.execute(_COUNTED, (agent,)).fetchone() is not None
     status, risk, tags, minimum = connection.execute(_AGENT, (agent,)).fetchone() or ("active", "medium", "[]", None)
     grants = connection.execute(_GRANTS, (agent,)).fetchall()
@@ -54,6 +59,8 @@ def _snapshot(connection: sqlite3.Connection, agent: str, now: int) -> Snapshot:
         ),
         budgets=_budgets(connection, agent, now) if counted else (),
         counted=counted,
+        barred=barred,
+        key_expires=moment(key_expires),
         eval_gate=None if minimum is None else _eval_gate(connection, agent, minimum),
     )
 
