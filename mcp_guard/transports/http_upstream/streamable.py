@@ -6,7 +6,7 @@ seen by the message. The invariant: every request gets one answer, the server's 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import ClientResponse
 
@@ -18,8 +18,10 @@ from mcp_guard.transports.http_upstream import failures
 from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.headers import Message, modern_headers, read
 from mcp_guard.transports.http_upstream.link import Link, Valve, media_type, read_body, read_refusal
+from mcp_guard.transports.http_upstream.listening import Listening
 from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
 from mcp_guard.transports.http_upstream.parameters import MirroredParameters
+from mcp_guard.transports.http_upstream.relisting import HEADER_MISMATCH, OWN_ID, code_of, list_tools, next_cursor
 from mcp_guard.transports.http_upstream.session import Session, answers, error_answer, error_of, one_line
 from mcp_guard.transports.http_upstream.streams import Stream
 
@@ -27,6 +29,7 @@ _GOODBYE = 2.0  # seconds for the server to end the session
 _MOST_RESUMED = 5  # connections in a row that bring nothing, after which a broken stream is given up
 
 _POSTED = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+_MOST_PAGES = 100  # of a list that is made for the sake of headers
 _OPENING = ("initialize", "server/discover")
 _LIST_CHANGED = b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
@@ -49,7 +52,9 @@ class StreamableUpstream:
         self._parameters = MirroredParameters()
         self._outgoing = Outgoing(self._post, self._relieved)
         self._modern: set[RequestId] = set()  # open requests that are cancelled by closing their streams
-        self._listening: asyncio.Task[None] | None = None
+        self._listening = Listening(
+            link, self._session, limit, self._valve, lambda line: self._say(line, None), self._told_oversized
+        )
         self._renewal = asyncio.Lock()
         self._who = f"the MCP server at {failures.shown(link.url)}"
 
@@ -81,7 +86,7 @@ class StreamableUpstream:
         """Give open requests a moment to be answered, and end the session."""
         await self._outgoing.close(LAST_ANSWERS)
         self._listener = None
-        await self._stop_listening()
+        await self._listening.stop()
         if self._session.id is not None:
             try:
                 async with asyncio.timeout(_GOODBYE):
@@ -123,7 +128,7 @@ class StreamableUpstream:
             return
         if message.method == "notifications/initialized":
             self._session.initialized = line
-            self._listen()
+            self._listening.start()
 
     def _cancelled(self, request_id: RequestId) -> bool:
         """The client withdraws a request. True where closing its stream has said so to the server."""
@@ -139,7 +144,7 @@ class StreamableUpstream:
             self._modern.add(request_id)
         try:
             if message.method == "initialize":
-                await self._stop_listening()
+                await self._listening.stop()
                 self._session.forget()
                 self._session.opening = line
             async with await self._open(line, message) as response:
@@ -173,11 +178,15 @@ class StreamableUpstream:
 
     # What comes from it
 
-    async def _answer(self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId) -> None:
-        """Deliver what a response brings. Raises RemoteError where that does not answer the request."""
+    async def _answer(
+        self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId, *, again: bool = False
+    ) -> None:
+        """Deliver what a response brings. Raises RemoteError where that does not answer the request. `again`: it is the
+        second for this request.
+        """
         kind = media_type(response)
         if response.status >= 300:
-            await self._refusal(response, line, message, request_id)
+            await self._refusal(response, line, message, request_id, again)
         elif kind == "text/event-stream":
             await self._follow(response, message, request_id)
         elif kind == "application/json" and response.status not in (202, 204):
@@ -222,21 +231,68 @@ class StreamableUpstream:
         if not stream.done:
             raise self._too_large(stream.oversized)
 
-    async def _refusal(self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId) -> None:
-        """An HTTP error: the JSON-RPC error that it carries, under the id of the request, else one in our words."""
+    async def _refusal(
+        self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId, again: bool
+    ) -> None:
+        """An HTTP error: the JSON-RPC error that it carries, under the id of the request, else one in our words.
+
+        A call whose headers the server did not expect is made again, once, with what its tools are now.
+        """
         try:
             error = error_of(await read_refusal(response, self._valve))
         except Exception as failure:
             failures.raise_for(self._link.url, failure)
         unknown = response.status in (400, 404, 405) and message.method in _OPENING
-        if error is not None:
+        if error is not None and not again and code_of(error) == HEADER_MISMATCH and await self._learn_again(message):
+            async with await self._post_once(line, message) as second:
+                await self._answer(second, line, message, request_id, again=True)
+        elif error is not None:
             self._say(error_answer(request_id, error), request_id)
         elif not (unknown and self._elsewhere is not None and await self._elsewhere(line)):
             raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
 
-    def _too_large(self, size: int) -> RemoteError:
+    async def _learn_again(self, message: Message) -> bool:
+        """List the tools for the sake of the headers alone (2026-07-28, "Client Behavior"); gives whether those of the
+        called tool are others now. Raises RemoteError.
+        """
+        if message.method != "tools/call" or message.protocol is None:
+            return False
+        before, cursor = self._parameters.of(message.params.name), None
+        for _ in range(_MOST_PAGES):
+            asked = list_tools(message.params.meta, cursor)
+            answer = await self._ask(asked, {**_POSTED, **modern_headers(read(asked), message.protocol, {})}, OWN_ID)
+            if answer is None:
+                break
+            self._parameters.learn(answer)
+            cursor = next_cursor(answer)
+            if cursor is None:
+                break
+        return self._parameters.of(message.params.name) != before
+
+    async def _ask(self, line: bytes, headers: Mapping[str, str], request_id: RequestId | None) -> bytes | None:
+        """The answer to a request of this transport's own, which nobody else sees. Raises RemoteError."""
+        found: list[bytes] = []
+
+        def take(said: bytes) -> bool:
+            if answers(said, request_id):
+                found.append(said)
+            return bool(found)
+
+        async with await self._link.open("POST", headers, line) as response:
+            if response.status < 300 and media_type(response) == "text/event-stream":
+                await Stream(self._limit, self._valve, take).read(response)
+            elif response.status < 300:
+                take(await self._read(response))
+            if found and request_id != OWN_ID:
+                self._session.opened(response.headers, found[0])
+        return found[0] if found else None
+
+    def _told_oversized(self, size: int) -> None:
         if self._listener is not None:
             self._listener.oversized(size)
+
+    def _too_large(self, size: int) -> RemoteError:
+        self._told_oversized(size)
         return RemoteError(f"{self._who} sent more than the limit of {self._limit} bytes for one message")
 
     def _say(self, line: bytes, related: RequestId | None) -> None:
@@ -253,40 +309,6 @@ class StreamableUpstream:
 
     # The legacy session
 
-    def _listen(self) -> None:
-        """Open the stream for what the server says unasked."""
-        if self._listening is None or self._listening.done():
-            self._listening = asyncio.get_running_loop().create_task(self._hear())
-
-    async def _stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
-            self._listening = None
-
-    async def _hear(self) -> None:
-        """Keep that stream open, for as long as the server offers it."""
-        stream = Stream(self._limit, self._valve, self._unasked)
-        while True:
-            try:
-                async with await self._link.open("GET", {**self._session.headers(), **stream.headers()}) as response:
-                    if response.status < 500:
-                        if response.status >= 300 or media_type(response) != "text/event-stream":
-                            return  # 405: it has nothing to say unasked
-                        await stream.read(response)
-                    else:
-                        stream.empty += 1
-            except RemoteError:
-                stream.empty += 1
-            if stream.oversized and self._listener is not None:
-                self._listener.oversized(stream.oversized)
-                stream.oversized = 0
-            await asyncio.sleep(stream.rest)
-
-    def _unasked(self, line: bytes) -> bool:
-        self._say(line, None)
-        return False
-
     async def _renew(self, session_id: str) -> None:
         """Open a new session in place of one that the server has forgotten, in the client's own words (2025-11-25,
         "Session Management"). The client hears that the tools may be others now. Raises RemoteError.
@@ -297,32 +319,15 @@ class StreamableUpstream:
             opening, protocol, initialized = self._session.opening, self._session.protocol, self._session.initialized
             if opening is None:
                 raise RemoteError(f"{self._who} has forgotten the session")
-            await self._stop_listening()
+            await self._listening.stop()
             self._session.forget()
-            await self._open_again(opening, protocol)
+            answer = await self._ask(opening, _POSTED, read(opening).id)
+            if answer is None or self._session.protocol != protocol:
+                raise RemoteError(f"{self._who} has forgotten the session, and does not open another like it")
             if initialized is not None:
                 (await self._link.open("POST", {**_POSTED, **self._session.headers()}, initialized)).release()
-                self._listen()
+                self._listening.start()
                 self._say(_LIST_CHANGED, None)
-
-    async def _open_again(self, opening: bytes, protocol: str | None) -> None:
-        message = read(opening)
-        answer: list[bytes] = []
-
-        def take(line: bytes) -> bool:
-            if answers(line, message.id):
-                answer.append(line)
-            return bool(answer)
-
-        async with await self._link.open("POST", _POSTED, opening) as response:
-            if response.status < 300 and media_type(response) == "text/event-stream":
-                await Stream(self._limit, self._valve, take).read(response)
-            elif response.status < 300:
-                take(await self._read(response))
-            if answer:
-                self._session.opened(response.headers, answer[0])
-        if not answer or self._session.protocol != protocol:
-            raise RemoteError(f"{self._who} has forgotten the session, and does not open another like it")
 
 
 class _Once:

@@ -108,6 +108,43 @@ async def test_arguments_that_the_listed_schema_marks_are_mirrored() -> None:
 
 
 @scenario
+async def test_a_call_whose_headers_were_not_expected_is_made_again_with_what_the_tool_is_now() -> None:
+    mismatch = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32020, "message": "Header mismatch"}}
+    region = {"type": "string", "x-mcp-header": "Region"}
+    tool = {"name": "sql", "inputSchema": {"type": "object", "properties": {"region": region}}}
+    call = modern(1, "tools/call", name="sql", arguments={"region": "us-west1"})
+    async with connected() as (server, end, heard):
+        end.send(line(call))
+        (await server.next()).json(mismatch, status=400)
+        listing = await server.next()
+        assert listing.headers["mcp-method"] == "tools/list"
+        assert listing.message["params"]["_meta"] == call["params"]["_meta"]
+        listing.json(result(listing.message["id"], tools=[], nextCursor="2"))
+        listing = await server.next()
+        assert listing.message["params"]["cursor"] == "2"
+        listing.stream()
+        listing.event(result(listing.message["id"], tools=[tool]))
+        listing.end()
+        again = await server.next()
+        assert (again.message, again.headers["mcp-param-region"]) == (call, "us-west1")
+        again.json(mismatch, status=400)
+        assert await heard.next() == mismatch, "once is enough"
+        assert heard.queue.empty()
+
+
+@scenario
+async def test_a_call_whose_headers_are_right_as_far_as_the_list_says_is_not_made_again() -> None:
+    mismatch = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32020, "message": "Header mismatch"}}
+    async with connected() as (server, end, heard):
+        end.send(line(modern(1, "tools/call", name="sql", arguments={})))
+        (await server.next()).json(mismatch, status=400)
+        listing = await server.next()
+        listing.json(result(listing.message["id"], tools=[]))
+        assert await heard.next() == mismatch
+        assert len(server.seen) == 2
+
+
+@scenario
 async def test_requests_go_side_by_side() -> None:
     async with connected() as (server, end, heard):
         for number in (1, 2):
