@@ -152,7 +152,6 @@ async def _until_over(switch: Switch) -> int:
 def _remote_server(arguments: RunArguments) -> HttpServer:
     """The server that the arguments describe, as a configuration file would."""
     assert arguments.url is not None
-    token = taken_token()
     return HttpServer(
         url=arguments.url,
         transport=arguments.transport,
