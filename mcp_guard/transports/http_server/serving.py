@@ -7,9 +7,15 @@ import ssl as tls
 import sys
 from collections.abc import Callable
 
+import msgspec
+
 from mcp_guard.errors import GuardError
 from mcp_guard.transports.http_server.connection import HttpConnection
+from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.service import Service
+
+if sys.platform != "win32":
+    import resource
 
 _SWEEP = 1.0  # seconds
 _BACKLOG = 256
@@ -30,6 +36,7 @@ async def serve(
     be listened at.
     """
     loop = asyncio.get_running_loop()
+    service.limits = _within_descriptors(service.limits)
     told = _Told(loop)
     try:
         listening = await loop.create_server(lambda: HttpConnection(service), host, port, backlog=_BACKLOG, ssl=ssl)
@@ -54,6 +61,20 @@ async def serve(
 
 
 _HINT = "Choose another with --port, or end what listens there."
+
+
+_OWN = 64  # descriptors for everything but clients and their upstreams
+_UPSTREAM = 4  # descriptors of one process
+_FEWEST = 64
+
+
+def _within_descriptors(limits: Limits) -> Limits:
+    """The limits, with so many connections that there are descriptors left for each client's upstream."""
+    if sys.platform == "win32":
+        return limits
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    left = soft - _OWN - _UPSTREAM * limits.sessions
+    return msgspec.structs.replace(limits, connections=max(_FEWEST, min(limits.connections, left)))
 
 
 class _Told:

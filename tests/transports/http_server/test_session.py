@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.transports.http_server.place import notification, place, request, scenario
+from tests.transports.http_server.place import PATIENCE, notification, place, request, scenario
 
 CALL = request(7, "tools/call", name="echo", arguments={})
 PROGRESS = request(7, "tools/call", name="echo", arguments={}, _meta={"progressToken": "p"})
@@ -437,3 +437,35 @@ async def gone(client) -> None:
     """Until the server has noticed that no response of this session is being read."""
     while any(stream.channel is not None for stream, _ in client.connection.client._streams.values()):
         await there_turns()
+
+
+@scenario
+async def test_while_the_server_ends_an_open_call_may_still_be_answered_but_none_begun():
+    async with place() as there:
+        client = await there.session()
+        kept = await there.dial()
+        kept.post(CALL, **client.headers)
+        call = await client.connection.hears()
+        ending = asyncio.ensure_future(there.service.stop(grace=PATIENCE))
+        await there_turns()
+        refused = await client.post(request(8, "ping"))
+        assert (await refused.reply()).status == 503
+        answered = await client.post({"jsonrpc": "2.0", "id": 0, "result": {}})
+        assert (await answered.reply()).status == 202
+        assert (await client.connection.hears())["id"] == 0
+        client.connection.answer(call)
+        assert (await kept.reply()).json["id"] == 7
+        for http in there.dialed:
+            http.close()
+        await ending
+
+
+@scenario
+async def test_health_says_when_the_server_ends():
+    async with place() as there:
+        await there.session()
+        there.service.stopping = True
+        http = await there.dial()
+        http.send("GET", "/healthz", {})
+        reply = await http.reply()
+        assert (reply.status, reply.json) == (503, {"status": "stopping"})
