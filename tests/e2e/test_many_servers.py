@@ -139,7 +139,7 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
         other = session.ask("tools/call", {"name": "two__pid", "arguments": {"wait": True}})
         os.kill(int(pids["one"]), signal.SIGKILL)
         said = session.response(open_call)["error"]["message"]
-        assert said == "the MCP server `one` behind mcp-guard was killed by SIGKILL"
+        assert said.startswith("the MCP server `one` behind mcp-guard was killed by SIGKILL")
         assert text_of(session.call("two__pid")) == pids["two"]
         again = session.call("one__pid")
         while "error" in again:  # it was not back in time, on a busy machine
