@@ -75,8 +75,6 @@ def detail(event: RecordedEvent) -> str:
 def _call(data: Mapping[str, object]) -> str:
     arguments = data.get("arguments")
     redacted = {str(entry["path"]) for entry in cast("list[dict[str, object]]", data.get("redacted") or [])}
-    if data.get("method") not in (None, "prompts/get", "resources/read"):
-        return str(data["method"])
     if arguments is None:
         return "arguments not kept"
     shown = [
@@ -84,6 +82,13 @@ def _call(data: Mapping[str, object]) -> str:
         for name, value in cast("dict[str, object]", arguments).items()
     ]
     return " ".join(shown)
+
+
+def _offer(data: Mapping[str, object]) -> str:
+    """What was asked of a prompt or resource, with the arguments, or else why it was denied."""
+    method = str(data.get("method", ""))
+    said = _call(data) if method == "prompts/get" else "" if data.get("forwarded") else str(data.get("reason", ""))
+    return f"{method}: {said}" if said else method
 
 
 def _completion(data: Mapping[str, object]) -> str:
@@ -125,7 +130,9 @@ def _short(value: object) -> str:
 
 
 _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
-    **dict.fromkeys(DECISIONS, _call),
+    "tool.decided": _call,
+    "prompt.decided": _offer,
+    "resource.decided": _offer,
     **dict.fromkeys(COMPLETIONS, _completion),
     "agent.connected": _connection,
     "agent.disconnected": lambda data: str(data.get("why", "")),
