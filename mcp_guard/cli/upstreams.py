@@ -39,12 +39,16 @@ def _local(slug: str, server: StdioServer, limit: int, home: str) -> "Callable[[
 
 
 def _remote(slug: str, server: HttpServer, limit: int, restart: bool) -> "Callable[[], UpstreamEnd]":
-    from mcp_guard.transports.http_upstream.link import Link, check_headers, parse_url
+    from mcp_guard.transports.http_upstream.link import Link, check_headers, is_loopback, parse_url
+    from mcp_guard.transports.stdio import say
 
     where = f"server {slug}"
     url = resolve(server.url, where)
     headers = check_headers({name: resolve(text, f"{where}, header {name}") for name, text in server.headers.items()})
-    credentials = _credentials(slug, str(parse_url(url)), server.auth, headers)
+    parsed = parse_url(url)
+    if parsed.scheme == "http" and not is_loopback(parsed):
+        say(f"{where}: what is sent to it can be read and changed on its way: its URL is not https")
+    credentials = _credentials(slug, str(parsed), server.auth, headers)
     return _transport(server, lambda: Link(url, headers, credentials), limit, restart)
 
 

@@ -7,8 +7,9 @@ and to no other, whatever the server answers.
 import asyncio
 import io
 import re
+import socket
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -20,6 +21,7 @@ from mcp_guard.transports.http_upstream import failures
 
 _CONNECT = 20.0  # seconds for a connection to stand
 _KEEP_ALIVE = 30.0  # seconds that an unused connection is kept
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}  # seconds, seconds, times
 _MOST_REDIRECTS = 3
 _AT_ONCE = 256 * 1024  # bytes of a body that are handed over in one piece
 _MOST_REFUSED_BODY = 1024 * 1024  # bytes of an error's body that are read
@@ -132,6 +134,7 @@ class Link:
             connector = aiohttp.TCPConnector(
                 limit=0,  # a stream holds its connection for as long as it lasts: the callers bound their number
                 keepalive_timeout=_KEEP_ALIVE,
+                socket_factory=_socket,
             )
             self._http = aiohttp.ClientSession(
                 connector=connector,
@@ -216,6 +219,14 @@ def parse_url(text: str) -> URL:
     return url.with_fragment(None)
 
 
+def is_loopback(url: URL) -> bool:
+    """Whether a URL is this machine's own."""
+    host = url.host or ""
+    return (
+        host in ("localhost", "::1") or host.endswith(".localhost") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+    )
+
+
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers of the configuration, if they can be sent. Raises GuardError, which names them and not their values."""
     for name, value in headers.items():
@@ -232,9 +243,18 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
+def _socket(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+    """A socket that notices when the other side is gone without a word: a stream may be silent for hours."""
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
+
+
 def _proxy(url: URL) -> str | None:
     """The HTTP proxy that the environment names for this URL (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)."""
-    host = url.host or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
+    if is_loopback(url) or proxy_bypass(url.host or ""):
         return None
     return getproxies().get(url.scheme)
