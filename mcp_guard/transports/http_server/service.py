@@ -90,7 +90,7 @@ class Service:
             return self._health()
         caller = self._access.check(head)
         if isinstance(caller, Answer):
-            preflight = self._preflight(head)
+            preflight = self._preflight(head) if caller.status == 401 else None  # a preflight bears no token
             if preflight is None:
                 self._refused[caller.status] += 1
             return preflight or caller
@@ -149,7 +149,7 @@ class Service:
             _WAYS[head.path, head.method](self, head, caller, body, channel)
         except Exception as error:  # a mistake of ours must not end the server
             self._say(f"internal error ({type(error).__name__})")
-            channel.answer(refusal(500, "internal error"))
+            channel.end() if channel.streaming else channel.answer(refusal(500, "internal error"))
 
     # Streamable HTTP
 

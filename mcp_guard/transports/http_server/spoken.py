@@ -91,7 +91,7 @@ def read_all(line: bytes) -> list[Spoken] | None:
 
 def split(line: bytes) -> list[bytes] | None:
     """The elements of a batch as texts of their own, or None where the text is no array."""
-    if line.lstrip()[:1] != b"[":
+    if (line[:64].lstrip() or line.lstrip())[:1] != b"[":  # of a long line, only the start is looked at
         return None
     try:
         return [bytes(element) for element in _decode_elements(line)]

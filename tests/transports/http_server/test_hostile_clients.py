@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mcp_guard.errors import GuardError
 from mcp_guard.transports.http_server.access import Access, loopback_hosts
 from tests.transports.http_server.place import (
     BOTH,
@@ -432,3 +433,28 @@ async def test_who_is_refused_is_told_of_in_a_line_now_and_then():
         there.service.sweep()
         there.service.sweep()
         assert there.said == ["refused: 2 × no valid token, 1 × another Origin, 1 × another Host"]
+
+
+MISTAKES = [
+    ("one that a person can mend", GuardError("no such command", "Install it."), 503, "no such command"),
+    ("one of the guard's own", ZeroDivisionError("secret"), 500, "internal error (ZeroDivisionError)"),
+]
+
+
+@pytest.mark.parametrize(("what", "error", "status", "says"), MISTAKES, ids=[case[0] for case in MISTAKES])
+@scenario
+async def test_a_mistake_behind_the_server_is_said_to_its_operator_and_not_to_the_client(what, error, status, says):
+    async with place() as there:
+
+        def fail(client, transport):
+            raise error
+
+        there.service._clients._open_switch = fail
+        http = await there.dial()
+        http.post(INITIALIZE)
+        reply = await http.reply()
+        assert (reply.status, there.said) == (status, [says])
+        assert "secret" not in reply.body.decode()
+        assert "command" not in reply.body.decode()
+        http.send("GET", "/healthz", {})
+        assert (await http.reply()).status == 200
