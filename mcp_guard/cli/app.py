@@ -47,7 +47,9 @@ class _Commands(TyperGroup):
         if module is None:
             return None
         home, _, name = module.partition(":")
-        return get_command(getattr(import_module(home), name or "app"))  # pyright: ignore[reportReturnType]
+        command = get_command(getattr(import_module(home), name or "app"))
+        command.name = cmd_name  # a group has none of its own, and the list of commands shows it
+        return command  # pyright: ignore[reportReturnType]
 
 
 app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False)
