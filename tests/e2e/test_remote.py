@@ -159,6 +159,87 @@ def test_a_server_that_is_not_there_is_an_error_the_client_can_show(guard: Guard
     wire.close(5.0)
 
 
+# Servers that mean harm, through the whole guard
+
+
+async def twice(got: Got) -> None:
+    got.stream()
+    got.event(result(got.message["id"], content=[]))
+    got.event(result(got.message["id"], content=[{"type": "text", "text": "again"}]))
+    got.end()
+
+
+async def for_nobody(got: Got) -> None:
+    got.stream()
+    got.event(result("nobody asked", content=[]))
+    got.event(result(got.message["id"], content=[]))
+    got.end()
+
+
+async def garbage(got: Got) -> None:
+    got.stream()
+    got.event(b"{]")
+    got.event(result(got.message["id"], content=[]))
+    got.end()
+
+
+async def flood(got: Got) -> None:
+    got.stream()
+    for number in range(5_000):
+        got.event({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": number}})
+    got.event(result(got.message["id"], content=[]))
+    got.end()
+
+
+async def too_much(got: Got) -> None:
+    got.stream()
+    got.chunk(b"data: ")
+    for _ in range(3):
+        got.chunk(b"x" * (1 << 20))
+
+
+HARM = [
+    (twice, True, "a response to a request that nobody made"),
+    (for_nobody, True, "a response to a request that nobody made"),
+    (garbage, True, "not JSON"),
+    (flood, True, None),
+    (too_much, False, "the message is larger than the limit of 1048576 bytes"),
+]
+
+
+@pytest.mark.parametrize(("harm", "answered", "recorded"), HARM, ids=lambda value: getattr(value, "__name__", None))
+def test_a_server_that_means_harm_leaves_its_event_and_the_others_alone(
+    harm: Callable[[Got], Awaitable[None]], answered: bool, recorded: str | None, reference: str, guard: Guard
+) -> None:
+    async def handle(got: Got) -> None:
+        message = got.message if got.method == "POST" else {}
+        if message.get("method") == "initialize":
+            offered = {"capabilities": {"tools": {}}, "serverInfo": {"name": "s", "version": "1"}}
+            return got.json(result(message["id"], protocolVersion="2025-11-25", **offered))
+        if message.get("method") == "tools/list":
+            return got.json(result(message["id"], tools=[{"name": "t", "inputSchema": {"type": "object"}}]))
+        return await harm(got) if message.get("method") == "tools/call" else got.reply(status=202 if message else 405)
+
+    with scripted(handle) as url:
+        path = config(guard, bad={"url": url}, good={"url": f"{reference}/legacy/mcp"})
+        with opened(run(guard, "--config", path, "--max-message", "1")) as wire:
+            assert ("result" in wire.call("bad__t")) is answered
+            assert wire.call("good__echo", {"text": "hey"})["result"]["content"][0]["text"] == "hey"
+            wire.finish()
+    reasons = [row["data"]["reason"] for row in guard.events("message.rejected")]
+    assert reasons == ([] if recorded is None else [recorded])
+    assert len(guard.events("tool.completed")) == 2
+
+
+def test_a_changed_policy_is_in_force_for_the_next_call(reference: str, guard: Guard) -> None:
+    with opened(run(guard, "--url", f"{reference}/legacy/mcp")) as wire:
+        assert wire.call("echo", {"text": "1"})["result"]["content"][0]["text"] == "1"
+        guard.policy.write_text("version: 1\nrules: [{name: none, effect: deny}]\n")
+        assert "error" in wire.call("echo", {"text": "2"})
+        wire.finish()
+    assert [row["decision"] for row in guard.events("tool.decided")] == ["allow", "deny"]
+
+
 # TLS
 
 

@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable
 
 import pytest
+from yarl import URL
 
 from mcp_guard.errors import GuardError
-from mcp_guard.transports.http_upstream.link import Link
+from mcp_guard.transports.http_upstream.link import Link, is_loopback
 from mcp_guard.transports.http_upstream.streamable import StreamableUpstream
 from tests.transports.http_upstream.remote import (
     LIMIT,
@@ -317,6 +318,15 @@ def test_a_header_that_would_change_the_request_is_refused_without_showing_its_v
         Link("http://127.0.0.1/mcp", {name: value + "s3cret" for name, value in headers.items()})
     assert "s3cret" not in raised.value.message
     assert raised.value.message.isprintable()
+
+
+LOOPBACK = ["http://127.0.0.1:1", "http://localhost/", "http://[::1]:80", "http://127.255.0.9/", "http://a.localhost/"]
+ABROAD = ["http://127.0.0.1.evil.example/", "http://localhost.evil.example", "http://10.0.0.1", "http://[::2]/"]
+
+
+def test_which_urls_are_of_this_machine() -> None:
+    assert all(is_loopback(URL(url)) for url in LOOPBACK)
+    assert not any(is_loopback(URL(url)) for url in ABROAD)
 
 
 BAD_URLS = [
