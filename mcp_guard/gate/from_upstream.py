@@ -13,7 +13,7 @@ from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscri
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import INTERNAL_ERROR, MAX_ID_LENGTH, RequestId
 from mcp_guard.gate.outputs import Output, Record, Reply
-from mcp_guard.gate.pages import UnlistableError, filtered, read_page
+from mcp_guard.gate.pages import UnlistableError, filtered, kept_private, read_page
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
@@ -165,6 +165,13 @@ def _offer_answer(session: Session, entry: Open, head: _Head, line: bytes, now: 
     return [*_passed(session, entry, passable(session, line)), Record(event)]
 
 
+def _reading_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+    """A resource that the policy let this agent read is for it alone, whatever the upstream says of sharing it."""
+    event = offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
+    shown = passable(session, line) if head.result is msgspec.UNSET else kept_private(line)
+    return [*_passed(session, entry, shown), Record(event)]
+
+
 def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
     """A list of prompts, resources or templates: only what this agent may see, on every page."""
     if head.result is msgspec.UNSET or session.observing:
@@ -292,6 +299,7 @@ _ANSWERS: dict[str, Callable[[Session, Open, _Head, bytes, int], list[Output]]] 
     "own_list": _own_list_answer,
     "offer": _offer_answer,
     "offers": _offers_answer,
+    "reading": _reading_answer,
 }
 
 _NOTIFICATIONS: dict[str, Callable[[Session, bytes, int], list[Output]]] = {

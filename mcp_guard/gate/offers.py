@@ -119,7 +119,9 @@ def _judged(
         denial = _denial(session, request, asked, decision, event.id)
         return [Denied(event, answered(request.id, request.batch, denial))]
     label = event.tool or ""
-    session.opened(Open(request.id, "offer", now, request.modern, request.batch, label, event.id, offer=asked.kind))
+    is_cacheable = request.modern and request.method == "resources/read" and not session.observing
+    kind = "reading" if is_cacheable else "offer"
+    session.opened(Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=asked.kind))
     return [Admitted(event, line, request.id)]
 
 

@@ -6,7 +6,7 @@ The elements are not decoded here; what is not taken out of them passes as the u
 import msgspec
 
 from mcp_guard.gate import answers
-from mcp_guard.gate.wire import encode_slices
+from mcp_guard.gate.wire import encode_slices, seal
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -53,12 +53,29 @@ def elements(page: Page) -> list[msgspec.Raw]:
 
 def filtered(page: Page, visible: bytes, *, modern: bool) -> bytes:
     """The page's line as the client gets it: the same envelope and members, with `visible` (JSON text) for the list."""
-    result: dict[str, object] = {**page.result, page.member: msgspec.Raw(visible)}
-    if modern:
-        if "ttlMs" in page.result:
-            result["ttlMs"] = _decode_any(page.result["ttlMs"])
-        answers.keep_private(result)
-    return encode_slices({**page.envelope, "result": result})
+    result = {**page.result, page.member: msgspec.Raw(visible)}
+    return encode_slices({**page.envelope, "result": _private(result) if modern else result})
+
+
+def kept_private(line: bytes) -> bytes:
+    """The modern answer to a request that was judged: for this client alone to keep, and not for long. An interim
+    result is kept by nobody and passes as it is (2026-07-28, "Caching").
+    """
+    try:
+        envelope = _decode_members(line)
+        result = _decode_members(envelope["result"])
+        interim = "resultType" in result and _decode_any(result["resultType"]) == "input_required"
+    except (*UNREADABLE, KeyError):
+        return seal(line)
+    return encode_slices({**envelope, "result": result if interim else _private(result)})
+
+
+def _private(result: dict[str, msgspec.Raw]) -> dict[str, object]:
+    hinted: dict[str, object] = {**result}
+    if "ttlMs" in result:
+        hinted["ttlMs"] = _decode_any(result["ttlMs"])
+    answers.keep_private(hinted)
+    return hinted
 
 
 def _no_list(member: str) -> UnlistableError:

@@ -253,6 +253,30 @@ def test_a_line_with_two_ids_cannot_pass_for_a_list_that_is_waited_for():
     assert turn.lines == [b'{"jsonrpc":"2.0","id":2,"result":{"resources":[{"uri":"x:y"}]}}']
 
 
+@pytest.mark.parametrize(
+    ("hints", "kept"),
+    [
+        ({"ttlMs": 3_600_000, "cacheScope": "public"}, {"ttlMs": 30_000, "cacheScope": "private"}),
+        ({"ttlMs": 5}, {"ttlMs": 5, "cacheScope": "private"}),
+        ({}, {"ttlMs": 0, "cacheScope": "private"}),
+        ({"resultType": "input_required"}, {"resultType": "input_required"}),
+    ],
+)
+def test_what_was_read_under_a_policy_is_for_this_agent_alone(hints, kept):
+    book = modern(POLICY)
+    book.client(read(1, "file:///data/a", _meta=META))
+    turn = book.upstream(result(1, contents=[{"uri": "file:///data/a", "text": "hello"}], **hints))
+    assert turn.client[0]["result"] == {"contents": [{"uri": "file:///data/a", "text": "hello"}], **kept}
+    assert turn.types == ["resource.completed"]
+
+
+def test_an_answer_that_is_no_object_passes():
+    book = modern(POLICY)
+    book.client(read(1, "file:///data/a", _meta=META))
+    answer = {"jsonrpc": "2.0", "id": 1, "result": "none"}
+    assert book.upstream(answer).client == [answer]
+
+
 # Completing
 
 

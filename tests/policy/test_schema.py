@@ -27,10 +27,17 @@ FAULTS = [
     "version: 1\nrules: [{name: a, effect: null}]",
     "version: 1\nsettings: {unlisted_tools: allow}",
     "version: 1\ntests: [{name: a, call: {server: s}, expect: deny}]",
+    "version: 1\ntests: [{name: a, call: {server: s, tool: t, prompt: p}, expect: deny}]",
+    "version: 1\nsettings: {ungoverned_prompts: policy}",
+    RULE.replace("SOMETHING", "resources: []"),
 ]
 SOUND = [
     "version: 1",
     RULE.replace("SOMETHING", "tools: a"),
+    RULE.replace("SOMETHING", "prompts: a, resources: ['a:b']"),
+    "version: 1\nsettings: {ungoverned_prompts: deny, ungoverned_resources: allow}",
+    "version: 1\ntests: [{name: a, call: {server: s, prompt: p, args: {}}, expect: deny}]",
+    "version: 1\ntests: [{name: a, call: {server: s, resource: 'a:b'}, expect: deny}]",
     RULE.replace("SOMETHING", "tools: [a, b], agents: x"),
     "version: 1\nagents: {cursor: {tags: [], clients: a}}",
     "version: 1\ntests: [{name: a, call: {server: s, tool: t, args: {a: [1, {b: null}]}}, expect: deny}]",
