@@ -31,9 +31,10 @@ class Bridged:
         self.start = gate.start
         self.policy_rejected = gate.policy_rejected
         self.client_closed = gate.client_closed
-        self._open()
+        self.open()
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Nothing is known of the eras: the client's next handshake or probe will tell."""
         self.stand(Opening(self._gate, self._key, self._names, self))
 
     def stand(self, stage: Gate | Around) -> None:
@@ -79,7 +80,7 @@ class Bridged:
         Another upstream may take its place, of another era perhaps: the next handshake or probe will tell.
         """
         outputs = self._stage.upstream_exited(how, now)
-        self._open()
+        self.open()
         return outputs
 
     def asked_under(self, request_id: RequestId) -> RequestId:

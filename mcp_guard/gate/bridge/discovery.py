@@ -71,9 +71,11 @@ class Discovery(Around):
         return [Reply(members.down(members.result(self._asked, result)))]
 
     def _refused(self, now: int) -> list[Output]:
-        """The client gets what the upstream said, and goes on as without a bridge."""
+        """The client gets what the upstream said, as without a bridge, and may try again."""
         self._seat.stand(self._gate)
-        return self._refusal + self._release(now)
+        outputs = self._refusal + self._release(now)
+        self._seat.open()
+        return outputs
 
     def _release(self, now: int) -> list[Output]:
         return [output for line in self._waiting.take() for output in self._seat.client_said(line, now)]

@@ -88,11 +88,13 @@ class Handshake(Around):
         return [*ready, *stage.stands(self._probe.id, now, quiet=self._probe.own), *self._release(now)]
 
     def _fails(self, now: int) -> list[Output]:
-        """There is nothing to bridge: the client gets what the upstream said, and goes on as without a bridge."""
+        """There is nothing to bridge: the client gets what the upstream said, and may try again."""
         refusal = self._probe.refusal
         if refusal is None:
             refusal = members.up(members.failure(self._probe.id, INTERNAL_ERROR, _SILENT))
-        return self._passes(refusal, now)
+        outputs = self._passes(refusal, now)
+        self._seat.open()
+        return outputs
 
     def _passes(self, answer: bytes, now: int) -> list[Output]:
         """From now on the gate alone stands between the two."""

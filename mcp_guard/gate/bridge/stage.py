@@ -77,6 +77,10 @@ class Seat(Protocol):
         """From now on, `stage` is between the transport and the gate."""
         ...
 
+    def open(self) -> None:
+        """Nothing is known of the eras any more: the client's next handshake or probe will tell."""
+        ...
+
     def client_said(self, line: bytes, now: int) -> list[Output]:
         """Give one line of the client's to whatever stage stands now."""
         ...

@@ -214,6 +214,8 @@ def test_an_upstream_that_refuses_both_is_heard_as_without_a_bridge(answer):
     turn = book.upstream(answer(handshake["id"]))
     assert turn.client == [error("p", -32601, "no such method")]
     assert turn.upstream[-1] == FIRST
+    assert book.client(INITIALIZE).upstream == [INITIALIZE]
+    book.upstream(initialized(0))
     assert passes(book)
 
 
@@ -323,7 +325,20 @@ def test_an_upstream_that_is_not_modern_either_is_heard_as_without_a_bridge(refu
     turn = refuse(book, probe["id"])
     assert turn.client[0] == error(0, -32602, "Unsupported protocol version")
     assert turn.upstream[-1] == request(1, "ping")
+    again = {**INITIALIZE, "id": 9}
+    assert book.client(again).upstream == [again]
+    assert book.upstream(initialized(9)).client[0]["id"] == 9
     assert passes(book)
+
+
+def test_an_upstream_that_was_only_out_of_order_is_asked_anew_with_the_next_handshake():
+    book = Book()
+    book.client(INITIALIZE)
+    [probe] = book.upstream(error(0, -32603, "not there")).upstream
+    book.upstream(error(probe["id"], -32603, "not there"))
+    book.client({**INITIALIZE, "id": 9})
+    [probe] = book.upstream(error(9, -32601)).upstream
+    assert book.upstream(discovered(probe["id"])).client[0]["result"]["protocolVersion"] == "2025-11-25"
 
 
 # Ends and bounds
