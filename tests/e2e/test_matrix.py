@@ -223,5 +223,5 @@ def plain(value: Json) -> Json:
     if not isinstance(value, dict):
         return value
     kept = {key: plain(item) for key, item in value.items() if key not in ("resultType", "ttlMs", "cacheScope")}
-    meta = {key: item for key, item in kept.pop("_meta", {}).items() if key != SERVER_INFO}
+    meta = {key: item for key, item in (kept.pop("_meta", None) or {}).items() if key != SERVER_INFO}
     return kept | ({"_meta": meta} if meta else {})
