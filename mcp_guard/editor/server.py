@@ -17,6 +17,7 @@ from mcp_guard.editor.completion import Kind, Suggestion, complete
 from mcp_guard.editor.draft import Draft
 from mcp_guard.editor.hover import hover
 from mcp_guard.editor.navigation import definitions
+from mcp_guard.editor.silencing import silencing
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.diagnostics import Diagnostic, Place
 
@@ -141,7 +142,30 @@ def make_server(read_catalog: CatalogReader) -> PolicyServer:
         found = definitions(server.draft(document.uri), document.offset_at_position(params.position))
         return [lsp.Location(document.uri, span(place, document)) for place in found]
 
+    @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions([lsp.CodeActionKind.QuickFix]))
+    def _actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:  # pyright: ignore[reportUnusedFunction]
+        uri = params.text_document.uri
+        document, draft = server.workspace.get_text_document(uri), server.draft(uri)
+        lines = range(params.range.start.line + 1, params.range.end.line + 2)
+        here = [found for found in draft.findings if found.place.line in lines]
+        actions = (silence(draft, found, document) for found in here)
+        return [action for action in actions if action is not None]
+
     return server
+
+
+def silence(draft: Draft, found: Diagnostic, document: TextDocument) -> lsp.CodeAction | None:
+    """The action that silences a finding by a comment, where one can."""
+    made = silencing(draft, found)
+    if made is None:
+        return None
+    start = lsp.Position(made.line - 1, 0)
+    edit = lsp.TextEdit(lsp.Range(start, start), made.text)
+    return lsp.CodeAction(
+        title=f"Silence {found.code} for this rule",
+        kind=lsp.CodeActionKind.QuickFix,
+        edit=lsp.WorkspaceEdit(changes={document.uri: [edit]}),
+    )
 
 
 def item(one: Suggestion, document: TextDocument, offset: int) -> lsp.CompletionItem:

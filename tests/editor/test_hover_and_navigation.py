@@ -5,6 +5,7 @@ import pytest
 from mcp_guard.editor.draft import Draft
 from mcp_guard.editor.hover import hover
 from mcp_guard.editor.navigation import definitions
+from mcp_guard.editor.silencing import Insertion, silencing
 from mcp_guard.policy.catalog import decode
 from tests.editor.texts import draft
 
@@ -93,3 +94,12 @@ LEADS = [
 @pytest.mark.parametrize(("marked", "lines"), LEADS)
 def test_a_place_leads_to(marked: str, lines: list[int]) -> None:
     assert [place.line for place in definitions(*draft(at(marked)))] == lines
+
+
+def test_what_has_no_comments_or_is_an_error_is_not_silenced() -> None:
+    text, _ = draft(POLICY + "‸")
+    (above,) = [one for one in text.findings if one.code == "allow-above-deny"]
+    assert silencing(text, above) == Insertion(7, "  # mcp-guard: ignore[allow-above-deny]\n")
+    assert silencing(Draft("policy.json", "{}", None), above) is None
+    broken = Draft("policy.yaml", "rules: [", None)
+    assert [silencing(broken, one) for one in broken.findings] == [None]

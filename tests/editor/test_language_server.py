@@ -183,6 +183,26 @@ def test_the_way_leads_to_the_rule_that_decides() -> None:
     session(play)
 
 
+def test_a_warning_can_be_silenced_by_a_comment_above_its_rule() -> None:
+    async def play(editor: Editor) -> None:
+        await editor.open(POLICY)
+        place = editor.at("request.args.ownr")
+        params = lsp.CodeActionParams(
+            lsp.TextDocumentIdentifier(URI), lsp.Range(place, place), lsp.CodeActionContext(diagnostics=[])
+        )
+        (action,) = await asyncio.wait_for(editor.client.text_document_code_action_async(params), PATIENCE) or ()
+        assert isinstance(action, lsp.CodeAction)
+        assert action.title == "Silence missing-argument for this rule"
+        assert action.edit is not None
+        ((edit,),) = (action.edit.changes or {}).values()
+        lines = editor.text.splitlines(keepends=True)
+        editor.type("".join([*lines[: edit.range.start.line], edit.new_text, *lines[edit.range.start.line :]]))
+        assert "  # mcp-guard: ignore[missing-argument]\n  - id: grüße" in editor.text
+        assert [one.code for one in await editor.diagnostics()] == ["allow-above-deny"]
+
+    session(play)
+
+
 def test_other_yaml_files_and_closed_ones_are_left_alone() -> None:
     async def play(editor: Editor) -> None:
         assert await editor.open("services:\n  web: {image: nginx}\n") == []

@@ -122,7 +122,7 @@ def _hint(path: Segments, without: Sequence[Target], others_have_it: bool) -> st
     known = {name for target in without for name in _names_beside(target.shape, path)}
     if near := closest(str(path[-1]), known):
         return f"did you mean `{shown((*path[:-1], near))}`?"
-    return f"they have: {', '.join(sorted(known)[:12])}" if known else "these tools take no arguments"
+    return f"there are: {', '.join(sorted(known)[:12])}" if known else "these tools take no arguments"
 
 
 def _names_beside(shape: Shape, path: Segments) -> Iterable[str]:
