@@ -61,8 +61,6 @@ def test_every_feature_of_a_server_that_stands_between_others(
     url = {"url": f"{reference}/{upstream.era}/mcp"}
     command = local([*REFERENCE, "stdio", "--era", upstream.era, *PAGE])
     servers = {"first": local(server("quiet")), "reference": command if upstream.transport == "stdio" else url}
-    if client == CELLS[0][0]:
-        servers["hung"] = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
     guard, config = Guard(tmp_path), configured(tmp_path, servers, prefix="")
     if client.transport == "stdio":
         words = guard.run(config)
@@ -70,17 +68,16 @@ def test_every_feature_of_a_server_that_stands_between_others(
     else:
         with served(guard, config) as base:
             seen = outcome(streamable_http_client(f"{base}/mcp"), client.mode)
-    expected = among_others(carried(client, upstream, direct), client)
+    seen, expected = among_others(seen), among_others(carried(client, upstream, direct))
     assert set(seen) == set(expected)
     for feature, value in expected.items():
-        assert among_others(seen, client)[feature] == value, feature
+        assert seen[feature] == value, feature
 
 
-def among_others(session: Any, client: Client) -> Any:
+def among_others(session: Any) -> Any:
     """A session without what several servers have in common: how they are introduced, and what none of them has."""
-    kept = {name: value for name, value in session["hello"].items() if name not in ("info", "instructions")}
     unknown = {name: session[name] | {"unknown": ...} for name in ("tools", "prompts", "resources")}
-    return {**session, **unknown, "hello": kept}
+    return {name: value for name, value in {**session, **unknown}.items() if name != "hello"}
 
 
 def test_the_example_shows_two_servers_as_one_and_starts_the_second_when_it_is_needed(tmp_path: Path) -> None:
@@ -148,6 +145,18 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
         assert other not in [message.get("id") for message in session.seen]
         session.finish()
     assert guard.events("upstream.exited")[0]["server"] == "one"
+
+
+def test_a_server_that_hangs_from_the_start_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    hung = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
+    guard = Guard(tmp_path)
+    with wire(
+        guard.run(configured(tmp_path, {"hung": hung, "fine": local([sys.executable, "-c", MORTAL])}))
+    ) as session:
+        session.open("2025-11-25")
+        assert [tool["name"] for tool in session.request("tools/list")["result"]["tools"]] == ["fine__pid"]
+        assert text_of(session.call("fine__pid")).isdigit()
+        session.finish()
 
 
 def test_a_faulty_configuration_starts_nothing(tmp_path: Path) -> None:
