@@ -54,6 +54,7 @@ def start(arguments: ServeArguments) -> int:
     """Serve until a signal asks to end; gives the exit status. Raises GuardError for what a person can mend."""
     taken_token()  # clients bring their own; what is in the environment is for no server to see
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
+    os.environ.pop(arguments.token_env or "", None)  # nor is the token that they have to bring
     access, context = _access(arguments, credentials), _tls(arguments)
     run, behind = upstreams(arguments.run)
     files = PolicyFiles(run.policy or user_policy())

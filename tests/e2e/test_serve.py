@@ -59,7 +59,7 @@ NAMES = ["legacy", "modern", "either", "HTTP with SSE"]
 def test_the_sdks_client_calls_through_the_guard(guard: Guard, connect: Callable[[str], Client]) -> None:
     async def use(url: str) -> None:
         async with connect(url) as client:
-            assert {tool.name for tool in (await client.list_tools()).tools} == {"echo", "pid", "wait"}
+            assert {tool.name for tool in (await client.list_tools()).tools} == {"echo", "pid", "variable", "wait"}
             results = await asyncio.gather(*(client.call_tool("echo", {"text": str(number)}) for number in range(20)))
             assert [result.content[0].text for result in results] == [str(number) for number in range(20)]
 
@@ -90,7 +90,11 @@ def test_a_change_of_policy_reaches_every_open_session(serving: Running, guard: 
     guard.policy.write_text(ALLOW_ALL.replace("rules:", "rules:\n  - {name: no echo, effect: deny, tools: echo}"))
     for client in clients:
         assert client.call("echo", text="b").json["error"]["message"] == "Unknown tool: echo"
-        assert [tool["name"] for tool in client.request("tools/list").json["result"]["tools"]] == ["pid", "wait"]
+        assert [tool["name"] for tool in client.request("tools/list").json["result"]["tools"]] == [
+            "pid",
+            "variable",
+            "wait",
+        ]
     assert len(guard.events("policy.loaded")) == 4
 
 
@@ -154,6 +158,16 @@ def test_https_is_served_with_a_certificate(guard: Guard, tmp_path: Path) -> Non
         assert client.text("echo", text="secret") == "secret"
         with pytest.raises(http.client.HTTPException):
             HttpSession(url.replace("https", "http"))
+
+
+def test_a_token_of_the_environment_is_asked_for_and_no_server_sees_it(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "the-token-of-the-house"
+    monkeypatch.setenv("HOUSE", token)
+    with served(guard, PATIENT, "--token-env", "HOUSE") as url:
+        assert HttpSession(url).opened.status == 401
+        assert HttpSession(url, Authorization=f"Bearer {token}").text("variable", name="HOUSE") == "not set"
 
 
 # Upstreams that go wrong

@@ -26,7 +26,12 @@ def wait(arguments: dict) -> str:
     return path.read_text()
 
 
-TOOLS = {"echo": lambda arguments: arguments["text"], "pid": lambda _: str(os.getpid()), "wait": wait}
+TOOLS = {
+    "echo": lambda arguments: arguments["text"],
+    "pid": lambda _: str(os.getpid()),
+    "variable": lambda arguments: os.environ.get(arguments["name"], "not set"),
+    "wait": wait,
+}
 
 
 def call(message: dict) -> None:
