@@ -24,9 +24,11 @@ STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 TWICE_ENCODED = re.compile(r"%25[0-9A-Fa-f]{2}")
 UNSAFE = re.compile(r"""[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]""")
 
+ENCODED_BEYOND_ASCII = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PLAIN_IN_PATH = _UNRESERVED | frozenset("!$&'()*+,;=:@")
-_NEVER_ENCODED = frozenset("/\\")
+_STRUCTURE = frozenset("/\\?#")  # to whoever decodes before taking a URI apart
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ def _normal(uri: str) -> str:
         raise _DoubtError("it has a query that says nothing, or that a reader of files leaves out")
     normal_authority = "//" + _authority(scheme, authority) if hierarchical else ""
     _refuse_form(scheme, hierarchical, path)
-    normal = scheme + ":" + normal_authority + _path(path) + asks + _even(query, _UNRESERVED)
+    normal = scheme + ":" + normal_authority + _path(path) + asks + _even(query, _UNRESERVED, in_query=True)
     if TWICE_ENCODED.search(normal):
         raise _DoubtError("it is percent-encoded twice")
     return normal
@@ -104,7 +106,7 @@ def _refuse_decoded(uri: str) -> None:
     from unicodedata import normalize
 
     try:
-        text = ENCODED_BYTE.sub(lambda found: bytes((int(found[1], 16),)), uri.encode()).decode()
+        text = _decoded(uri)
     except UnicodeError:
         raise _DoubtError("its percent-encoding is no UTF-8") from None
     if not text.isprintable():
@@ -132,7 +134,7 @@ def _authority(scheme: str, authority: str) -> str:
 def _web_host(scheme: str, authority: str) -> str:
     """A host of the web, as browsers read it (WHATWG URL, "host parsing"): only what they leave as it is."""
     host, colon, port = authority.lower().partition(":")
-    if not WEB_HOST.match(host):
+    if not WEB_HOST.match(host) or ".." in host:
         raise _DoubtError("its host is not plain letters, digits, dots and dashes")
     if colon and (not PORT.match(port) or port == WEB_PORTS[scheme]):
         raise _DoubtError("its port says nothing, or is none")
@@ -163,20 +165,26 @@ def _path(path: str) -> str:
     return normal
 
 
-def _even(part: str, plain: frozenset[str]) -> str:
+def _even(part: str, plain: frozenset[str], *, in_query: bool = False) -> str:
     """A part with each character in one spelling: encoded where a URI has to, plain where it may be."""
 
     def spelled(found: re.Match[str]) -> str:
         character = chr(int(found[1], 16))
-        if character in _NEVER_ENCODED and plain is _PLAIN_IN_PATH:
-            raise _DoubtError("it has an encoded slash")
+        if character in _STRUCTURE and not in_query:
+            raise _DoubtError("it has an encoded slash, question mark or hash sign")
         return character if character in plain else found[0].upper()
 
-    if not part.isascii():
+    text = ENCODED_BEYOND_ASCII.sub(lambda found: _decoded(found[0]), part)
+    if not text.isascii():
         from unicodedata import normalize
 
-        part = normalize("NFC", part)
-    return UNSAFE.sub(_encoded, ENCODED.sub(spelled, part))
+        text = normalize("NFC", text)
+    return UNSAFE.sub(_encoded, ENCODED.sub(spelled, text))
+
+
+def _decoded(text: str) -> str:
+    """What the percent-encoding in a text stands for. Raises UnicodeError."""
+    return ENCODED_BYTE.sub(lambda found: bytes((int(found[1], 16),)), text.encode()).decode()
 
 
 def _encoded(found: re.Match[str]) -> str:

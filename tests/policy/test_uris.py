@@ -20,6 +20,7 @@ NORMAL = [
     ("file:///data/%c3%a9", "file:///data/%C3%A9"),
     ("file:///data/é", "file:///data/%C3%A9"),
     ("file:///data/e\u0301", "file:///data/%C3%A9"),
+    ("file:///data/e%cc%81", "file:///data/%C3%A9"),
     ("file:///data/a b", "file:///data/a%20b"),
     ("file:///data/a%28b%29", "file:///data/a(b)"),
     ("file:///data/", "file:///data"),
@@ -58,7 +59,10 @@ DOUBTFUL = [
     "file:///data\\..\\etc",
     "file:///data//a",
     "file:////etc/passwd",
-    "users://alice%2F..",
+    "users://alice%2Fx/y",
+    "file:///data/a%3Fb",
+    "file:///data/a%23b",
+    "note://a%23b/c",
     # decoded twice
     "file:///data/%252e%252e/etc",
     "file:///data/%25%32%65",
@@ -96,6 +100,7 @@ DOUBTFUL = [
     "https://acme.com@evil.example/",
     "https://:@acme.com/",
     "https://acme.com./",
+    "https://acme..com/",
     "https://acme.com:443/",
     "https://acme.com:/",
     "https://acme.com:0443/",
@@ -173,8 +178,45 @@ def test_conditions_see_both_readings() -> None:
         assert policy.decide(Call(ALICE, "s", uri, {}, "resource")).outcome == outcome
 
 
-PLAIN = ["a", "b.txt", "/", "/", "%20", " ", "%61", "A", "%C3%A9", "é", "%28", "(", "~", "+", "*", "%25", "@", ":"]
-NASTY = ["..", ".", "%2e", "%2E%2e", "%2f", "//", "\\", ";", "?", "#", "%252e", "%25%32", "\u2025", "\u200b", "%0a"]
+PLAIN = [
+    "e%CC%81",
+    "a",
+    "b.txt",
+    "/",
+    "/",
+    "%20",
+    " ",
+    "%61",
+    "A",
+    "%C3%A9",
+    "é",
+    "%28",
+    "(",
+    "~",
+    "+",
+    "*",
+    "%25",
+    "@",
+    ":",
+]
+NASTY = [
+    "..",
+    ".",
+    "%2e",
+    "%2E%2e",
+    "%2f",
+    "%3F",
+    "//",
+    "\\",
+    ";",
+    "?",
+    "#",
+    "%252e",
+    "%25%32",
+    "\u2025",
+    "\u200b",
+    "%0a",
+]
 URIS = st.builds(
     lambda start, pieces: start + "".join(pieces),
     st.sampled_from(
