@@ -73,7 +73,7 @@ def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) ->
         return None
     from mcp_guard.transports.oauth.client import Client
     from mcp_guard.transports.oauth.login import Login
-    from mcp_guard.transports.oauth.vault import open_vault
+    from mcp_guard.transports.oauth.vault import LazyVault, open_vault
     from mcp_guard.transports.stdio import say
 
     where = f"server {slug}"
@@ -91,7 +91,7 @@ def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) ->
         scopes=auth.scopes,
         issuer=auth.issuer,
     )
-    return Login(client, open_vault(), say)
+    return Login(client, LazyVault(open_vault), say)
 
 
 _AFFIXES = ("www", "mcp", "api", "server")

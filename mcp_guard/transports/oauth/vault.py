@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -113,6 +114,27 @@ class KeyringVault:
             self._keyring.set_password(_SERVICE, server, msgspec.json.encode(kept).decode())
         except Exception as error:
             raise RuntimeError(f"the keyring refused it ({type(error).__name__})") from None
+
+
+class LazyVault:
+    """A vault that is opened when it is first asked: a keyring takes its time, and few servers need a login."""
+
+    def __init__(self, opening: Callable[[], Vault]) -> None:
+        self._opening = opening
+        self._vault: Vault | None = None
+
+    def read(self, server: str) -> Kept:
+        """As the vault behind it."""
+        return self._opened().read(server)
+
+    def write(self, server: str, kept: Kept) -> None:
+        """As the vault behind it."""
+        self._opened().write(server, kept)
+
+    def _opened(self) -> Vault:
+        if self._vault is None:
+            self._vault = self._opening()
+        return self._vault
 
 
 def open_vault(directory: Path | None = None) -> Vault:

@@ -295,6 +295,55 @@ def test_a_file_that_others_may_read_or_that_is_no_file_of_tokens_is_not_believe
     assert keeper.read("https://x/mcp") == vault.NOTHING
 
 
+def test_a_vault_is_opened_when_it_is_asked_and_once(tmp_path: Path) -> None:
+    opened: list[FileVault] = []
+
+    def opening() -> FileVault:
+        opened.append(FileVault(tmp_path))
+        return opened[-1]
+
+    keeper = vault.LazyVault(opening)
+    assert opened == []
+    keeper.write("https://x/mcp", KEPT)
+    assert keeper.read("https://x/mcp") == KEPT
+    assert len(opened) == 1
+
+
+class Keyring:
+    """What the `keyring` package is to the guard."""
+
+    def __init__(self, locked: bool = False) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+        self.locked = locked
+
+    def get_password(self, service: str, name: str) -> str | None:
+        if self.locked:
+            raise RuntimeError("locked")
+        return self.kept.get((service, name))
+
+    def set_password(self, service: str, name: str, password: str) -> None:
+        if self.locked:
+            raise RuntimeError("locked: s3cret")
+        self.kept[service, name] = password
+
+
+def test_tokens_are_kept_in_a_keyring_under_the_servers_url() -> None:
+    ring = Keyring()
+    keeper = vault.KeyringVault(ring)
+    keeper.write("https://x/mcp", KEPT)
+    assert list(ring.kept) == [("mcp-guard", "https://x/mcp")]
+    assert keeper.read("https://x/mcp") == KEPT
+    assert keeper.read("https://y/mcp") == vault.NOTHING
+
+
+def test_a_keyring_that_refuses_is_as_if_it_were_not_there() -> None:
+    keeper = vault.KeyringVault(Keyring(locked=True))
+    assert keeper.read("https://x/mcp") == vault.NOTHING
+    with pytest.raises(RuntimeError) as raised:
+        keeper.write("https://x/mcp", KEPT)
+    assert "s3cret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("token", ["a b", "a\r\nEvil: x", "", "ü", 7, None])
 def test_a_token_that_cannot_stand_in_a_header_is_none(token: object) -> None:
     assert Kept(tokens={"access_token": token}).authorization is None
