@@ -97,12 +97,10 @@ def _say(found: "Verification") -> None:
     lines = [
         f"replayed: {found.allowed:,} calls that were let through are allowed, {found.denied:,} denied ones denied"
     ]
-    if found.wrongly_denied:
-        lines.append(
-            f"{found.wrongly_denied:,} calls that were let through are denied: calls like them were denied, too"
-        )
-    if found.wrongly_allowed:
-        lines.append(f"{found.wrongly_allowed:,} calls that were denied are allowed: look at the rules of their tools")
-    if found.not_judged:
-        lines.append(f"{found.not_judged:,} calls cannot be replayed: what a rule reads of them was not kept")
+    told = (
+        (found.wrongly_denied, "that were let through are denied: calls like them were denied, too"),
+        (found.wrongly_allowed, "that were denied are allowed: look at the rules of their tools"),
+        (found.not_judged, "cannot be replayed: `mcp-guard replay --policy FILE` says why"),
+    )
+    lines += [f"{count:,} {'call' if count == 1 else 'calls'} {what}" for count, what in told if count]
     sys.stderr.write("".join(f"mcp-guard: {line}\n" for line in lines))

@@ -87,24 +87,17 @@ class Judge:
         drained = False
         budget = cel.Budget()
         for rule in rules:
-            holds = True if rule.condition is None else self._holds(rule, activation, missing, budget)
+            holds = True if rule.condition is None else _holds(rule.condition, activation, budget)
             if drained and self.interest.readings[rule.id]:
                 holds = cel.UNKNOWN
             drained = drained or (large and holds is cel.UNKNOWN)
             if holds is not False:
                 yield rule, holds
 
-    def _holds(self, rule: Rule, activation: Mapping[str, Value], missing: list[Hole], budget: cel.Budget) -> Value:
-        assert rule.condition is not None
-        try:
-            return rule.condition.partial(activation, budget)
-        except cel.EvaluationError:
-            return cel.UNKNOWN if self._touched(rule, missing) else None
-
     def _touched(self, rule: Rule, missing: list[Hole]) -> Hole | None:
         """The first hole that a rule's condition looks at."""
         reads = self.interest.readings[rule.id]
-        return next((hole for hole in missing if any(touches(reading, hole.pointer) for reading in reads)), None)
+        return next((hole for hole in missing if any(touches(reading, hole.unknown) for reading in reads)), None)
 
     def _doubt(self, rule: Rule, missing: list[Hole]) -> str:
         hole = self._touched(rule, missing)
@@ -121,6 +114,14 @@ class Judge:
                 self._scopes.clear()
             found = self._scopes[key] = self.policy.in_scope(msgspec.structs.replace(call, arguments={}))
         return found
+
+
+def _holds(condition: cel.Program, activation: Mapping[str, Value], budget: cel.Budget) -> Value:
+    """What a condition comes to, whatever the unknown values are: None where it fails."""
+    try:
+        return condition.partial(activation, budget)
+    except cel.EvaluationError:
+        return None
 
 
 def _agreed(possible: list[Decision], doubt: str | None) -> Answer:
@@ -144,7 +145,7 @@ def _with_unknowns(arguments: Mapping[str, Json], missing: list[Hole]) -> Value:
         return cel.UNKNOWN
     made: Value = dict(arguments)
     for hole in missing:
-        made = _holed(made, hole.pointer[:-1] if hole.of_name else hole.pointer)
+        made = _holed(made, hole.unknown)
     return made
 
 

@@ -9,6 +9,7 @@ import msgspec
 from mcp_guard.governance.verdict import UNVERIFIED
 from mcp_guard.insight.recorded import OFFERS, Recorded
 from mcp_guard.policy import Decision, Policy
+from mcp_guard.policy.policy import DENIED_WITHOUT_POLICY
 from mcp_guard.policy.values import DecidedBy
 
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
@@ -19,13 +20,18 @@ _APPROVAL = "An override lets this tool be called only with a person's approval.
 def outranked(event: Recorded, policy: Policy) -> str | None:
     """Why no policy decides this call, or None where this one does."""
     layer, reason = event.decided_by, event.data.get("reason", "")
-    if layer == "guard" and event.policy_hash and not _is_for_the_policy(event, policy):
+    if decided_alone(event) and not _is_for_the_policy(event, policy):
         return f"the guard itself decided it, whatever the policy: {reason}"
     if layer in _BEFORE_POLICY or (layer in ("override", "grant") and event.decision == "deny"):
         return f"another layer decided it ({layer}), whatever the policy: {reason}"
     if policy.settings.require_grant and layer != "grant" and OFFERS.get(event.type) == "tool":
         return "whether a grant allows it was not recorded, and this policy requires one"
     return None
+
+
+def decided_alone(event: Recorded) -> bool:
+    """Whether the guard itself decided, and not only because it had no policy."""
+    return event.decided_by == "guard" and event.data.get("reason") != DENIED_WITHOUT_POLICY.reason
 
 
 def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:

@@ -63,6 +63,11 @@ class Hole(NamedTuple):
     of_name: bool
     bytes: int
 
+    @property
+    def unknown(self) -> Pointer:
+        """What is unknown because of it: the value, or the object of which it is not known what members it has."""
+        return self.pointer[:-1] if self.of_name else self.pointer
+
 
 def holes(data: Mapping[str, object]) -> list[Hole] | None:
     """Where the arguments were not kept; None where the row does not say it in a way that can be read."""

@@ -178,7 +178,7 @@ def test_what_is_not_exact_about_a_draft_is_said_and_is_a_finding(run: Run, tmp_
     path = record(tmp_path / "both.db", first, second)
     status, out, err = run("policy", "suggest", "--db", path)
     assert status == 1
-    assert "1 calls that were let through are denied: calls like them were denied, too" in err
+    assert "1 call that were let through are denied: calls like them were denied, too" in err
     assert "version: 1" in out
 
 

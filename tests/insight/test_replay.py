@@ -29,6 +29,7 @@ POLICY = policy_of(
     )
 )
 
+WITHOUT_POLICY = {"reason": "No policy is loaded, so every call is denied: start the guard with `--policy FILE`."}
 BEARER = "Bearer a1b2c3d4e5f6g7h8i9"
 
 
@@ -104,7 +105,7 @@ CASES = [
         "the guard itself decided it, whatever the policy: The upstream never listed it.",
     ),
     (
-        recorded(arguments={"path": "/x"}, decision="deny", decided_by="guard", rule=None, policy_hash=""),
+        recorded(arguments={"path": "/x"}, decision="deny", decided_by="guard", policy_hash="", data=WITHOUT_POLICY),
         "deny -> allow by all",
     ),
     (recorded("log" + "x" * 300 + "…"), "its tool's name was not recorded as it was"),
@@ -293,7 +294,12 @@ HOLES = [
     ("size(request.args) > 1", {"password": "hunter2"}, "allow by all"),
     ("request.args.all(name, name != 'n')", {"password": "hunter2"}, "deny by r"),
     ("request.args == {'n': 1}", {"n": 1, "password": "hunter2"}, "allow by all"),
-    # and one that is not
+    # and one that is not; what is said to be read is what is read
+    (
+        "has(request.args.pin) && request.args.pin == 1",
+        {"other_secret": "x", "pin": 7},
+        'rule "r" reads arguments that were not kept: /pin',
+    ),
     ("request.args.password == 'x'", {"password": "hunter2"}, 'rule "r" reads arguments that were not kept: /password'),
     ("request.args == {'password': 'x'}", {"password": "hunter2"}, 'rule "r" reads'),
     ("request.args.exists(name, request.args[name] == 'x')", {"password": "hunter2"}, 'rule "r" reads'),
@@ -335,3 +341,42 @@ def test_two_policies_are_compared_on_the_same_calls() -> None:
     secret = recorded("login", {"password": "hunter2"})
     (lost,) = replay([secret], open_to_all, POLICY)
     assert outcome(lost).startswith('under the policy compared with, rule "no-password" reads')
+
+
+def test_what_follows_something_large_that_was_not_kept_may_have_lacked_budget() -> None:
+    policy = policy_of(
+        rules(
+            "{id: a, effect: allow, when: 'request.args.text.contains(\"x\")'}",
+            "{id: b, effect: deny, when: request.args.n == 2}",
+            "{id: c, effect: allow}",
+        )
+    )
+    assert replayed(recorded(arguments={"n": 1, "text": "Bearer a1b2c3d4e5f6g7h8i9"}), policy).startswith(
+        "allow -> allow"
+    )
+    large = recorded(arguments={"n": 1, "text": "y" * 300_000})
+    assert replayed(large, policy) == 'rule "a" reads arguments that were not kept: /text'
+
+
+UNSETTLED = [
+    "request.args.map(n, request.args[n]).join(',') == 'x'",
+    "request.args.exists(k, v, v == 'x')",
+    "request.args.password.startsWith('x')",
+    "request.args.password + 'x' == 'yx'",
+    "request.args.filter(n, request.args[n] == 'x').size() == 1",
+    "'x' in request.args.map(n, request.args[n])",
+    "[request.args].map(a, a.password)[0] == 'x'",
+    "request.args.transformMap(k, v, v) == {'password': 'x'}",
+    "cel.bind(v, request.args.password, v.matches('x'))",
+    "request.args.password.inner == 'x'",
+    "int(request.args.password) > 1",
+    "request.args.?password.orValue('') == 'x'",
+]
+
+
+@pytest.mark.parametrize("condition", UNSETTLED)
+@pytest.mark.parametrize("effect", ["allow", "deny"])
+def test_no_condition_is_settled_by_the_mark_of_a_value_that_was_not_kept(condition: str, effect: str) -> None:
+    other = "deny" if effect == "allow" else "allow"
+    policy = policy_of(rules(f'{{id: r, effect: {effect}, when: "{condition}"}}', f"{{id: all, effect: {other}}}"))
+    assert "were not kept: /password" in replayed(recorded(arguments={"password": "hunter2"}), policy)

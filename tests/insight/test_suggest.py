@@ -248,7 +248,7 @@ def test_a_call_that_was_both_let_through_and_denied_is_denied() -> None:
 def test_a_tool_whose_denied_calls_cannot_be_told_from_the_others_gets_no_rule() -> None:
     secret = {"name": "x", "password": "hunter2"}
     made = drafted(call("login", secret), call("login", secret, let_through=False))
-    assert "No rule for files/login (1 calls): what was kept of its calls does not tell" in made
+    assert "No rule for files/login (1 call): what was kept of its calls does not tell" in made
     assert outcomes(made, ("login", secret)) == ["deny"]
 
 
@@ -305,7 +305,7 @@ LEFT_OUT = [
 @pytest.mark.parametrize(("event", "why"), LEFT_OUT)
 def test_what_no_rule_can_be_made_of_is_counted(event: RecordedEvent, why: str) -> None:
     made = drafted(event)
-    assert f"# Left out: 1 calls {why}" in made
+    assert f"# Left out: 1 call {why}" in made
     assert "rules: []" in made
 
 

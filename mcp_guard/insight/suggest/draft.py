@@ -26,10 +26,10 @@ def draft(seen: Seen, minimum: int, heading: Sequence[str]) -> str:
     for observed in _in_order(seen):
         made = rules_for(observed, minimum, lambda some: _load(some, declared))
         if isinstance(made, str):
-            without.append(f"{observed.server}/{observed.tool} ({observed.calls} calls): {made}")
+            without.append(f"{observed.server}/{observed.tool} ({_calls(observed.calls)}): {made}")
         else:
             rules += made
-    more = [f"Left out: {count} calls {why}." for why, count in sorted(seen.left_out.items())]
+    more = [f"Left out: {_calls(count)} {why}." for why, count in sorted(seen.left_out.items())]
     more += [f"No rule for {one}." for one in without]
     return text(_merged(rules), declared, [*heading, *more])
 
@@ -96,13 +96,16 @@ def _condition(conditions: Sequence[str]) -> list[str]:
 def _justification(rule: DraftRule) -> list[str]:
     if rule.effect == "deny":
         return ["Denied when it was recorded, and like the calls below in all else: " + ", ".join(rule.because)]
-    calls = f"{rule.calls} call{'' if rule.calls == 1 else 's'}"
     what = "that only read, as their names say" if rule.reads else "in all"
-    lines = [f"{calls} {what}, by {', '.join(rule.agents)}:"]
+    lines = [f"{_calls(rule.calls)} {what}, by {', '.join(rule.agents)}:"]
     lines += [f"  {one}" for one in rule.because[:_MOST_EXAMPLES]]
     if rule.free:
         lines.append(f"Not restricted: {', '.join(rule.free)}")
     return lines
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} {'call' if count == 1 else 'calls'}"
 
 
 def _comment(line: str) -> str:

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from mcp_guard.insight.brief import brief
+from mcp_guard.insight.layers import decided_alone
 from mcp_guard.insight.recorded import ALTERED, Recorded, holes
 from mcp_guard.insight.suggest.profile import Profile
 from mcp_guard.policy import Policy
@@ -28,6 +29,7 @@ _EXAMPLE = 140  # characters
 _LARGEST_DENIED = 4_000  # bytes of one
 
 _MOST_CALLERS = 10_000
+_NOT_THE_POLICYS = "decided by the guard itself, whatever the policy"
 _ALTERED_NAMES = "with names that were not recorded as they were"
 _NO_POLICY = Policy.empty()
 
@@ -140,7 +142,7 @@ class Seen:
         self.calls += 1
         self.first, self.last = self.first or event.ts, event.ts
         place = (event.server or "", event.tool or "")
-        why = _not_the_policys(event) or self._unnameable_caller(event)
+        why = _NOT_THE_POLICYS if decided_alone(event) else self._unnameable_caller(event)
         why = why or (None if place in self.tools else _unnameable(*place))
         observed = None if why else self._observed(*place)
         if why or observed is None:
@@ -183,12 +185,6 @@ class Seen:
             for agent, clients in sorted(self.clients.items())
             if any(_NO_POLICY.agent_for(client) != agent for client in clients)
         }
-
-
-def _not_the_policys(event: Recorded) -> str | None:
-    if event.decided_by == "guard" and event.policy_hash:
-        return "decided by the guard itself, whatever the policy"
-    return None
 
 
 def _unnameable(server: str, tool: str) -> str | None:
