@@ -75,10 +75,8 @@ def of_exception(url: URL, error: BaseException) -> RemoteError:
 
 
 def raise_for(url: URL, error: Exception) -> NoReturn:
-    """Raise the `RemoteError` for an exception of the network, or the exception itself where it is none of that."""
-    if isinstance(error, aiohttp.ClientError | OSError | asyncio.TimeoutError | ValueError):
-        raise of_exception(url, error) from None
-    raise error
+    """Raise the `RemoteError` for whatever the HTTP library raised: none of it is worth more than one request."""
+    raise error if isinstance(error, RemoteError) else of_exception(url, error) from None
 
 
 def _why(error: BaseException) -> str:

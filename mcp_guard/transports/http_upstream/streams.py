@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_upstream.events import Events
@@ -42,7 +43,7 @@ class Stream:
                     if self.done and tail.when() is None:
                         tail.reschedule(asyncio.get_running_loop().time() + _TAIL)
                     await self._valve.passed()
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError):
             return
         finally:
             self.last_id = events.last_id
