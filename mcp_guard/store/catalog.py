@@ -48,6 +48,7 @@ _FORGET = """
 _READ = "SELECT server, tool, definition, hash, first_seen, last_seen, listed FROM tools ORDER BY server, tool"
 
 _Row = tuple[Any, ...]  # as SQLite gives it
+_Tools = dict[str, tuple[str, bytes]]  # by name: the hash and the definition
 
 
 def learn(connection: sqlite3.Connection, listing: ToolsListed) -> None:
@@ -59,29 +60,30 @@ def learn(connection: sqlite3.Connection, listing: ToolsListed) -> None:
     same = {digest for _, digest in known} == {digest for digest, _ in listing.definitions}
     if same and last > timestamp(listing.ts - _FRESH):
         return
-    tools = {} if same else _tools(listing)
-    again = [(server, name, digest, now) for name, (digest, _) in tools.items() if (name, digest) in known]
-    new = [
-        (server, name, digest, _kept(name, text), now)
-        for name, (digest, text) in tools.items()
-        if (name, digest) not in known
-    ]
     connection.execute("BEGIN IMMEDIATE")
     try:
         if same:
             connection.execute(_ALL_AGAIN, (server, last, now))
-        connection.executemany(_AGAIN, again)
-        connection.executemany(_SEEN, new)
+        else:
+            _take_in(connection, server, now, _tools(listing), known)
         connection.execute(_LISTED, (server, now))
-        if new:
-            connection.execute(_FORGET, (server, MOST_VERSIONS, MOST_ROWS))
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def _tools(listing: ToolsListed) -> dict[str, tuple[str, bytes]]:
+def _take_in(connection: sqlite3.Connection, server: str, now: str, tools: _Tools, known: set[tuple[str, str]]) -> None:
+    """Write what a listing says; `known` are the names and hashes of the one before."""
+    again = [(server, name, digest, now) for name, (digest, _) in tools.items() if (name, digest) in known]
+    connection.executemany(_AGAIN, again)
+    new = [(name, *one) for name, one in tools.items() if (name, one[0]) not in known]
+    connection.executemany(_SEEN, [(server, name, digest, _kept(name, text), now) for name, digest, text in new])
+    if new:
+        connection.execute(_FORGET, (server, MOST_VERSIONS, MOST_ROWS))
+
+
+def _tools(listing: ToolsListed) -> _Tools:
     """Each tool's hash and definition by its name; of one that is listed twice, the last."""
     definitions = listing.definitions[:MOST_TOOLS]
     return {name: (digest, text) for digest, text in definitions if (name := _name(text)) is not None}
