@@ -137,8 +137,8 @@ def client_proxies(bench: Bench) -> list[Proxy]:
     guard = [sys.executable, "-m", "mcp_guard", "run"]
     fastmcp = [str(shop.peers() / "fastmcp"), "run"]
     return [
-        Proxy("a Python relay", lambda url: [sys.executable, str(HERE / "http_relay.py"), *url], 10_000),
-        Proxy("mcp-guard", lambda url: [*guard, *bench.options(), "--url", *url], 10_000),
+        Proxy("a Python relay", lambda url: [sys.executable, str(HERE / "http_relay.py"), *url], 5_000),
+        Proxy("mcp-guard", lambda url: [*guard, *bench.options(), "--url", *url], 5_000),
         Proxy(
             "supergateway (npm)",
             lambda url: [shop.npm_peer("supergateway"), "--logLevel", "none", "--streamableHttp", *url],
@@ -192,7 +192,7 @@ def server_proxies(bench: Bench) -> list[Proxy]:
         return [shop.npm_peer("mcp-proxy"), *given, "--", *command]
 
     return [
-        Proxy("mcp-guard", lambda command: [*guard, *bench.options(), "--", *command], 10_000),
+        Proxy("mcp-guard", lambda command: [*guard, *bench.options(), "--", *command], 5_000),
         Proxy("supergateway (npm)", supergateway, 2_000),
         Proxy("mcp-proxy (npm)", npm_proxy, 2_000),
         Proxy("mcp-proxy (PyPI)", lambda command: [shop.pypi_proxy(), "--port", "{port}", *command], 1_000),
@@ -284,34 +284,29 @@ def _for_many(bench: Bench) -> list[str]:
 
 def _list_after(guard: Sequence[str], note: Path) -> float:
     """Milliseconds from the slowest server's own list to the client's merged one, with all its tools."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "load", "version": "1"}}
     with subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "load", "version": "1"}}
-        messages = [
-            {"id": 0, "method": "initialize", "params": hello},
-            {"method": "notifications/initialized"},
-            {"id": 1, "method": "tools/list"},
-        ]
-        for message in messages:
+
+        def say(**message: object) -> None:
+            assert process.stdin is not None
             process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
             process.stdin.flush()
-            if message.get("id") == 0:
-                process.stdout.readline()
-        asked = 1
-        while True:
-            line = process.stdout.readline()
+
+        say(id=0, method="initialize", params=hello)
+        process.stdout.readline()
+        say(method="notifications/initialized")
+        say(id=1, method="tools/list")
+        for number in range(2, 1000):
+            answer = json.loads(process.stdout.readline())
             now = time.monotonic() * 1000
-            answer = json.loads(line)
-            tools = len(answer.get("result", {}).get("tools", []))
-            if tools == UPSTREAMS * TOOLS:
+            if len(answer.get("result", {}).get("tools", [])) == UPSTREAMS * TOOLS:
                 process.stdin.close()
                 return now - float(note.read_text())
-            if answer.get("method") == "notifications/tools/list_changed" or "cursor" in line.decode():
-                asked += 1
-                again = {"jsonrpc": "2.0", "id": asked, "method": "tools/list"}
-                process.stdin.write(json.dumps(again).encode() + b"\n")
-                process.stdin.flush()
+            if answer.get("method") == "notifications/tools/list_changed":
+                say(id=number, method="tools/list")
+    raise SystemExit("the guard never listed all tools")
 
 
 # memory
