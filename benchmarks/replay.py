@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -122,38 +123,46 @@ def events(calls: int, policy: Policy) -> Iterator[Event]:
             )
 
 
-def write(path: str, calls: int, policy: Policy) -> int:
-    """A log of so many calls, in large transactions; gives its rows."""
+def counted(path: str) -> tuple[int, int]:
+    """The calls and the rows of a log."""
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT sum(type = 'tool.decided'), count(*) FROM events").fetchone()
+    finally:
+        connection.close()
+
+
+def write(path: str, calls: int, policy: Policy) -> None:
+    """A log of so many calls, in large transactions."""
     Store.open(path).close()
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
-    rows = 0
     batch: list[tuple[object, ...]] = []
     for event in events(calls, policy):
         batch.append(row(event))
         if len(batch) == BATCH:
-            rows += insert(connection, batch)
-    rows += insert(connection, batch)
+            insert(connection, batch)
+    insert(connection, batch)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
-    return rows
 
 
-def insert(connection: sqlite3.Connection, batch: list[tuple[object, ...]]) -> int:
+def insert(connection: sqlite3.Connection, batch: list[tuple[object, ...]]) -> None:
     connection.execute("BEGIN")
     connection.executemany(insertion(1), batch)
     connection.execute("COMMIT")
-    count = len(batch)
     batch.clear()
-    return count
 
 
 def replay(path: str, policy: str, processes: int, *options: str) -> tuple[float, int]:
     """Seconds, and the most memory that one of its processes took (MiB)."""
     command = [sys.executable, "-m", "mcp_guard", "replay", "--policy", policy, "--db", path, *options]
-    cores = sorted(os.sched_getaffinity(0))[:processes]
+    pinned = None
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))[:processes]
+        pinned = partial(os.sched_setaffinity, 0, cores)
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=pinned)
     taken = time.perf_counter() - began
     return taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
 
@@ -172,10 +181,12 @@ def main() -> None:
         candidate = os.path.join(directory, "candidate.yaml")
         Path(candidate).write_bytes(written.replace(b'"/etc/"', b'"/srv/etc/"').replace(b'== "main"', b'== "release"'))
         began = time.perf_counter()
-        rows = write(path, options.calls, policy) if not options.log else 0
-        size = os.stat(path).st_size / 2**30
+        if not options.log:
+            write(path, options.calls, policy)
+        calls, rows = counted(path)
+        size, taken = os.stat(path).st_size / 2**30, time.perf_counter() - began
         print(f"{platform.platform()}, Python {platform.python_version()}, {options.processes} processors")
-        print(f"{options.calls:,} calls in {rows:,} rows, {size:.2f} GiB, made in {time.perf_counter() - began:.0f} s")
+        print(f"{calls:,} calls in {rows:,} rows, {size:.2f} GiB, made in {taken:.0f} s")
         print(f"\n{'':<28}{'seconds':>8}{'calls a second':>16}{'MiB at most':>13}")
         for name, extra in (
             ("summary", ()),
@@ -184,7 +195,7 @@ def main() -> None:
             ("--export", ("--export", os.path.join(directory, "tests.yaml"))),
         ):
             seconds, memory = replay(path, candidate, options.processes, *extra)
-            print(f"{name:<28}{seconds:>8.1f}{options.calls / seconds:>16,.0f}{memory:>13}")
+            print(f"{name:<28}{seconds:>8.1f}{calls / seconds:>16,.0f}{memory:>13}")
 
 
 if __name__ == "__main__":
