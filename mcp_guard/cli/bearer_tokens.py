@@ -1,7 +1,8 @@
 """Bearer tokens of `serve`: from a file or the environment to credentials. The tokens themselves are kept nowhere.
 
-A line of the file is a token, and what it proves: `TOKEN [user=ID] [agent=SLUG] [group=GROUP]…`. Empty lines and lines
-that begin with `#` say nothing.
+A line of the file is a token, and what it proves: `TOKEN [user=ID] [agent=SLUG] [group=GROUP]…`; or
+`TOKEN role=auditor|security [user=ID]` for one that is the API's, and no MCP client's. Empty lines and lines that begin
+with `#` say nothing.
 """
 
 import os
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 
 from mcp_guard.errors import GuardError
 from mcp_guard.transports.http_server.access import Credential, digest_of
+from mcp_guard.transports.http_server.requests import Role
 
 SHORTEST = 16  # characters; a token that can be guessed is none
 _HINT = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -56,10 +58,19 @@ def _credential(token: str, name: str, where: str, facts: list[str]) -> Credenti
     groups: list[str] = []
     for fact in facts:
         key, equals, value = fact.partition("=")
-        if not (equals and value) or key not in ("user", "agent", "group") or key in known:
-            raise GuardError(f"{where} is followed by what is not user=ID, agent=SLUG or group=GROUP")
+        if not (equals and value) or key not in ("user", "agent", "group", "role") or key in known:
+            raise GuardError(f"{where} is followed by what is not user=ID, agent=SLUG, group=GROUP or role=ROLE")
         if key == "group":
             groups.append(value)
         else:
             known[key] = value
-    return Credential(name, digest_of(token), known.get("user"), known.get("agent"), tuple(groups))
+    role = _role(known.get("role"), where)
+    if role is not None and (groups or "agent" in known):
+        raise GuardError(f"{where} has a role, so it is no client's: it cannot have agent=SLUG or group=GROUP as well")
+    return Credential(name, digest_of(token), known.get("user"), known.get("agent"), tuple(groups), role)
+
+
+def _role(text: str | None, where: str) -> Role | None:
+    if text is None or text == "auditor" or text == "security":
+        return text
+    raise GuardError(f"{where} has a role that there is not", "It is auditor (reads) or security (reads and writes).")

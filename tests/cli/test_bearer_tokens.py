@@ -29,6 +29,13 @@ def test_each_line_is_a_token_and_what_it_proves(tmp_path: Path):
     assert "bbbb" not in repr(second)
 
 
+def test_a_token_may_be_one_of_the_api(tmp_path: Path):
+    file = tmp_path / "tokens"
+    file.write_text("aaaaaaaaaaaaaaaaaaaa role=auditor\nbbbbbbbbbbbbbbbbbbbb role=security user=ann\n")
+    auditor, security = read_tokens(str(file), None, {})
+    assert (auditor.role, security.role, security.user) == ("auditor", "security", "ann")
+
+
 def test_a_token_of_the_environment_is_one_more(tmp_path: Path):
     file = tmp_path / "tokens"
     file.write_text("a" * 20)
@@ -42,7 +49,9 @@ WRONG = [
     ("too short", "short", "1: the token is shorter"),
     ("beyond ASCII", "ü" * 20, "not plain ASCII"),
     ("twice", f"{SECRET}\n{SECRET} user=x\n", "stands there twice"),
-    ("an unknown fact", f"{SECRET} role=admin", "1: the token is followed by what is not"),
+    ("an unknown fact", f"{SECRET} rank=admin", "1: the token is followed by what is not"),
+    ("an unknown role", f"{SECRET} role=admin", "1: the token has a role that there is not"),
+    ("a role for a client", f"{SECRET} role=security agent=cursor", "1: the token has a role, so it is no client's"),
     ("a fact without a value", f"{SECRET} user=", "1: the token is followed by what is not"),
     ("two users", f"{SECRET} user=a user=b", "1: the token is followed by what is not"),
     ("a token of two words", f"{SECRET} {SECRET}", "1: the token is followed by what is not"),

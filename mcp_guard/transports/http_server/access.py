@@ -11,19 +11,22 @@ from hmac import compare_digest
 
 import msgspec
 
-from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head, Headers, refusal
+from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head, Headers, Role, refusal
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A bearer token, by its SHA-256 digest, and what it proves. `name` is how the log may speak of it."""
+    """A bearer token, by its SHA-256 digest, and what it proves. `name` is how the log may speak of it. One with a
+    `role` is a person's or a tool's for the API, and no MCP client's.
+    """
 
     name: str
     digest: bytes
     user: str | None = None
     agent: str | None = None
     groups: tuple[str, ...] = ()
+    role: Role | None = None
 
 
 def digest_of(token: str) -> bytes:
@@ -80,7 +83,7 @@ class Access:
         found = self._find(token.strip(" ")) if scheme.lower() == "bearer" else None
         if found is None or "authorization" in headers.repeated:
             return _unauthorized('Bearer error="invalid_token"', "the bearer token is not valid")
-        return Caller(found.name, peer, found.user, found.agent, found.groups)
+        return Caller(found.name, peer, found.user, found.agent, found.groups, found.role)
 
     def _find(self, token: str) -> Credential | None:
         digest = digest_of(token)

@@ -7,6 +7,7 @@ line early.
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,8 @@ from mcp_guard.gate.messages import INVALID_REQUEST
 JSON, EVENT_STREAM = "application/json", "text/event-stream"
 
 Fields = tuple[tuple[str, str], ...]
+Role = Literal["auditor", "security"]
+"""What a token of the API may do: an auditor reads, security writes as well."""
 
 
 class Headers:
@@ -64,6 +67,7 @@ class Caller(msgspec.Struct, frozen=True):
     user: str | None = None
     agent: str | None = None
     groups: tuple[str, ...] = ()
+    role: Role | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
