@@ -57,6 +57,7 @@ class Recorder:
         """
         self._count += 1
         connection, policy, principal = self._connection, self.policy, self._client.principal
+        charged = forwarded and snapshot.counted
         mode = connection.audit_arguments or policy.settings.audit_arguments
         data = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
         data["request_id"] = call.request.id
@@ -83,7 +84,8 @@ class Recorder:
             policy_hash=policy.hash,
             data=data,
             registry=snapshot.version,
-            charged=forwarded and snapshot.counted,
+            charged=charged,
+            usd=policy.cost(decision.rule, connection.server, call.tool) if charged else 0.0,
         )
 
     def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:

@@ -75,6 +75,7 @@ def _rule(entry: RuleEntry, rule_id: str, report: Report) -> Rule:
         place=entry.place(),
         about={kind: verdicts(rule_id, section.effect, section.message or None, condition, kind) for kind in about},
         reads=look,
+        cost=None if section.cost is UNSET else section.cost,
     )
 
 

@@ -34,6 +34,11 @@ class Server(msgspec.Struct, frozen=True):
     name: str = ""
     tags: tuple[str, ...] = ()
     tools: tuple[tuple[Glob, tuple[str, ...]], ...] = ()
+    costs: tuple[tuple[Glob, float], ...] = ()
+
+    def tool_cost(self, tool: str) -> float:
+        """What a call of a tool costs, in US dollars: the most of what any pattern says that its name fits."""
+        return max((cost for glob, cost in self.costs if glob.matches(tool)), default=0.0)
 
     def tool_tags(self, tool: str) -> tuple[str, ...]:
         """The tags of a tool: those of every pattern that its name fits, each once."""

@@ -7,6 +7,7 @@ A setting that is given twice must be given the same.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from mcp_guard.policy.declarations import UNRECOGNIZED_PREFIX, Agent, Declarations, Server, User
 from mcp_guard.policy.document import AgentSection, PolicyDocument, ServerSection, UserSection
@@ -64,7 +65,9 @@ def _add_servers(servers: dict[str, Server], section: Mapping[str, ServerSection
     for slug, entry in section.items():
         before = servers.get(slug, Server(slug))
         tools = (*before.tools, *((Glob.of(name), tuple(tool.tags)) for name, tool in entry.tools.items()))
-        servers[slug] = Server(slug, before.name or entry.name, _united(before.tags, entry.tags), tools)
+        given = ((Glob.of(name), tool.cost) for name, tool in entry.tools.items() if tool.cost is not UNSET)
+        tags, costs = _united(before.tags, entry.tags), (*before.costs, *given)
+        servers[slug] = Server(slug, before.name or entry.name, tags, tools, costs)
 
 
 def _add_users(users: dict[str, User], section: Mapping[str, UserSection]) -> None:

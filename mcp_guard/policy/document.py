@@ -15,6 +15,7 @@ from mcp_guard.policy.values import Effect, Outcome, VisibilityLevel
 Status = Literal["active", "draft", "disabled"]
 UnlistedTools = Literal["deny", "policy"]
 Ungoverned = Literal["allow", "deny"]
+Dollars = Annotated[float, Meta(ge=0)]
 ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
 
 
@@ -32,6 +33,7 @@ class ToolSection(Section, frozen=True):
 
     called: ClassVar[str] = "a tool"
     tags: Annotated[tuple[str, ...], texts("Tags, for `tag:x` in the `tools` of a rule.")] = ()
+    cost: Annotated[Dollars | UnsetType, Meta(description="What a call costs, in US dollars, for budgets.")] = UNSET
 
 
 class ServerSection(Section, frozen=True):
@@ -78,6 +80,9 @@ class RuleSection(Section, frozen=True, kw_only=True):
     when: Annotated[str | UnsetType, Meta(description="A condition in CEL over agent, user, mcp and request.args.")] = (
         UNSET
     )
+    cost: Annotated[
+        Dollars | UnsetType, Meta(description="What a call that it lets through costs, in US dollars, for budgets.")
+    ] = UNSET
     message: Annotated[str | UnsetType, Meta(description="Shown to the agent when the rule denies its call.")] = UNSET
 
 

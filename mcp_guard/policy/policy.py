@@ -84,11 +84,14 @@ class Policy:
         self._rules = Rules(self.rules, index, declared, _otherwise(no_rule, index.named, settings))
         self._standpoints: dict[tuple[Principal, str, OfferKind], Standpoint] = {}
         self.remembered = 0
+        self._costs = {rule.id: rule.cost for rule in self.rules if rule.cost is not None}
 
     @classmethod
     def empty(cls) -> "Policy":
         """What holds where no policy was given: every tool is denied, by the guard itself."""
-        return cls(no_rule=DENIED_WITHOUT_POLICY)
+        return cls(
+            no_rule=DENIED_WITHOUT_POLICY, settings=Settings(ungoverned_prompts="deny", ungoverned_resources="deny")
+        )
 
     def agent_for(self, client_name: str) -> str:
         """The agent slug for the name that a client gives itself; see `Declarations.agent_for`."""
@@ -146,6 +149,11 @@ class Policy:
         """The active rules whose scope fits a call, and the variables of their conditions for it."""
         rules, facts = self._standpoint(call.principal, call.server, call.kind).in_scope(call.name)
         return rules, {**facts, "request": {"args": dict(call.arguments)}}
+
+    def cost(self, rule: str | None, server: str, tool: str) -> float:
+        """What a call costs, in US dollars: what the rule says that let it through, else what is said of the tool."""
+        by_rule = self._costs.get(rule) if rule is not None else None
+        return self.declared.server(server).tool_cost(tool) if by_rule is None else by_rule
 
     def forget(self) -> None:
         """Drop all that is remembered."""

@@ -65,7 +65,8 @@ class Reads(msgspec.Struct, frozen=True):
 
 class Rule(msgspec.Struct, frozen=True):
     """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file. `about`
-    holds the kinds of offers that it says something about (see `kinds`), and what it decides about each.
+    holds the kinds of offers that it says something about (see `kinds`), and what it decides about each. `cost` is what
+    a call costs that it lets through, in US dollars.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Rule(msgspec.Struct, frozen=True):
     place: Place
     about: Mapping[OfferKind, Verdicts]
     reads: Reads = Reads()
+    cost: float | None = None
 
     @property
     def verdicts(self) -> Verdicts:

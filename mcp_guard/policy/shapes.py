@@ -7,6 +7,7 @@ into force. Which field means what is not known here.
 """
 
 from collections.abc import Collection, Iterable
+from math import isfinite
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec
@@ -98,6 +99,8 @@ class _Reading:
                 return found if len(found) == len(node.nodes) or _is_section(kind.item_type) else _FAULTY
             case (inspect.StrType(), Scalar(value=str())) | (inspect.BoolType(), Scalar(value=bool())):
                 return node.value
+            case inspect.FloatType(), Scalar(value=int() | float() as number) if _in_range(number, kind):
+                return number
             case inspect.LiteralType(), Scalar() if _is_one_of(node.value, kind.values):
                 return node.value
             case ((inspect.AnyType()), _):
@@ -168,6 +171,7 @@ class _Reading:
 _EXPECTED: dict[type[inspect.Type], str] = {
     inspect.StrType: "text",
     inspect.BoolType: "`true` or `false`",
+    inspect.FloatType: "a number that is not below zero",
     inspect.VarTupleType: "a list",
     inspect.DictType: "a mapping",
     inspect.StructType: "a mapping",
@@ -187,6 +191,11 @@ def _is_one_or_many(kind: inspect.Metadata) -> bool:
 
 def _is_section(kind: inspect.Type) -> bool:
     return isinstance(kind, inspect.StructType)
+
+
+def _in_range(number: float, kind: inspect.FloatType) -> bool:
+    """Whether the type allows this number: finite, and not below its least. A boolean is none."""
+    return not isinstance(number, bool) and isfinite(number) and (kind.ge is None or number >= kind.ge)
 
 
 def _is_one_of(value: object, values: Iterable[object]) -> bool:
