@@ -92,6 +92,7 @@ def principal_of(event: Recorded, policy: Policy) -> Principal:
     """Who called. What a client called itself is given its agent by the policy that is asked."""
     data = event.data
     client, groups, instance = data.get("client"), data.get("groups"), data.get("instance")
+    registry = _Registry.of(data.get("registry"))
     named = policy.agent_for(client) if isinstance(client, str) and not event.agent_verified else None
     return Principal(
         agent=named or event.agent or "",
@@ -100,7 +101,33 @@ def principal_of(event: Recorded, policy: Policy) -> Principal:
         instance=instance if isinstance(instance, str) else event.connection_id,
         verified=event.agent_verified,
         user_verified=data.get("user_verified") is True,
+        tags=registry.tags,
+        risk=registry.risk,
+        status=registry.status,
     )
+
+
+class _Registry(NamedTuple):
+    """What the registry said of the agent, where a row has it; without it, what holds for an agent without an entry."""
+
+    tags: tuple[str, ...] = ()
+    risk: str = "medium"
+    status: str = "active"
+
+    @classmethod
+    def of(cls, found: object) -> "_Registry":
+        if not isinstance(found, dict):
+            return _PLAIN
+        facts = cast("dict[str, object]", found)
+        tags = facts.get("tags")
+        return cls(
+            tags=tuple(map(str, cast("list[object]", tags))) if isinstance(tags, list) else (),
+            risk=str(facts.get("risk", _PLAIN.risk)),
+            status=str(facts.get("status", _PLAIN.status)),
+        )
+
+
+_PLAIN = _Registry()
 
 
 def lost_identity(event: Recorded, policy: Policy) -> str | None:

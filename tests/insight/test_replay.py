@@ -328,6 +328,24 @@ def test_a_rule_that_cannot_be_judged_does_not_matter_where_all_that_follows_com
     assert "/password" in replayed(recorded(arguments={"password": "hunter2", "n": 2}), policy)
 
 
+def test_what_the_registry_said_of_the_agent_is_as_the_row_has_it() -> None:
+    policy = policy_of(
+        rules(
+            "{id: risky, effect: deny, when: agent.risk == 'high'}",
+            "{id: trusted, effect: allow, agents: 'tag:trusted'}",
+            "{id: odd, effect: require_approval, when: agent.status != 'active'}",
+        )
+    )
+    for registry, expected in (
+        ({"tags": ["trusted"], "risk": "low"}, "allow by trusted"),
+        ({"risk": "high"}, "deny by risky"),
+        ({"status": "quarantined"}, "require_approval by odd"),
+        (None, "deny by default"),
+        ("edited", "deny by default"),
+    ):
+        assert replayed(recorded(data={"registry": registry}), policy) == f"allow -> {expected}"
+
+
 def test_two_policies_are_compared_on_the_same_calls() -> None:
     open_to_all = policy_of(rules("{id: open, effect: allow}"))
     calls = [recorded(arguments={"path": path}, decision="require_approval") for path in ("/", "/x")]
