@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -368,3 +369,20 @@ def test_what_a_file_asks_for_is_read_from_where_the_file_is(reference: str, gua
         assert wire.request("tools/list")["result"]["tools"] == []
         wire.finish()
     assert (home / "audit.db").exists()
+
+
+def test_a_server_that_is_killed_is_begun_again_and_the_others_go_on(reference: str, guard: Guard) -> None:
+    command, *arguments = server("reference")
+    mark = guard.policy.parent / "pid"
+    started = ["sh", "-c", f'echo $$$$ >> {mark}; exec "$@"', "sh", command, *arguments]
+    path = config(guard, mortal={"command": started[0], "args": started[1:]}, good={"url": f"{reference}/legacy/mcp"})
+    with opened(run(guard, "--config", path)) as wire:
+        assert "result" in wire.request("tools/list")
+        assert "result" in wire.call("mortal__echo", {"text": "1"})
+        os.kill(int(mark.read_text().split()[-1]), signal.SIGKILL)
+        wire.until(lambda message: message.get("method") == "notifications/tools/list_changed")
+        assert "result" in wire.call("good__echo", {"text": "2"})
+        assert "result" in wire.call("mortal__echo", {"text": "3"})
+        wire.finish()
+    assert len(mark.read_text().split()) == 2
+    assert guard.events("upstream.exited")[0]["data"]["how"].startswith("was killed by SIGKILL")
