@@ -129,14 +129,15 @@ async def test_a_server_that_opens_no_session_cannot_be_started(answer, text: st
 @scenario
 async def test_a_server_that_names_no_endpoint_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcp_guard.transports.http_upstream.old_sse.OPENING", 0.05)
-    async with remote() as server:
-        end = SseUpstream(Link(server.url), LIMIT)
-        starting = asyncio.ensure_future(end.start(Heard()))
-        got = await server.next()
+
+    async def handle(got: Got) -> None:
         got.stream()
+
+    async with remote(handle) as server:
         with pytest.raises(RemoteError, match="no endpoint in time"):
-            await starting
-        await got.gone.wait()
+            await SseUpstream(Link(server.url), LIMIT).start(Heard())
+        for got in server.seen:
+            await got.gone.wait()
 
 
 # Which of the two a server speaks
