@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from mcp_guard.api.api import Api
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
 from mcp_guard.cli.credentials import taken_token
 from mcp_guard.cli.guard import connection, load_policy, user_policy
@@ -69,7 +70,11 @@ def start(arguments: ServeArguments) -> int:
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key())
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
-        asyncio.run(_serve(arguments, access, context, open_switch))
+        api = Api(store.path, say, on=any(credential.role for credential in credentials), others={})
+        try:
+            asyncio.run(_serve(arguments, access, context, open_switch, api))
+        finally:
+            api.close()
         lost = ledger.close()
         if lost:
             say(lost)
@@ -83,6 +88,7 @@ async def _serve(
     access: Access,
     context: ssl.SSLContext | None,
     open_switch: Callable[[Client, str], Switch],
+    api: Api,
 ) -> None:
     largest = arguments.run.max_message
     limits = Limits(
@@ -91,7 +97,7 @@ async def _serve(
         sessions=arguments.max_clients,
         session_idle=arguments.idle * 60.0,
     )
-    service = Service(access, limits, open_switch, say)
+    service = Service(access, limits, open_switch, say, api)
     scheme = "https" if context else "http"
 
     def ready(host: str, port: int) -> None:

@@ -18,6 +18,7 @@ from mcp_guard.gate.wire import UnreadableError, decode, encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import mirrored, spoken
 from mcp_guard.transports.http_server.access import Access
+from mcp_guard.transports.http_server.beside import Beside
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch
 from mcp_guard.transports.http_server.connection import HttpConnection
@@ -46,13 +47,21 @@ _METHODS = {
     MESSAGE_PATH: ("POST",),
     HEALTH_PATH: ("GET", "HEAD"),
 }
-_CORS_METHODS = (("access-control-allow-methods", "POST, GET, DELETE"), ("access-control-max-age", "600"))
+_CORS_METHODS = (("access-control-allow-methods", "POST, GET, DELETE, PUT, PATCH"), ("access-control-max-age", "600"))
 
 
 class Service:
-    """One server over HTTP. `say` tells the person who runs it of what went wrong."""
+    """One server over HTTP. `say` tells the person who runs it of what went wrong. `beside` answers what is not MCP."""
 
-    def __init__(self, access: Access, limits: Limits, open_switch: OpenSwitch, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        limits: Limits,
+        open_switch: OpenSwitch,
+        say: Callable[[str], None],
+        beside: Beside | None = None,
+    ) -> None:
+        self._beside = beside
         self.limits = limits
         self.receiving = 0
         self.stopping = False
@@ -84,6 +93,8 @@ class Service:
     def admit(self, head: Head) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""
         methods = _METHODS.get(head.path)
+        if self._beside is not None and self._beside.serves(head.path):
+            return self._admit_beside(self._beside, head)
         if methods is None:
             return refusal(404, "there is nothing at this path: MCP is at /mcp, HTTP with SSE at /sse")
         if head.path == HEALTH_PATH and head.method in methods:
@@ -94,11 +105,23 @@ class Service:
             if preflight is None:
                 self._refused[caller.status] += 1
             return preflight or caller
+        if caller.role is not None:
+            return refusal(403, "this token is one of the API's, not one of an MCP client's")
         if head.method == "OPTIONS" and (preflight := self._preflight(head)) is not None:
             return preflight
         if head.method not in methods:
             return refusal(405, "this method is not for this path", (("allow", ", ".join(methods)),))
         return self._unfit(head) or caller
+
+    def _admit_beside(self, beside: Beside, head: Head) -> Caller | Answer:
+        caller = self._access.check(head)
+        status = caller.status if isinstance(caller, Answer) else 0
+        if status in (0, 401) and (preflight := self._preflight(head)) is not None:
+            return preflight
+        verdict = beside.admit(head, caller)
+        if status and isinstance(verdict, Answer):
+            self._refused[status] += 1
+        return verdict
 
     def _health(self) -> Answer:
         status = "stopping" if self.stopping else "ok"
@@ -143,6 +166,9 @@ class Service:
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later."""
         try:
+            if self._beside is not None and self._beside.serves(head.path):
+                self._beside.handle(head, caller, body, channel)
+                return
             if self.stopping and _begins(head, body):
                 channel.answer(_ENDING)
                 return

@@ -1,0 +1,147 @@
+"""The API as the server's `Beside`: who may ask what, and from a request to its answer.
+
+The registry is read and written on one thread of its own, so that a database in use holds up no client of MCP. The
+invariant: nothing here answers anybody who has not proven to have a role, however the server is started.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from mcp_guard.api.problems import ProblemError, problem, problem_of, retold
+from mcp_guard.api.routes import Asked, Route, Routes, is_json, read_body, read_query
+from mcp_guard.api.table import ROUTES
+from mcp_guard.errors import GuardError
+from mcp_guard.store.registry.book import Book
+from mcp_guard.transports.http_server.channel import Channel
+from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head
+
+API = "/api/"
+DESCRIPTION = "/api/openapi.json"
+_NO_STORE: Fields = (("cache-control", "no-store"),)
+_MOST_WAITING = 64  # requests that wait for the thread
+
+Work = Callable[[], Answer]
+
+
+class Other:
+    """What else is served here, at paths of its own: see `metrics` and `telemetry`."""
+
+    method = "GET"
+
+    def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
+        """Who makes a request, or why it is refused."""
+        raise NotImplementedError
+
+    def work(self, head: Head, caller: Caller, body: bytes) -> Work:
+        """What makes the answer, on the registry's thread. Raises ProblemError."""
+        raise NotImplementedError
+
+
+class Api:
+    """All that is served beside MCP. `on` says whether any token has a role; `others` are by their paths."""
+
+    def __init__(self, path: str, say: Callable[[str], None], *, on: bool, others: Mapping[str, Other]) -> None:
+        self._path, self._say, self._on, self._others = path, say, on, others
+        self._routes = Routes(ROUTES)
+        self._thread = ThreadPoolExecutor(1, "mcp-guard-api")
+        self._waiting = 0
+        self._description = b""
+
+    def close(self) -> None:
+        """Nothing more is answered."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    # What the server asks (see http_server.beside)
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of these."""
+        return path.startswith(API) or path in self._others
+
+    def admit(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
+        """Who makes a request, or why it is refused before its body is read."""
+        try:
+            other = self._others.get(head.path)
+            if other is not None:
+                if head.method != other.method:
+                    raise ProblemError(405, "this method is not for this path", (("allow", other.method),))
+                return other.may(head, caller)
+            return self._may(head, caller)
+        except ProblemError as error:
+            return problem(error.status, error.detail, error.fields)
+
+    def _may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
+        if not self._on:
+            raise ProblemError(404, "the API is off: it needs a token with a role (see --token-file)")
+        if isinstance(caller, Answer):
+            return retold(caller)
+        if caller.role is None:
+            raise ProblemError(403, "this token has no role: the API needs one with role=auditor or role=security")
+        if head.path == DESCRIPTION:
+            if head.method not in ("GET", "HEAD"):
+                raise ProblemError(405, "this method is not for this path", (("allow", "GET, HEAD"),))
+            return caller
+        route, _ = self._routes.find(head.method, head.path)
+        if route.role == "security" and caller.role != "security":
+            raise ProblemError(403, "this needs a token with role=security")
+        content_type = head.headers.get("content-type")
+        if route.takes is not None and content_type is not None and not is_json(content_type):
+            raise ProblemError(415, "the Content-Type must be application/json")
+        return caller
+
+    def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
+        """Answer a request through its channel, when it is its turn."""
+        try:
+            work = self._work(head, caller, body)
+        except ProblemError as error:
+            channel.answer(problem(error.status, error.detail, error.fields))
+            return
+        if self._waiting >= _MOST_WAITING:
+            channel.answer(problem(503, "too much waits already", (("retry-after", "1"),)))
+            return
+        self._waiting += 1
+        answering = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, work)
+        answering.add_done_callback(lambda done: self._answered(done, channel))
+
+    def _answered(self, done: "asyncio.Future[Answer]", channel: Channel) -> None:
+        self._waiting -= 1
+        channel.answer(problem(503, "the server is ending") if done.cancelled() else done.result())
+
+    def _answer(self, work: Work) -> Answer:
+        """On the thread: the answer, whatever happens."""
+        try:
+            return work()
+        except ProblemError as error:
+            return problem(error.status, error.detail, error.fields)
+        except GuardError as error:
+            return problem_of(error)
+        except Exception as error:  # a mistake of ours must not end the server
+            self._say(f"internal error in the API ({type(error).__name__})")
+            return problem(500, "internal error")
+
+    def _work(self, head: Head, caller: Caller, body: bytes) -> Work:
+        other = self._others.get(head.path)
+        if other is not None:
+            return other.work(head, caller, body)
+        if head.path == DESCRIPTION:
+            return lambda: Answer(200, self._described(), _NO_STORE)
+        route, path = self._routes.find(head.method, head.path)
+        query = read_query(route, head.query)
+        asked = Asked(path, query, read_body(route, body, head.headers.get("content-type")))
+        return lambda: self._done(route, asked, f"api:{caller.user or caller.credential}")
+
+    def _done(self, route: Route, asked: Asked, actor: str) -> Answer:
+        with Book(self._path, actor) as book:
+            found: Any = route.work(book, asked)
+        checked = msgspec.convert(found, route.gives, from_attributes=True)
+        return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
+
+    def _described(self) -> bytes:
+        if not self._description:
+            from mcp_guard.api.description import described
+
+            self._description = msgspec.json.encode(described(ROUTES))
+        return self._description

@@ -1,0 +1,1 @@
+"""The API beside MCP: requests in, answers out."""

@@ -1,0 +1,196 @@
+"""Every route does what it says, says no in the right way, and is described; nobody without the role gets in."""
+
+import json
+import re
+import sqlite3
+
+import pytest
+
+from mcp_guard.api.api import Api
+from mcp_guard.api.description import EXAMPLES, described
+from mcp_guard.api.table import ROUTES
+from mcp_guard.store.registry import agents, credentials
+from mcp_guard.store.registry.book import Book
+from mcp_guard.store.rows import timestamp
+from mcp_guard.transports.http_server.requests import refusal
+from tests.api.calling import Calls
+
+FOREVER = "2099-01-01T00:00:00Z"
+NOBODY = "01AAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+def test_an_agent_is_registered_described_quarantined_restored_and_deleted(call: Calls) -> None:
+    made = call("POST", "/api/agents", {"slug": "cursor", "name": "Cursor", "tags": ["ide"], "risk": "high"})
+    assert made[0] == 201
+    assert (made[1]["slug"], made[1]["tags"], made[1]["risk"], made[1]["status"]) == (
+        "cursor",
+        ["ide"],
+        "high",
+        "active",
+    )
+    assert call("PATCH", "/api/agents/cursor", {"owner": "ann"})[1]["owner"] == "ann"
+    assert call("POST", "/api/agents/cursor/quarantine", {"reason": "odd"})[1]["status"] == "quarantined"
+    assert call("POST", "/api/agents/cursor/quarantine")[0] == 409
+    assert call("POST", "/api/agents/cursor/restore")[1]["status"] == "active"
+    assert call("PUT", "/api/agents/cursor/eval-minimum", {"minimum": 0.9})[1]["eval_minimum"] == 0.9
+    assert call("GET", "/api/agents/cursor/profile")[1]["agent"]["owner"] == "ann"
+    assert call("DELETE", "/api/agents/cursor?reason=gone")[1]["status"] == "deleted"
+    assert call("GET", "/api/agents")[1] == {"items": [], "next": None}
+    assert len(call("GET", "/api/agents?deleted=true")[1]["items"]) == 1
+
+
+def test_a_key_is_shown_once_and_proves_the_agent_until_it_is_revoked(call: Calls, book: Book) -> None:
+    agents.create(book, "cursor")
+    status, made = call("POST", "/api/agents/cursor/credentials", {"expires_at": FOREVER})
+    assert (status, made["expires_at"]) == (201, "2099-01-01T00:00:00.000000Z")
+    connection = sqlite3.connect(book.path)
+    assert credentials.prove(connection, made["token"], timestamp(book.now)).agent == "cursor"
+    assert "token" not in call("GET", f"/api/credentials/{made['id']}")[1]
+    assert made["token"] not in json.dumps(call("GET", "/api/credentials?agent=cursor")[1])
+    assert call("DELETE", f"/api/credentials/{made['id']}")[1]["revoked_at"] is not None
+    with pytest.raises(credentials.CredentialError):
+        credentials.prove(connection, made["token"], timestamp(book.now))
+    connection.close()
+
+
+def test_grants_overrides_budgets_and_evaluations_come_and_go(call: Calls) -> None:
+    grant = {"agent": "cursor", "pattern": "get_*", "effect": "allow", "expires_at": FOREVER}
+    status, made = call("POST", "/api/permissions", grant)
+    assert (status, made["granted_by"]) == (201, "api:ann")
+    assert call("POST", "/api/permissions", grant)[0] == 409
+    assert call("DELETE", f"/api/permissions/{made['id']}")[1] == made
+    assert call("GET", f"/api/permissions/{made['id']}")[0] == 404
+
+    made = call("POST", "/api/overrides", {"pattern": "delete_*", "effect": "deny"})[1]
+    assert (made["agent"], made["brake"]) == (None, False)
+    assert call("DELETE", f"/api/overrides/{made['id']}")[1] == made
+    assert call("POST", "/api/stop", {"agent": "cursor"})[1]["brake"] is True
+    assert [one["agent"] for one in call("POST", "/api/resume", {"agent": None})[1]] == ["cursor"]
+    assert call("POST", "/api/resume", {"agent": None})[0] == 404
+
+    made = call("PUT", "/api/budgets", {"agent": "cursor", "window": "month", "amount": 20.5})[1]
+    assert (made["unit"], made["spent"]) == ("usd", 0)
+    assert call("GET", "/api/budgets?agent=cursor")[1]["items"] == [made]
+    assert call("DELETE", f"/api/budgets/{made['id']}")[0] == 200
+
+    status, made = call("POST", "/api/evals", {"agent": "cursor", "pass_rate": 0.93, "suite": "nightly"})
+    assert (status, made["recorded_by"]) == (201, "api:ann")
+    assert call("GET", "/api/evals")[1]["items"] == [made]
+
+
+def test_every_change_says_in_the_log_who_made_it(call: Calls, book: Book) -> None:
+    call("POST", "/api/stop", {"agent": None, "reason": "incident"})
+    (event,) = book.rows("SELECT type, data FROM events")
+    assert event["type"] == "calls.stopped"
+    assert json.loads(event["data"])["by"] == "api:ann"
+
+
+def test_a_list_is_read_page_by_page_whatever_goes_in_between(call: Calls, book: Book) -> None:
+    for number in range(7):
+        agents.create(book, f"agent-{number}")
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = call("GET", f"/api/agents?limit=3{after}")[1]
+        seen += [agent["slug"] for agent in page["items"]]
+        if page["next"] is None:
+            break
+        agents.delete(book, page["next"])
+        after = f"&after={page['next']}"
+    assert seen == [f"agent-{number}" for number in range(7)]
+
+
+REFUSED = [
+    ("no such thing", "GET", "/api/nothing", None, 404),
+    ("no such agent", "GET", "/api/agents/nobody", None, 404),
+    ("no such key", "DELETE", f"/api/credentials/{NOBODY}", None, 404),
+    ("no such instance", "POST", f"/api/instances/{NOBODY}/disconnect", {}, 404),
+    ("a key for nobody", "POST", "/api/agents/nobody/credentials", {}, 404),
+    ("another method", "PUT", "/api/agents", {}, 405),
+    ("a method nobody knows", "TRACE", "/api/stop", None, 405),
+    ("no JSON", "POST", "/api/agents", b"{", 400),
+    ("JSON of no object", "POST", "/api/agents", [], 422),
+    ("a path that is no text", "GET", "/api/agents/%ff", None, 400),
+    ("a query twice", "GET", "/api/agents?limit=1&limit=2", None, 400),
+    ("a query that nobody knows", "GET", "/api/agents?colour=red", None, 400),
+    ("a page of none", "GET", "/api/agents?limit=0", None, 400),
+    ("a field that nobody knows", "POST", "/api/agents", {"slug": "abc", "admin": True}, 422),
+    ("a slug that is none", "POST", "/api/agents", {"slug": "A B"}, 422),
+    ("a risk that is none", "POST", "/api/agents", {"slug": "abc", "risk": "some"}, 422),
+    ("a field left out", "POST", "/api/stop", {}, 422),
+    ("an expiry in the past", "POST", "/api/stop", {"agent": None, "expires_at": "2001-01-01T00:00:00Z"}, 422),
+    ("an expiry in no time zone", "POST", "/api/stop", {"agent": None, "expires_at": "2099-01-01T00:00:00"}, 422),
+    ("half a call", "PUT", "/api/budgets", {"agent": "a", "window": "hour", "amount": 1.5}, 422),
+    ("more than all", "POST", "/api/evals", {"agent": "a", "pass_rate": 1.1, "suite": "s"}, 422),
+    ("too much", "POST", "/api/agents", b" " * ((1 << 20) + 1), 413),
+]
+
+
+@pytest.mark.parametrize(("what", "method", "target", "body", "status"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_what_cannot_be_is_a_problem(
+    call: Calls, what: str, method: str, target: str, body: object, status: int
+) -> None:
+    answer = call.raw(method, target, body)
+    assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    problem = json.loads(answer.body)
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+
+
+def test_a_method_that_is_not_for_a_path_is_told_those_that_are(call: Calls) -> None:
+    assert ("allow", "GET, POST, HEAD") in call.raw("PUT", "/api/agents").fields
+
+
+def test_only_json_is_taken(call: Calls, book: Book) -> None:
+    assert call("POST", "/api/stop", b'{"agent": null}', content_type="text/plain")[0] == 415
+    assert not book.rows("SELECT 1 FROM overrides")
+
+
+# Roles
+
+
+def path_of(route: str) -> str:
+    return re.sub(r"\{\w+\}", "abc", route)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_an_auditor_reads_and_writes_nothing_and_others_do_neither(api: Api, book: Book, route) -> None:
+    example = EXAMPLES[route.takes] if route.takes else None
+    as_auditor = Calls(api, "auditor")(route.method, path_of(route.path), example)[0]
+    assert as_auditor in ((200, 404) if route.method == "GET" else (403,))
+    assert Calls(api, None)(route.method, path_of(route.path), example)[0] == 403
+    stranger = refusal(401, "a bearer token is needed", (("www-authenticate", "Bearer"),))
+    answer = Calls(api, refused=stranger).raw(route.method, path_of(route.path), example)
+    assert (answer.status, answer.content_type) == (401, "application/problem+json")
+    assert ("www-authenticate", "Bearer") in answer.fields
+    assert not book.rows("SELECT 1 FROM events")
+
+
+def test_without_any_token_with_a_role_there_is_no_api(path: str) -> None:
+    api = Api(path, lambda text: None, on=False, others={})
+    assert Calls(api, None)("GET", "/api/agents")[0] == 404
+    assert Calls(api, None)("POST", "/api/stop", {"agent": None})[0] == 404
+    api.close()
+
+
+# Description
+
+
+def test_the_description_says_what_the_table_does(call: Calls) -> None:
+    status, said = call("GET", "/api/openapi.json")
+    assert status == 200
+    assert said == json.loads(json.dumps(described(ROUTES)))
+    assert said["openapi"] == "3.1.0"
+    named = {(method.upper(), path) for path, methods in said["paths"].items() for method in methods}
+    assert named == {(route.method, route.path) for route in ROUTES}
+    operations = [operation for methods in said["paths"].values() for operation in methods.values()]
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.takes], ids=lambda route: route.path)
+def test_every_documented_example_is_taken(call: Calls, book: Book, route) -> None:
+    agents.create(book, "abc")
+    status, answer = call(route.method, path_of(route.path), EXAMPLES[route.takes])
+    expected = {route.status, *(refused for refused in route.refuses if refused in (404, 409))}
+    assert status in expected, answer
