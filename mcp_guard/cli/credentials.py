@@ -1,7 +1,7 @@
-"""Who a client is by the credential in its launching config: `MCP_GUARD_TOKEN`.
+"""Who a client is by the credential in its launching config: `MCP_GUARD_TOKEN`, a virtual key or a signed token.
 
-What a client says of itself never outranks it, and neither does `--agent`: a credential of one agent used as another is
-refused, and recorded.
+What a client says of itself never outranks it, and neither do `--agent` and `--user`: a credential of one agent or user
+used as another is refused, and recorded.
 """
 
 import os
@@ -23,26 +23,34 @@ def taken_token() -> str | None:
     return os.environ.pop(VARIABLE, None) or None
 
 
-def proven(store: "Store", token: str, agent: str | None) -> "Proof":
-    """What the credential proves; `agent` is what the launching config says besides. Raises GuardError."""
-    from mcp_guard.store.registry.credentials import CredentialError
+def proven(store: "Store", token: str, agent: str | None, user: str | None = None) -> "Proof":
+    """What the credential proves; `agent` and `user` are what the launching config says besides. Raises GuardError."""
+    from mcp_guard.identity.errors import CredentialError
 
     try:
-        proof = store.prove(token)
-        if agent is not None and agent != proof.agent:
-            text = f"the credential in {VARIABLE} is one of the agent `{proof.agent}`, and --agent says `{agent}`"
-            raise CredentialError(text, "leave --agent out, or use a credential of that agent")
+        proof = store.prove(token.strip())
+        _check("agent", agent, proof.agent)
+        _check("user", user, proof.user)
     except CredentialError as error:
         refused(store, agent, error.message)
-        raise GuardError(error.message, error.hint) from None
+        raise GuardError(f"{VARIABLE}: {error.message}", error.hint) from None
     return proof
 
 
-def refused(store: "Store", agent: str | None, why: str) -> None:
+def _check(what: str, said: str | None, proven: str | None) -> None:
+    """Raise CredentialError where the launching config says another than the credential proves."""
+    from mcp_guard.identity.errors import CredentialError
+
+    if said is not None and proven is not None and said != proven:
+        text = f"the credential is one of the {what} `{proven}`, and --{what} says `{said}`"
+        raise CredentialError(text, f"leave --{what} out, or use a credential of that {what}")
+
+
+def refused(store: "Store", agent: str | None, why: str, **more: str | int) -> None:
     """Write down that a credential was refused. Raises StoreError."""
     from mcp_guard.events import Event
 
     now = time.time_ns() // 1000
     made = f"registry-{new_id(now // 1000, os.urandom(RANDOM_BYTES))}"
-    data = {"by": "mcp-guard", "why": why}
+    data = {"by": "mcp-guard", "why": why, **more}
     store.record([Event(id=made, ts=now, type="credential.refused", connection_id="registry", agent=agent, data=data)])

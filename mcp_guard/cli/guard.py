@@ -62,7 +62,7 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     store = Store.open(database, retain_days=arguments.retain)
     try:
         registry = LiveRegistry(store)
-        proof = None if token is None else proven(store, token, arguments.agent)
+        proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
         slug = arguments.server or server_slug(arguments.command)
         facts = connection(arguments, slug, store.redaction_key(), proof)
         gate = open_gate(facts, policy, registry)
@@ -109,13 +109,15 @@ def connection(
     """
     from mcp_guard.gate import Connection
 
+    user = None if proof is None else proof.user
     return Connection(
         id=new_id(time.time_ns() // 1_000_000, os.urandom(RANDOM_BYTES)),
         server=server,
-        user=arguments.user or login(),
-        groups=arguments.group,
-        agent=arguments.agent if proof is None else proof.agent,
+        user=user or arguments.user or login(),
+        groups=arguments.group if proof is None or user is None else proof.groups,
+        agent=(None if proof is None else proof.agent) or arguments.agent,
         credential=None if proof is None else proof.credential,
+        user_verified=user is not None,
         mode=arguments.mode,
         audit_arguments=arguments.audit_arguments,
         redaction_key=redaction_key,

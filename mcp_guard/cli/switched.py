@@ -113,7 +113,7 @@ def _guard(
     store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
     try:
         registry = LiveRegistry(store)
-        proof = None if token is None else proven(store, token, arguments.agent)
+        proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
         conversation = converse(policy, registry, store.redaction_key(), proof)
         client = StdioClient(arguments.max_message << 20)
         ledger = Ledger(store, say)

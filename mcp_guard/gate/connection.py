@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mcp_guard.governance import Snapshot
+from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json, Principal
 from mcp_guard.redaction import ArgumentsMode, safe_text
@@ -28,8 +28,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a connection before the first message, and stays true to its end.
 
     `id` is unique in the log; `server` is the slug that the launching config gave the upstream; `agent` is the slug
-    that it pinned or a credential proves, or None; `credential` is that one's id in the registry; `user_verified` says
-    that a credential vouches for the user, too; `audit_arguments` outranks what the policy says of it; `redaction_key`
+    that it pinned or a credential proves, or None; `credential` is that one; `user_verified` says that a credential
+    vouches for the user, too; `audit_arguments` outranks what the policy says of it; `redaction_key`
     (secret) keys the hashes that stand for secrets in the log.
     """
 
@@ -38,7 +38,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     groups: tuple[str, ...] = ()
     agent: str | None = None
-    credential: str | None = None
+    credential: Credential | None = None
     user_verified: bool = False
     mode: Mode = "enforce"
     transport: str = "stdio"

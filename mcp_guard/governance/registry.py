@@ -7,14 +7,15 @@ decides nothing.
 
 from typing import Protocol
 
+from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.snapshot import Snapshot
 
 
 class Registry(Protocol):
     """Whoever keeps the registry."""
 
-    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
-        """How an agent stands now that has proven itself with a credential (its id), or has not. Never raises: see
+    def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
+        """How an agent stands now that has proven itself with a credential, or has not. Never raises: see
         `Snapshot.barred`.
         """
         ...
@@ -27,7 +28,7 @@ class Registry(Protocol):
 class NoRegistry:
     """Where no registry is kept, nothing is known of any agent, and only the policy decides."""
 
-    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
+    def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
 

@@ -78,6 +78,12 @@ def timestamp(microseconds: int) -> str:
     return f"{_second(seconds)}.{rest:06d}Z"
 
 
+def moment(text: str) -> int:
+    """Microseconds since the Unix epoch for such a text. Raises ValueError."""
+    since = datetime.fromisoformat(text) - datetime.fromtimestamp(0, UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
 @lru_cache(maxsize=8)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S")

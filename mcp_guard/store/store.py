@@ -13,16 +13,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mcp_guard.events import Event, ToolsListed
-from mcp_guard.governance import Snapshot
+from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
 from mcp_guard.store.maintenance import Maintenance
-from mcp_guard.store.rows import Row, row, storable, timestamp
+from mcp_guard.store.rows import Row, row, storable
 from mcp_guard.store.schema import prepare, registry_version
 from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
 
 if TYPE_CHECKING:
+    from mcp_guard.identity.key_sets import KeySets
     from mcp_guard.store.registry.credentials import Proof
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
@@ -90,7 +91,7 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(cursor.connection, error) from error
 
-    def snapshot(self, agent: str, credential: str | None, now: int) -> Snapshot:
+    def snapshot(self, agent: str, credential: Credential | None, now: int) -> Snapshot:
         """How an agent, and the credential that it came with, stand at `now` (microseconds since the epoch).
 
         Raises StoreError.
@@ -103,13 +104,16 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
-    def prove(self, key: str) -> "Proof":
-        """What a virtual key proves now. Raises CredentialError where that is nothing, StoreError."""
-        from mcp_guard.store.registry.credentials import prove
+    def prove(self, credential: str, key_sets: "KeySets | None" = None) -> "Proof":
+        """What a virtual key or a signed token proves now; `key_sets` has the keys of issuers.
+
+        Raises CredentialError where that is nothing, KeysPendingError, StoreError.
+        """
+        from mcp_guard.store.registry.proving import prove
 
         connection = self._sound_cursor().connection
         try:
-            return prove(connection, key, timestamp(time.time_ns() // 1000))
+            return prove(connection, credential, time.time_ns() // 1000, key_sets)
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 

@@ -7,7 +7,7 @@ by the store, which takes no row that was decided under another version (`store.
 import time
 
 from mcp_guard.errors import GuardError
-from mcp_guard.governance import Snapshot
+from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.store.store import Store
 
 _SHARED = 0.0005  # seconds for which one look is good
@@ -20,13 +20,13 @@ class LiveRegistry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[tuple[str, str | None], Snapshot] = {}
+        self._known: dict[tuple[str, Credential | None], Snapshot] = {}
         self._version = _NEVER
         self._looked = 0.0
         self._changes_at: int | None = None
         self.changes = 0  # goes up whenever something may stand otherwise than before
 
-    def snapshot(self, agent: str, credential: str | None) -> Snapshot:
+    def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
         """How an agent stands now. Where that cannot be told, a snapshot that says why, and lets nothing through."""
         known = self._known.get((agent, credential))
         if known is not None and not known.counted:  # what is spent moves without any change

@@ -4,12 +4,12 @@ agents there are.
 
 import json
 import sqlite3
-from datetime import datetime
 
+from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override, Snapshot
 from mcp_guard.store.registry import windows
-from mcp_guard.store.registry.credentials import standing
-from mcp_guard.store.rows import timestamp
+from mcp_guard.store.registry.standing import standing
+from mcp_guard.store.rows import moment as moment_of
 from mcp_guard.store.schema import registry_version
 
 _AGENT = "SELECT status, risk, tags, eval_minimum FROM agents WHERE slug = ?"
@@ -26,7 +26,7 @@ _COUNTED = "SELECT 1 FROM budgets WHERE agent = ? LIMIT 1"
 _LATEST = "SELECT pass_rate, suite FROM evals WHERE agent = ? ORDER BY recorded_at DESC, id DESC LIMIT 1"
 
 
-def snapshot(connection: sqlite3.Connection, agent: str, credential: str | None, now: int) -> Snapshot:
+def snapshot(connection: sqlite3.Connection, agent: str, credential: Credential | None, now: int) -> Snapshot:
     """How this agent, and the credential that it came with, stand at `now` (microseconds since the epoch), all of it at
     one moment. Raises sqlite3.Error.
     """
@@ -37,8 +37,8 @@ def snapshot(connection: sqlite3.Connection, agent: str, credential: str | None,
         connection.execute("COMMIT")
 
 
-def _snapshot(connection: sqlite3.Connection, agent: str, credential: str | None, now: int) -> Snapshot:
-    barred, key_expires = (None, None) if credential is None else standing(connection, credential, timestamp(now))
+def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential | None, now: int) -> Snapshot:
+    barred, key_expires = (None, None) if credential is None else standing(connection, credential, now)
     counted = connection.execute(_COUNTED, (agent,)).fetchone() is not None
     status, risk, tags, minimum = connection.execute(_AGENT, (agent,)).fetchone() or ("active", "medium", "[]", None)
     grants = connection.execute(_GRANTS, (agent,)).fetchall()
@@ -60,7 +60,7 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: str | None
         budgets=_budgets(connection, agent, now) if counted else (),
         counted=counted,
         barred=barred,
-        key_expires=moment(key_expires),
+        key_expires=key_expires,
         eval_gate=None if minimum is None else _eval_gate(connection, agent, minimum),
     )
 
@@ -80,7 +80,4 @@ def _eval_gate(connection: sqlite3.Connection, agent: str, minimum: float) -> Ev
 
 def moment(text: str | None) -> int | None:
     """A time as the tables hold it, as microseconds since the epoch."""
-    if text is None:
-        return None
-    since = datetime.fromisoformat(text) - datetime.fromisoformat("1970-01-01T00:00:00Z")
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return None if text is None else moment_of(text)

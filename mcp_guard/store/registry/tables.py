@@ -45,7 +45,10 @@ _TABLES = (
     CREATE TABLE credentials (
       id         TEXT PRIMARY KEY,
       agent      TEXT NOT NULL,
-      hash       TEXT NOT NULL UNIQUE,  -- of a virtual key; the key itself is nowhere
+      kind       TEXT NOT NULL DEFAULT 'key',  -- key: a virtual key; signed: a token that a signing key signed
+      hash       TEXT NOT NULL UNIQUE,  -- of the key or token; itself is nowhere
+      user       TEXT,           -- that a token proves as well
+      signed_by  TEXT,           -- the signing key of a token
       created_at TEXT NOT NULL,
       created_by TEXT NOT NULL,
       expires_at TEXT,
@@ -64,9 +67,19 @@ _TABLES = (
     """
     CREATE TABLE issuers (
       issuer     TEXT PRIMARY KEY,
+      id         TEXT NOT NULL UNIQUE,  -- new with each time that it is added
       settings   TEXT NOT NULL,  -- a JSON object: audience, where its keys are, which claims mean what
       created_at TEXT NOT NULL
     )
+    """,
+    # Tokens that were made elsewhere, by an issuer or with one of our signing keys, and are worth nothing any more.
+    """
+    CREATE TABLE revoked_tokens (
+      issuer     TEXT NOT NULL,
+      token      TEXT NOT NULL,  -- its `jti`
+      revoked_at TEXT NOT NULL,
+      PRIMARY KEY (issuer, token)
+    ) WITHOUT ROWID
     """,
     """
     CREATE TABLE grants (
@@ -154,7 +167,17 @@ _TABLES = (
     "CREATE INDEX approvals_pending ON approvals (status) WHERE status = 'pending'",
 )
 
-_DECIDING = ("agents", "credentials", "signing_keys", "issuers", "grants", "overrides", "budgets", "evals")
+_DECIDING = (
+    "agents",
+    "credentials",
+    "signing_keys",
+    "issuers",
+    "revoked_tokens",
+    "grants",
+    "overrides",
+    "budgets",
+    "evals",
+)
 """The tables that decisions hang on, whatever changes in them."""
 
 _BUMP = "BEGIN UPDATE registry SET version = version + 1; END"

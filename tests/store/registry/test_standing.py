@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from mcp_guard.events import Judged
+from mcp_guard.identity.errors import CredentialError
 from mcp_guard.store import OutdatedError, Store
 from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, overrides, windows
 from mcp_guard.store.registry.book import Book
-from mcp_guard.store.registry.credentials import CredentialError
 from mcp_guard.store.registry.live import LiveRegistry
 from mcp_guard.store.rows import timestamp
 
@@ -170,13 +170,14 @@ def test_a_key_proves_its_agent_until_it_is_revoked_or_expires(store: Store, boo
     key, kept = credentials.issue(book, "cursor", expires=book.now + 5 * SECOND)
     connection = sqlite3.connect(book.path)
     now = timestamp(book.now)
-    assert credentials.prove(connection, key, now).agent == "cursor"
-    assert store.snapshot("cursor", kept["id"], book.now).changes_at == book.now + 5 * SECOND
-    assert store.snapshot("cursor", kept["id"], book.now + 5 * SECOND).barred is not None
+    proof = credentials.prove(connection, key, now)
+    assert (proof.agent, proof.credential.id) == ("cursor", kept["id"])
+    assert store.snapshot("cursor", proof.credential, book.now).changes_at == book.now + 5 * SECOND
+    assert store.snapshot("cursor", proof.credential, book.now + 5 * SECOND).barred is not None
     with pytest.raises(CredentialError):
         credentials.prove(connection, key, timestamp(book.now + 5 * SECOND))
     credentials.revoke(book, kept["id"])
-    assert store.snapshot("cursor", kept["id"], book.now).barred is not None
+    assert store.snapshot("cursor", proof.credential, book.now).barred is not None
     with pytest.raises(CredentialError):
         credentials.prove(connection, key, now)
     connection.close()
