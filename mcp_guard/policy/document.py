@@ -15,7 +15,9 @@ from mcp_guard.policy.values import Effect, Outcome, VisibilityLevel
 Status = Literal["active", "draft", "disabled"]
 UnlistedTools = Literal["deny", "policy"]
 Ungoverned = Literal["allow", "deny"]
+ApprovalsAsked = Literal["client", "store"]
 Dollars = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
 
 
@@ -113,6 +115,14 @@ class SettingsSection(Section, frozen=True):
     require_grant: Annotated[
         bool | UnsetType,
         Meta(description="Whether an agent may only call tools that were granted to it; `false` if left out."),
+    ] = UNSET
+    approvals: Annotated[
+        ApprovalsAsked | UnsetType,
+        Meta(description="Where a person is asked for an approval; `client`, where it can ask, if left out."),
+    ] = UNSET
+    approval_timeout: Annotated[
+        Seconds | UnsetType,
+        Meta(description="How many seconds a call waits for a person's approval; 300 if left out."),
     ] = UNSET
 
 

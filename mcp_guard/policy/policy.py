@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     audit_arguments: Literal["full", "redacted", "hashed", "none"] = "redacted"
     require_verified: bool = False
     require_grant: bool = False
+    approvals: Literal["client", "store"] = "client"
+    approval_timeout: int = 300  # seconds
 
 
 NOTHING_DECLARED = Declarations()

@@ -101,6 +101,8 @@ class _Reading:
                 return node.value
             case inspect.FloatType(), Scalar(value=int() | float() as number) if _in_range(number, kind):
                 return number
+            case inspect.IntType(), Scalar(value=int() as number) if _is_between(number, kind):
+                return number
             case inspect.LiteralType(), Scalar() if _is_one_of(node.value, kind.values):
                 return node.value
             case ((inspect.AnyType()), _):
@@ -172,6 +174,7 @@ _EXPECTED: dict[type[inspect.Type], str] = {
     inspect.StrType: "text",
     inspect.BoolType: "`true` or `false`",
     inspect.FloatType: "a number that is not below zero",
+    inspect.IntType: "a whole number within bounds",
     inspect.VarTupleType: "a list",
     inspect.DictType: "a mapping",
     inspect.StructType: "a mapping",
@@ -196,6 +199,13 @@ def _is_section(kind: inspect.Type) -> bool:
 def _in_range(number: float, kind: inspect.FloatType) -> bool:
     """Whether the type allows this number: finite, and not below its least. A boolean is none."""
     return not isinstance(number, bool) and isfinite(number) and (kind.ge is None or number >= kind.ge)
+
+
+def _is_between(number: int, kind: inspect.IntType) -> bool:
+    """Whether the type allows this number. A boolean is none."""
+    if isinstance(number, bool):
+        return False
+    return (kind.ge is None or number >= kind.ge) and (kind.le is None or number <= kind.le)
 
 
 def _is_one_of(value: object, values: Iterable[object]) -> bool:
@@ -240,4 +250,6 @@ def _type_hint(kind: inspect.Type, node: Node) -> str:
         return "leave the field out, or give it a value"
     if isinstance(kind, inspect.BoolType) and str(node.value).lower() in _TRUTH_WORDS:
         return f"write `{_TRUTH_WORDS[str(node.value).lower()]}`"
+    if isinstance(kind, inspect.IntType) and kind.ge is not None and kind.le is not None:
+        return f"a number from {kind.ge} to {kind.le}"
     return "quote it to make it text" if isinstance(kind, inspect.StrType) else ""
