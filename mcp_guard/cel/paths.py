@@ -33,15 +33,17 @@ NOTHING: Known = frozenset()
 class Path:
     """One path that is read: `segments` from the variable down, None for any item of a list or a computed key.
 
-    `guarded` where every read of it is, `at` the offset in the source of its first read.
+    `guarded` where every read of it is, `at` the offset in the source of its first read. `used` where its value is; not
+    where only a `has` looks whether one of its fields is there, which is a path of its own.
     """
 
-    __slots__ = ("at", "guarded", "segments")
+    __slots__ = ("at", "guarded", "segments", "used")
 
-    def __init__(self, segments: Segments, guarded: bool, at: int = 0) -> None:
+    def __init__(self, segments: Segments, guarded: bool, at: int = 0, used: bool = True) -> None:
         self.segments = segments
         self.guarded = guarded
         self.at = at
+        self.used = used
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Path) and (other.segments, other.guarded) == (self.segments, self.guarded)
@@ -61,7 +63,7 @@ def paths(tree: Node) -> tuple[Path, ...]:
     """Every path that an expression reads, in the order of the source, each once."""
     reader = _Reader()
     reader.visit(tree, NOTHING, {})
-    found = [Path(segments, guarded, at) for segments, (guarded, at) in reader.found.items()]
+    found = [Path(segments, guarded, at, segments in reader.used) for segments, (guarded, at) in reader.found.items()]
     return tuple(sorted(found, key=lambda path: path.at))
 
 
@@ -73,8 +75,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self.found: dict[Segments, tuple[bool, int]] = {}
+        self.used: set[Segments] = set()
 
-    def record(self, segments: Segments, guarded: bool, at: int) -> None:
+    def record(self, segments: Segments, guarded: bool, at: int, used: bool = True) -> None:
+        if used:
+            self.used.add(segments)
         if ".".join(map(str, segments)) in TYPES:
             return
         before, first = self.found.get(segments, (True, at))
@@ -125,9 +130,12 @@ class _Reader:
 
     def visit_has(self, node: Has, known: Known, aliases: Aliases) -> None:
         parent = path_of(node.operand, aliases)
-        if parent is not None:
-            self.record((*parent, node.field), True, _start(node.operand))
-        self.visit(node.operand, known, aliases)
+        if parent is None:
+            self.visit(node.operand, known, aliases)
+            return
+        self.record((*parent, node.field), True, _start(node.operand))
+        self.record(parent, parent in known or _is_optional(node.operand), _start(node.operand), used=False)
+        self.visit_keys(node.operand, known, aliases)
 
     def visit_loop(self, node: Loop, known: Known, aliases: Aliases) -> None:
         self.visit(node.over, known, aliases)

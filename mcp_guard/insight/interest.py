@@ -1,6 +1,5 @@
 """What the rules of a policy look at: of the caller, and of the arguments. What none looks at may be missing."""
 
-import re
 from typing import TypeAlias
 
 from mcp_guard.insight.recorded import Pointer
@@ -10,9 +9,6 @@ from mcp_guard.policy.rules import Rule
 Reading: TypeAlias = "tuple[str | None, ...]"
 """The path of a read below the arguments; None: any item, a computed key."""
 
-_AS_A_WHOLE = re.compile(  # `request.args` itself: followed by no field, or by what loops over it
-    r"request\.args\s*(?![\s.\[\w])|request\.args\s*\.\s*\w+\s*\(|request\s*(?![\s.\w])"
-)
 _ARGUMENTS = ("request", "args")  # where the arguments are among a condition's variables
 
 
@@ -33,14 +29,9 @@ class Interest:
 
 
 def readings(rule: Rule) -> list[Reading]:
-    """The paths below the arguments that a rule's condition reads; `()` for all of them. For reports, not for judging:
-    that `has(request.args.x)` also looks at whether there are arguments at all is left out.
-    """
-    if rule.condition is None:
-        return []
-    paths = [path.segments[len(_ARGUMENTS) :] for path in rule.condition.paths if touches(path.segments, _ARGUMENTS)]
-    whole = not any(paths) or _AS_A_WHOLE.search(rule.condition.source)
-    return [path for path in paths if path or whole]
+    """The paths below the arguments that a rule's condition reads; `()` for all of them."""
+    found = rule.condition.paths if rule.condition else ()
+    return [path.segments[len(_ARGUMENTS) :] for path in found if path.used and touches(path.segments, _ARGUMENTS)]
 
 
 def touches(reading: Reading, pointer: Pointer) -> bool:

@@ -132,6 +132,8 @@ def reads(condition: cel.Program | None) -> Reads:
         match path.segments:
             case ("request", "args", str(name), *_):
                 arguments = arguments if arguments is None else arguments | {name}
+            case ("request", *_) if not path.used:
+                pass  # a `has` of an argument: that is a look at the argument, whatever others there are
             case ("request", *_):
                 arguments = None
             case ("agent" | "user", *_):

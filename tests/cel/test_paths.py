@@ -104,3 +104,18 @@ def test_a_path_has_its_segments_and_its_place():
 def test_one_unguarded_read_leaves_the_path_unguarded():
     program = cel.compile("(has(request.args.x) && request.args.x == 1) || size(request.args.x) > 1")
     assert {str(path): path.guarded for path in program.paths}["request.args.x"] is False
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("has(request.args.x)", ["request.args.x"]),
+        ("has(request.args.x) && request.args.x == 1", ["request.args.x"]),
+        ("has(request.args.x.y)", ["request.args.x.y"]),
+        ("has(request.args.x) && size(request.args) == 1", ["request.args.x", "request.args"]),
+        ("has(request.args[key].x)", ["request.args[*].x", "key"]),
+        ("'x' in request.args", ["request.args"]),
+    ],
+)
+def test_a_has_uses_its_field_and_not_what_the_field_is_in(source: str, used: list[str]) -> None:
+    assert {str(path) for path in cel.compile(source).paths if path.used} == set(used)
