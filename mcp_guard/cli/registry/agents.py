@@ -4,19 +4,13 @@ from typing import Annotated
 
 import typer
 
-from mcp_guard.cli.registry.shared import (
-    AsJson,
-    Database,
-    Expires,
-    Reason,
-    expiry,
-    group,
-    open_book,
-    show_one,
-    show_rows,
-)
+from mcp_guard.cli.registry import issuers, keys, tokens
+from mcp_guard.cli.registry.shared import AsJson, Database, Reason, group, open_book, show_one, show_rows
 
 app = group()
+app.add_typer(tokens.app)
+app.add_typer(keys.app, name="keys")
+app.add_typer(issuers.app, name="issuers")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The agent.")]
 Name = Annotated[str | None, typer.Option(metavar="TEXT", help="The name that people read.")]
@@ -35,15 +29,6 @@ _COLUMNS = {
     "tags": "TAGS",
     "reviewed": "REVIEWED",
     "created_at": "SINCE",
-}
-
-_KEYS = {
-    "id": "ID",
-    "agent": "AGENT",
-    "created_by": "BY",
-    "created_at": "SINCE",
-    "expires_at": "UNTIL",
-    "revoked_at": "REVOKED",
 }
 
 
@@ -145,50 +130,6 @@ def delete(slug: Slug, reason: Reason = "", db: Database = None, as_json: AsJson
     with open_book(db) as book:
         changed = agents.delete(book, slug, reason)
     show_one(changed, as_json=as_json)
-
-
-@app.command(epilog="Example: mcp-guard agents token claude-code --expires 30d")
-def token(slug: Slug, expires: Expires = None, db: Database = None, as_json: AsJson = False) -> None:
-    """Make a key by which a client proves to be this agent. It is shown now and never again."""
-    from mcp_guard.cli.output import print_json
-    from mcp_guard.store.registry import credentials
-
-    with open_book(db) as book:
-        key, kept = credentials.issue(book, slug, expires=expiry(expires))
-    if as_json:
-        print_json({**kept, "token": key})
-        return
-    typer.echo(key)
-    typer.echo("Put it into the client's launching config as MCP_GUARD_TOKEN; it is not shown again.", err=True)
-
-
-@app.command(epilog="Example: mcp-guard agents tokens claude-code")
-def tokens(
-    slug: Annotated[str | None, typer.Argument(metavar="[SLUG]", help="Only this agent's.")] = None,
-    db: Database = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the keys that were made, without the keys themselves."""
-    from mcp_guard.store.registry import credentials
-
-    with open_book(db) as book:
-        rows = credentials.listed(book, agent=slug)
-    show_rows(rows, _KEYS, as_json=as_json, none="no keys")
-
-
-@app.command("revoke-token", epilog="Example: mcp-guard agents revoke-token 01M7YXWRSC4FE8VAYJT0G6F8X3")
-def revoke_token(
-    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `agents tokens` shows it.")],
-    reason: Reason = "",
-    db: Database = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a key worth nothing, from the next call on."""
-    from mcp_guard.store.registry import credentials
-
-    with open_book(db) as book:
-        gone = credentials.revoke(book, key, reason)
-    show_one(gone, as_json=as_json)
 
 
 def _fields(
