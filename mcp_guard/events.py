@@ -91,6 +91,29 @@ class Judged(Event, frozen=True, kw_only=True, omit_defaults=True):
     usd: float = 0.0
 
 
+class ApprovalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A person is asked about one call; `rule` is the approval's id. Beside the row, for the registry: the arguments as
+    the log may show them (JSON text), the keyed hash of what runs if it is approved, the pattern of a standing approval
+    of the tool (empty where none can be given), why a person is asked, and until when (microseconds since the epoch).
+    """
+
+    arguments: str
+    call_hash: str
+    pattern: str
+    reason: str
+    expires: int
+
+
+class ApprovalSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The guard that asked knows how it ends: the person answered through the client, or nobody waits any more. `rule`
+    is the approval's id.
+    """
+
+    status: Literal["approved", "denied", "withdrawn", "expired"]
+    scope: str | None = None
+    by: str | None = None
+
+
 class ToolsListed(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The row of one complete listing. Beside the row, for the catalog of tools: the hash of each definition and the
     definition itself, as the upstream wrote it. They are no part of the row.

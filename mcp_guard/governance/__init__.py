@@ -1,8 +1,18 @@
 """What the registry says of an agent, put together with the policy to one verdict. Pure: values in, values out."""
 
 from mcp_guard.governance.credential import Credential
-from mcp_guard.governance.registry import NoRegistry, Registry
+from mcp_guard.governance.registry import ApprovalScope, NoRegistry, Registry, Ruling
 from mcp_guard.governance.snapshot import Snapshot
 from mcp_guard.governance.verdict import budget, preview, verdict
 
-__all__ = ["Credential", "NoRegistry", "Registry", "Snapshot", "budget", "preview", "verdict"]
+__all__ = [
+    "ApprovalScope",
+    "Credential",
+    "NoRegistry",
+    "Registry",
+    "Ruling",
+    "Snapshot",
+    "budget",
+    "preview",
+    "verdict",
+]

@@ -5,10 +5,25 @@ changed (`Gate.registry_changed`), and the row of every decision names the versi
 decides nothing.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.snapshot import Snapshot
+
+ApprovalScope = Literal["once", "session", "grant"]
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What a person decided in the store about one call that waits: whether it may run and, if so, for how long that
+    holds; who it was, and what they said to it.
+    """
+
+    approved: bool
+    scope: ApprovalScope
+    by: str
+    comment: str = ""
 
 
 class Registry(Protocol):
@@ -18,6 +33,10 @@ class Registry(Protocol):
         """How an agent stands now that has proven itself with a credential, or has not. Never raises: see
         `Snapshot.barred`.
         """
+        ...
+
+    def ruling(self, approval: str) -> Ruling | None:
+        """What a person has decided about an approval; None where nobody has. Never raises."""
         ...
 
     def ended(self, instance: str) -> str | None:
@@ -31,6 +50,10 @@ class NoRegistry:
     def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
+
+    def ruling(self, approval: str) -> Ruling | None:
+        """Nobody can decide anything."""
+        return None
 
     def ended(self, instance: str) -> str | None:
         """Nobody can order anything."""

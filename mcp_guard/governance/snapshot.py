@@ -14,7 +14,7 @@ from mcp_guard.policy.globs import Glob
 
 AgentStatus = Literal["active", "quarantined", "deleted"]
 RiskLevel = Literal["low", "medium", "high", "critical"]
-GrantEffect = Literal["allow", "deny"]
+GrantEffect = Literal["allow", "deny", "approve"]
 OverrideEffect = Literal["deny", "require_approval"]
 BudgetWindow = Literal["minute", "hour", "day", "month"]
 
@@ -42,7 +42,9 @@ class ToolPattern(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What somebody gave or forbade an agent, beside the policy. `expires` is microseconds since the epoch."""
+    """What somebody gave or forbade an agent, beside the policy; or approved ahead (`approve`), which satisfies what
+    asks for a person's approval and allows nothing else. `expires` is microseconds since the epoch.
+    """
 
     id: str
     pattern: str
@@ -92,6 +94,7 @@ class Applicable(msgspec.Struct, frozen=True):
     allowed: tuple[Grant, ...] = ()
     stopped: tuple[Override, ...] = ()
     to_approve: tuple[Override, ...] = ()
+    approved: tuple[Grant, ...] = ()
 
 
 NOTHING_APPLIES = Applicable()
@@ -180,4 +183,5 @@ class Snapshot:
             allowed=tuple(grant for grant in grants if grant.effect == "allow"),
             stopped=tuple(override for override in overrides if override.effect == "deny"),
             to_approve=tuple(override for override in overrides if override.effect == "require_approval"),
+            approved=tuple(grant for grant in grants if grant.effect == "approve"),
         )

@@ -3,7 +3,8 @@
 quarantine → budget → eval gate → override → grant DENY → policy → grant ALLOW → default
 
 The first layer that has something to say decides. Two of them only ever take away from what the policy lets through:
-an override that asks for a person's approval, and the default. An ALLOW grant stands just before the default: it lets
+an override that asks for a person's approval, and the default. A standing approval, which a person gave ahead, stands
+last: it satisfies whatever asks for one, and never a deny. An ALLOW grant stands just before the default: it lets
 through what no rule speaks of, and never what a rule denies.
 """
 
@@ -24,6 +25,7 @@ OVERRIDE = "An override denies this tool for now{}."
 TO_APPROVE = "An override lets this tool be called only with a person's approval{}."
 GRANT_DENIES = "A grant denies this tool to this agent{}."
 GRANT_ALLOWS = "A grant allows this tool to this agent{}."
+APPROVED_AHEAD = "A person has approved calls of this tool ahead{}."
 GRANT_NEEDED = "This agent may only call tools that were granted to it, and this one was not."
 BARRED = "Every call of this client is denied: {}."
 UNVERIFIED = "Only agents with a credential may call tools here, and this one only says who it is."
@@ -54,7 +56,7 @@ def verdict(
         or eval_gate(snapshot)
         or override(snapshot, applicable, now)
         or grant_deny(applicable, now, needed=settings.require_grant and call.kind == "tool")
-        or _with_approval(decide(call), applicable, now)
+        or approved_ahead(_with_approval(decide(call), applicable, now), applicable, now)
     )
 
 
@@ -126,6 +128,14 @@ def _with_approval(decision: Decision, applicable: Applicable, now: int) -> Deci
     return msgspec.structs.replace(
         decision, outcome="require_approval", decided_by="override", rule=found.id, reason=reason
     )
+
+
+def approved_ahead(decision: Decision, applicable: Applicable, now: int) -> Decision:
+    """What a person has to approve is allowed where one has done so ahead."""
+    found = _in_force(applicable.approved, now) if decision.outcome == "require_approval" else None
+    if found is None:
+        return decision
+    return Decision("allow", "approval", found.id, APPROVED_AHEAD.format(_because(found)))
 
 
 def preview(policy: Policy, visibility: Visibility, call: Call, snapshot: Snapshot, now: int) -> Visibility:

@@ -69,7 +69,7 @@ def row(event: Event) -> Row:
 
 def storable(values: Row) -> Row:
     """The columns with U+FFFD in place of what SQLite cannot store, or would not find again."""
-    return cast("Row", tuple(_storable(value) if isinstance(value, str) else value for value in values))
+    return cast("Row", tuple(storable_text(value) if isinstance(value, str) else value for value in values))
 
 
 def timestamp(microseconds: int) -> str:
@@ -89,7 +89,8 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _storable(text: str) -> str:
+def storable_text(text: str) -> str:
+    """A text with U+FFFD in the place of what SQLite cannot store, or would not find again."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -105,9 +106,9 @@ def _plain(value: object) -> object:
     if isinstance(value, msgspec.Raw):
         return json.loads(bytes(value))
     if isinstance(value, str):
-        return _storable(value)
+        return storable_text(value)
     if isinstance(value, Mapping):
-        return {_storable(str(key)): _plain(inner) for key, inner in value.items()}  # pyright: ignore
+        return {storable_text(str(key)): _plain(inner) for key, inner in value.items()}  # pyright: ignore
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(inner) for inner in value]  # pyright: ignore
     return value

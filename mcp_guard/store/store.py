@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mcp_guard.events import Event, ToolsListed
-from mcp_guard.governance import Credential, Snapshot
+from mcp_guard.governance import Credential, Ruling, Snapshot
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known, uri
@@ -114,6 +114,16 @@ class Store:
         connection = self._sound_cursor().connection
         try:
             return prove(connection, credential, time.time_ns() // 1000, key_sets)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+
+    def ruling(self, approval: str) -> Ruling | None:
+        """What a person has decided about an approval; None where nobody has. Raises StoreError."""
+        from mcp_guard.store.registry.approvals import ruling
+
+        connection = self._sound_cursor().connection
+        try:
+            return ruling(connection, approval)
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 

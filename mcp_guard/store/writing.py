@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcp_guard.events import Event, Judged
+from mcp_guard.events import ApprovalRequested, ApprovalSettled, Event, Judged
 from mcp_guard.store.rows import Row, conditional_insertion, insertion, row
 from mcp_guard.store.schema import registry_version
 
@@ -40,10 +40,13 @@ class OutdatedError(Exception):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """What must hold for rows to be taken: the registry's version, where they are decisions; and what they cost."""
+    """What must hold for rows to be taken: the registry's version, where they are decisions; and what goes with them in
+    the same transaction: what they cost, approvals that are asked for or settled.
+    """
 
     version: int | None = None
     charges: tuple[Judged, ...] = ()
+    approvals: tuple[ApprovalRequested | ApprovalSettled, ...] = ()
 
 
 UNCONDITIONAL = Condition()
@@ -53,6 +56,7 @@ def condition(events: Sequence[Event]) -> Condition:
     """What must hold for the rows of these events. Raises OutdatedError for decisions under different versions."""
     version: int | None = None
     charges: list[Judged] = []
+    approvals: list[ApprovalRequested | ApprovalSettled] = []
     for event in events:
         if isinstance(event, Judged) and event.registry is not None:
             if version is not None and version != event.registry:
@@ -60,7 +64,11 @@ def condition(events: Sequence[Event]) -> Condition:
             version = event.registry
             if event.charged:
                 charges.append(event)
-    return UNCONDITIONAL if version is None else Condition(version, tuple(charges))
+        elif isinstance(event, ApprovalRequested | ApprovalSettled):
+            approvals.append(event)
+    if version is None and not approvals:
+        return UNCONDITIONAL
+    return Condition(version, tuple(charges), tuple(approvals))
 
 
 def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
@@ -68,7 +76,7 @@ def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
 
     Raises OutdatedError, with nothing written, and sqlite3.Error.
     """
-    if needs.charges or len(rows) > _PREPARED_ROWS:
+    if needs.charges or needs.approvals or len(rows) > _PREPARED_ROWS:
         return _in_transaction(cursor, rows, needs)
     # One autocommitted statement is cheaper than BEGIN and COMMIT.
     values = rows[0] if len(rows) == 1 else [value for one in rows for value in one]
@@ -89,8 +97,17 @@ def _in_transaction(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -
     written = _charge(cursor, needs.charges) if needs.charges else NOTHING_ELSE
     kept = [row for row in rows if row[0] not in written.overdrawn] if written.overdrawn else rows
     cursor.executemany(_INSERT[0], kept)
+    if needs.approvals:
+        _keep_approvals(cursor, needs.approvals)
     cursor.execute("COMMIT")
     return written
+
+
+def _keep_approvals(cursor: sqlite3.Cursor, events: Sequence[ApprovalRequested | ApprovalSettled]) -> None:
+    from mcp_guard.store.registry import approvals
+
+    for event in events:
+        (approvals.requested if isinstance(event, ApprovalRequested) else approvals.settled)(cursor, event)  # pyright: ignore[reportArgumentType]  (each its own)
 
 
 def _charge(cursor: sqlite3.Cursor, charges: Sequence[Judged]) -> Written:

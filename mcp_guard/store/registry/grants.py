@@ -3,11 +3,13 @@
 from typing import get_args
 
 from mcp_guard.governance.snapshot import GrantEffect
-from mcp_guard.store.registry.book import Book, ConflictError, InvalidError, NotFoundError, Row
+from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row
 from mcp_guard.store.registry.checks import check_agent, check_pattern, check_reason, expiry
 from mcp_guard.store.rows import timestamp
 
 EFFECTS: tuple[str, ...] = get_args(GrantEffect)
+APPROVE: GrantEffect = "approve"  # stands beside what is allowed or denied: it only spares the asking
+_SAME = "SELECT id, expires_at FROM grants WHERE agent = ? AND pattern = ? AND (effect = 'approve') = ?"
 _COLUMNS = "id, agent, pattern, effect, granted_by, reason, granted_at, expires_at"
 
 
@@ -32,40 +34,48 @@ def get(book: Book, grant_id: str) -> Row:
 
 
 def add(book: Book, agent: str, pattern: str, effect: str, *, reason: str = "", expires: int | None = None) -> Row:
-    """Give an agent a tool, or forbid it. `expires` is microseconds since the epoch. An expired grant of the same
-    pattern makes room. Raises InvalidError, ConflictError.
+    """Give an agent a tool, forbid it, or approve ahead what a person would be asked about. `expires` is microseconds
+    since the epoch. An expired grant of the same pattern makes room. Raises InvalidError, ConflictError.
     """
     check_agent(agent)
     check_pattern(pattern)
     check_reason(reason)
     if effect not in EFFECTS:
         raise InvalidError(f"`{effect}` is no effect of a grant", f"it is one of {', '.join(EFFECTS)}")
-    grant_id = book.new_id()
     with book.changing() as change:
-        until = expiry(change, expires)
-        known = change.one("SELECT id, expires_at FROM grants WHERE agent = ? AND pattern = ?", (agent, pattern))
-        if known is not None:
-            if known["expires_at"] is None or known["expires_at"] > change.at:
-                raise ConflictError(
-                    f"the agent `{agent}` has a grant of `{pattern}` already: {known['id']}",
-                    f"revoke it first: mcp-guard grants revoke {known['id']}",
-                )
-            change.execute("DELETE FROM grants WHERE id = ?", (known["id"],))
-        change.insert(
-            "grants",
-            id=grant_id,
-            agent=agent,
-            pattern=pattern,
-            effect=effect,
-            granted_by=book.actor,
-            reason=reason,
-            granted_at=change.at,
-            expires_at=until,
-        )
-        change.tell(
-            "grant.added", agent, {"effect": effect, "reason": reason, "expires_at": until}, tool=pattern, rule=grant_id
-        )
+        grant_id = insert(change, book, agent, pattern, effect, reason=reason, expires=expires)
     return get(book, grant_id)
+
+
+def insert(
+    change: Change, book: Book, agent: str, pattern: str, effect: str, *, reason: str, expires: int | None
+) -> str:
+    """The same within a transaction; gives the id. Raises InvalidError, ConflictError."""
+    grant_id = book.new_id()
+    until = expiry(change, expires)
+    known = change.one(_SAME, (agent, pattern, effect == APPROVE))
+    if known is not None:
+        if known["expires_at"] is None or known["expires_at"] > change.at:
+            raise ConflictError(
+                f"the agent `{agent}` has a grant of `{pattern}` already: {known['id']}",
+                f"revoke it first: mcp-guard grants revoke {known['id']}",
+            )
+        change.execute("DELETE FROM grants WHERE id = ?", (known["id"],))
+    change.insert(
+        "grants",
+        id=grant_id,
+        agent=agent,
+        pattern=pattern,
+        effect=effect,
+        granted_by=book.actor,
+        reason=reason,
+        granted_at=change.at,
+        expires_at=until,
+    )
+    change.tell(
+        "grant.added", agent, {"effect": effect, "reason": reason, "expires_at": until}, tool=pattern, rule=grant_id
+    )
+    return grant_id
 
 
 def revoke(book: Book, grant_id: str, reason: str = "") -> Row:

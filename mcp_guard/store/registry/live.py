@@ -7,7 +7,7 @@ by the store, which takes no row that was decided under another version (`store.
 import time
 
 from mcp_guard.errors import GuardError
-from mcp_guard.governance import Credential, Snapshot
+from mcp_guard.governance import Credential, Ruling, Snapshot
 from mcp_guard.store.store import Store
 
 _SHARED = 0.0005  # seconds for which one look is good
@@ -43,6 +43,13 @@ class LiveRegistry:
         if found.changes_at is not None and (self._changes_at is None or found.changes_at < self._changes_at):
             self._changes_at = found.changes_at
         return found
+
+    def ruling(self, approval: str) -> Ruling | None:
+        """What a person has decided about an approval."""
+        try:
+            return self._store.ruling(approval)
+        except GuardError:
+            return None
 
     def ended(self, instance: str) -> str | None:
         """Why somebody has ordered that this instance's connection ends."""

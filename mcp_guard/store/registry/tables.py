@@ -86,12 +86,12 @@ _TABLES = (
       id         TEXT PRIMARY KEY,
       agent      TEXT NOT NULL,
       pattern    TEXT NOT NULL,
-      effect     TEXT NOT NULL,  -- allow, deny
+      effect     TEXT NOT NULL,  -- allow, deny, approve (a person's standing approval)
       granted_by TEXT NOT NULL,
       reason     TEXT NOT NULL DEFAULT '',
       granted_at TEXT NOT NULL,
       expires_at TEXT,
-      UNIQUE (agent, pattern)
+      UNIQUE (agent, pattern, effect)
     )
     """,
     """
@@ -133,6 +133,27 @@ _TABLES = (
       PRIMARY KEY (agent, window, unit)
     ) WITHOUT ROWID
     """,
+    # What models cost by what agents report of themselves: by the day (UTC); agent '' where nobody has proven to be it.
+    """
+    CREATE TABLE model_spending (
+      agent TEXT NOT NULL,
+      day   TEXT NOT NULL,
+      model TEXT NOT NULL,
+      usd   REAL NOT NULL,
+      PRIMARY KEY (agent, day, model)
+    ) WITHOUT ROWID
+    """,
+    # The last that was reported of each series (nanoseconds since the epoch), so that nothing is counted twice.
+    """
+    CREATE TABLE cost_series (
+      agent  TEXT NOT NULL,
+      series TEXT NOT NULL,
+      began  INTEGER NOT NULL,
+      at     INTEGER NOT NULL,
+      amount REAL NOT NULL,
+      PRIMARY KEY (agent, series)
+    ) WITHOUT ROWID
+    """,
     """
     CREATE TABLE evals (
       id          TEXT PRIMARY KEY,
@@ -154,6 +175,7 @@ _TABLES = (
       tool         TEXT NOT NULL,
       arguments    TEXT NOT NULL,  -- as the audit log may show them
       call_hash    TEXT NOT NULL,  -- keyed hash of what runs if it is approved: server, tool and arguments
+      pattern      TEXT NOT NULL,  -- of a standing approval of this tool; empty where none can be given
       reason       TEXT NOT NULL,
       status       TEXT NOT NULL,  -- pending, approved, denied, withdrawn, expired
       scope        TEXT,           -- once, session, grant
@@ -161,6 +183,7 @@ _TABLES = (
       expires_at   TEXT NOT NULL,
       decided_at   TEXT,
       decided_by   TEXT,
+      decided_via  TEXT,           -- store (a command, the API), client (asked through it); NULL: nobody decided
       comment      TEXT NOT NULL DEFAULT ''
     )
     """,
@@ -189,7 +212,8 @@ _TRIGGERS = (
         for change in ("INSERT", "UPDATE", "DELETE")
     ),
     f"CREATE TRIGGER instances_disconnect AFTER UPDATE OF disconnect ON instances {_BUMP}",
-    f"CREATE TRIGGER approvals_decided AFTER UPDATE OF status ON approvals {_BUMP}",
+    # What was decided through the client, the guard that waits knows already.
+    f"CREATE TRIGGER approvals_decided AFTER UPDATE OF status ON approvals WHEN NEW.decided_via = 'store' {_BUMP}",
 )
 
 REGISTRY = (*_TABLES, *_TRIGGERS)
