@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
     "run": "mcp_guard.cli.run",
     "serve": "mcp_guard.cli.serve",
     "demo": "mcp_guard.cli.demo",
+    "init": "mcp_guard.cli.init",
     "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
     "explain": "mcp_guard.cli.explaining",

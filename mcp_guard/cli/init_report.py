@@ -1,0 +1,108 @@
+"""What `init` shows: each file with its servers, the lines that change, and how to go on. No secret is among them."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mcp_guard.cli.output import console
+from mcp_guard.clients import syntaxes
+from mcp_guard.clients.known import CLIENTS
+from mcp_guard.clients.planning import FilePlan, Planned
+from mcp_guard.redaction.patterns import mask
+from mcp_guard.redaction.text import MARK, safe_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcp_guard.clients.changing import Change
+
+_LOOK = {  # state: what is said of it, its colour
+    "guard": ("to be guarded", "green"),
+    "changed": ("to be changed", "green"),
+    "guarded": ("guarded", "dim"),
+    "left": ("LEFT AS IT IS", "yellow"),
+}
+_LINES = {"+": "green", "-": "red"}
+_CONTEXT = 2
+_LONGEST = 400  # characters of a line that is shown
+
+
+def print_changes(changes: "Sequence[Change]") -> None:
+    """Every file with servers, and what would change in it; or that there is none."""
+    out = console()
+    shown = [change for change in changes if change.plan.servers]
+    for change in shown:
+        _print_file(out, change)
+    if not shown:
+        out.print("No servers were found in the configurations of: " + ", ".join(one.title for one in CLIENTS.values()))
+    elif not any(change.is_needed for change in shown):
+        out.print("Nothing to change.")
+
+
+def _print_file(out: "Console", change: "Change") -> None:
+    plan = change.plan
+    out.print(f"{CLIENTS[plan.file.client].title}  {short(plan.file.path)}", style="bold", markup=False)
+    width = max(len(_name(server)) for server in plan.servers)
+    for server in plan.servers:
+        words, colour = _LOOK[server.state]
+        out.print(f"  {_name(server):<{width}}  ", end="", markup=False)
+        out.print(words, style=colour, end="")
+        out.print(f": {server.why}" if server.why else "", markup=False)
+    if change.is_needed and any(server.scope == "project" for server in plan.servers):
+        out.print("  This file belongs to a project: whoever shares it gets these paths of yours.", style="yellow")
+    for line in _diff(plan):
+        style = _LINES.get(line[:1])
+        out.print("    " + line, style=style, markup=False, no_wrap=not out.is_terminal)
+    for path, _ in plan.guards:
+        out.print(f"  + {short(path)}: the servers behind it", style="green", markup=False)
+    out.print()
+
+
+def _name(server: Planned) -> str:
+    place = f" ({safe_text(server.at[1], 60)})" if server.scope == "local" else ""
+    return safe_text(server.name, 60) + place
+
+
+def _diff(plan: FilePlan) -> Iterator[str]:
+    """The lines that change, with a few around them; values of variables and headers are not shown."""
+    if plan.before == plan.after:
+        return
+    at = list({server.at for server in plan.servers})
+    before, after = (syntaxes.masked(plan.file.syntax, text, at).splitlines() for text in (plan.before, plan.after))
+    for number, line in enumerate(difflib.unified_diff(before, after, lineterm="", n=_CONTEXT)):
+        if number >= 2:  # the names of the files
+            yield safe_text(mask("⋯" if line.startswith("@@") else line, MARK), _LONGEST)
+
+
+def print_next(done: "Sequence[Change]", starter: str | None) -> None:
+    """What was done, and how to go on."""
+    from mcp_guard.clients.records import home
+
+    out = console()
+    for change in done:
+        out.print(f"Changed {short(change.content.path)}", markup=False)
+    out.print(f"The files as they were are in {short(home())}", markup=False)
+    out.print("\nNext", style="bold")
+    steps = [
+        ("start your client anew; then see that its servers are there, and what it does", "mcp-guard log --follow")
+    ]
+    if starter is not None:
+        steps += [
+            (
+                "so far nothing is stopped, only logged. What your policy would have stopped",
+                "mcp-guard log --decision deny",
+            ),
+            ("make the policy yours", short(starter)),
+            ("once the log shows nothing that you would miss", "mcp-guard init --mode enforce"),
+        ]
+    steps += [("see whether all is well", "mcp-guard doctor"), ("take all of it out again", "mcp-guard init --undo")]
+    for what, command in steps:
+        out.print(f"  {what}:", style="dim", markup=False)
+        out.print(f"    {command}", markup=False)
+
+
+def short(path: str) -> str:
+    """A path as people write it."""
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if home != "/" and path.startswith(home + os.sep) else path

@@ -1,0 +1,25 @@
+"""How clients are to start this very mcp-guard: by an absolute path, since what a desktop starts has a short PATH."""
+
+import os
+import shutil
+import sys
+
+from mcp_guard.errors import GuardError
+
+_TEMPORARY = ("/uv/archive-v0/", "/uv/builds-v0/", "/pipx/.cache/", "/.cache/uv/")
+
+
+def own_command() -> tuple[str, ...]:
+    """The program, and what comes before `run`. Raises GuardError where this one will not be there for long."""
+    here = sys.executable.replace("\\", "/") + "/"
+    if any(part in here for part in _TEMPORARY):
+        raise GuardError(
+            "this mcp-guard runs in a temporary environment, which clients cannot rely on",
+            "Install it (`uv tool install` or `pipx install`), and run that one.",
+        )
+    beside = os.path.join(os.path.dirname(sys.executable), "mcp-guard" + (".exe" if os.name == "nt" else ""))
+    if not os.path.isfile(beside):
+        return (sys.executable, "-m", "mcp_guard")
+    found = shutil.which("mcp-guard")
+    is_same = found is not None and os.path.realpath(found) == os.path.realpath(beside)
+    return (os.path.abspath(found) if is_same and found else beside,)  # a link on PATH outlives an upgrade
