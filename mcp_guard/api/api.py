@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
+from mcp_guard.api.kept import KeptBook
+from mcp_guard.api.other import Other, Work
 from mcp_guard.api.problems import ProblemError, problem, problem_of, retold
 from mcp_guard.api.routes import Asked, Route, Routes, is_json, read_body, read_query
 from mcp_guard.api.table import ROUTES
 from mcp_guard.errors import GuardError
-from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head
 
@@ -24,28 +25,12 @@ DESCRIPTION = "/api/openapi.json"
 _NO_STORE: Fields = (("cache-control", "no-store"),)
 _MOST_WAITING = 64  # requests that wait for the thread
 
-Work = Callable[[], Answer]
-
-
-class Other:
-    """What else is served here, at paths of its own: see `metrics` and `telemetry`."""
-
-    method = "GET"
-
-    def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
-        """Who makes a request, or why it is refused."""
-        raise NotImplementedError
-
-    def work(self, head: Head, caller: Caller, body: bytes) -> Work:
-        """What makes the answer, on the registry's thread. Raises ProblemError."""
-        raise NotImplementedError
-
 
 class Api:
     """All that is served beside MCP. `on` says whether any token has a role; `others` are by their paths."""
 
-    def __init__(self, path: str, say: Callable[[str], None], *, on: bool, others: Mapping[str, Other]) -> None:
-        self._path, self._say, self._on, self._others = path, say, on, others
+    def __init__(self, book: KeptBook, say: Callable[[str], None], *, on: bool, others: Mapping[str, Other]) -> None:
+        self._book, self._say, self._on, self._others = book, say, on, others
         self._routes = Routes(ROUTES)
         self._thread = ThreadPoolExecutor(1, "mcp-guard-api")
         self._waiting = 0
@@ -54,6 +39,7 @@ class Api:
     def close(self) -> None:
         """Nothing more is answered."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._book.close()
 
     # What the server asks (see http_server.beside)
 
@@ -134,8 +120,7 @@ class Api:
         return lambda: self._done(route, asked, f"api:{caller.user or caller.credential}")
 
     def _done(self, route: Route, asked: Asked, actor: str) -> Answer:
-        with Book(self._path, actor) as book:
-            found: Any = route.work(book, asked)
+        found: Any = route.work(self._book.open(actor), asked)
         checked = msgspec.convert(found, route.gives, from_attributes=True)
         return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
 

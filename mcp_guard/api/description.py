@@ -47,6 +47,8 @@ EXAMPLES: Mapping[type[v.Input], object] = {
     v.Stop: {"agent": None, "reason": "incident 7"},
     v.Resume: {"agent": None, "reason": "all clear"},
     v.NewBudget: {"agent": "claude-code", "window": "hour", "amount": 500},
+    v.Approve: {"scope": "once", "comment": "as agreed"},
+    v.Deny: {"comment": "not on a Friday"},
     v.NewEvaluation: {"agent": "claude-code", "pass_rate": 0.93, "suite": "nightly"},
 }
 

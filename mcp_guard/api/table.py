@@ -7,15 +7,16 @@ from mcp_guard.api import values as v
 from mcp_guard.api import work
 from mcp_guard.api.routes import Route
 from mcp_guard.api.work import away, because, one
-from mcp_guard.store.registry import agents, budgets, credentials, grants, instances, overrides, profile
+from mcp_guard.store.registry import agents, approvals, budgets, credentials, grants, instances, overrides, profile
 
-_A, _C, _I, _P, _O, _B = (
+_A, _C, _I, _P, _O, _B, _Y = (
     "/api/agents",
     "/api/credentials",
     "/api/instances",
     "/api/permissions",
     "/api/overrides",
     "/api/budgets",
+    "/api/approvals",
 )
 
 # fmt: off
@@ -93,6 +94,16 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/evals", "Write down how an agent did", work.record_eval, v.Evaluation,
           takes=v.NewEvaluation, status=201),
 
+    Route("GET", _Y, "List the calls that a person is, or was, asked about", work.list_approvals, v.Page[v.Approval],
+          query=v.ApprovalsQuery),
+    Route("GET", f"{_Y}/{{id}}", "One of them", one(approvals.get), v.Approval, refuses=(404,)),
+    Route("POST", f"{_Y}/{{id}}/approve", "Let the call run that waits", work.approve, v.Approval,
+          takes=v.Approve, refuses=(404, 409)),
+    Route("POST", f"{_Y}/{{id}}/deny", "Deny the call that waits", work.deny, v.Approval,
+          takes=v.Deny, refuses=(404, 409)),
+
+    Route("GET", "/api/spending", "What models cost, by what agents report", work.list_spending, v.Page[v.Spending],
+          query=v.SpendingQuery),
     Route("GET", "/api/tools", "The catalog of tools: what servers listed", work.list_tools, v.Page[v.Tool],
           query=v.ToolsQuery),
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from mcp_guard.governance import ApprovalScope
 from mcp_guard.governance.snapshot import AgentStatus, BudgetWindow, GrantEffect, OverrideEffect, RiskLevel
 
 _T = TypeVar("_T")
@@ -35,6 +36,7 @@ Amount = Annotated[float, Meta(ge=0, description="Calls are whole; dollars need 
 Name = Annotated[str, Meta(max_length=200)]
 Description = Annotated[str, Meta(max_length=2000)]
 Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
+ApprovalStatus = Literal["pending", "approved", "denied", "withdrawn", "expired"]
 Json = Any  # what the log or a server wrote, of whatever form
 
 
@@ -208,6 +210,26 @@ class Tool(msgspec.Struct, frozen=True):
     definition: Json
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """A call that a person is, or was, asked about. `arguments` are JSON, as the audit log may show them."""
+
+    id: str
+    connection_id: str
+    agent: str
+    user: str
+    server: str
+    tool: str
+    arguments: str
+    reason: str
+    status: ApprovalStatus
+    scope: ApprovalScope | None
+    requested_at: str
+    expires_at: str
+    decided_at: str | None
+    decided_by: str | None
+    comment: str
+
+
 class Spending(msgspec.Struct, frozen=True):
     """What models cost on one day (UTC) by what agents report; `agent` is null where nobody has proven to be it."""
 
@@ -305,6 +327,22 @@ class NewBudget(Input, frozen=True):
     alerts: bool = True
 
 
+class Approve(Input, frozen=True):
+    """Let a call run: `once`; with every further one of the tool on its connection (`session`); or with every one of
+    its agent until `expires_at` (`grant`).
+    """
+
+    scope: ApprovalScope = "once"
+    expires_at: Moment | None = None
+    comment: Reason = ""
+
+
+class Deny(Input, frozen=True):
+    """Deny a call; the agent is shown the comment."""
+
+    comment: Reason = ""
+
+
 class NewEvaluation(Input, frozen=True):
     """How an agent did."""
 
@@ -349,6 +387,18 @@ class Expired(OfAgent, frozen=True):
     """Of which agent, and whether those that have expired too."""
 
     expired: Flag = False
+
+
+class ApprovalsQuery(OfAgent, frozen=True):
+    """Of which agent, and of which status."""
+
+    status: ApprovalStatus | None = None
+
+
+class SpendingQuery(OfAgent, frozen=True):
+    """Of which agent; or only what nobody has proven to have spent."""
+
+    unattributed: Annotated[bool, Meta(description="Only what nobody has proven to have spent")] = False
 
 
 class ToolsQuery(Paged, frozen=True):

@@ -11,7 +11,17 @@ from msgspec import UNSET
 
 from mcp_guard.api.routes import Asked, Work
 from mcp_guard.api.values import AgentChange, NewAgent, Page
-from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, instances, overrides
+from mcp_guard.store.registry import (
+    agents,
+    approvals,
+    budgets,
+    credentials,
+    evals,
+    grants,
+    instances,
+    overrides,
+    telemetry,
+)
 from mcp_guard.store.registry.book import Book, Row
 from mcp_guard.store.registry.snapshots import moment
 
@@ -176,6 +186,32 @@ def list_evals(book: Book, asked: Asked) -> Page[Row]:
 def record_eval(book: Book, asked: Asked) -> Row:
     """How an agent did."""
     return evals.record(book, asked.body.agent, asked.body.pass_rate, asked.body.suite)
+
+
+# Approvals and spending
+
+
+def list_approvals(book: Book, asked: Asked) -> Page[Row]:
+    """The calls that a person is asked about, oldest first."""
+    return paged(approvals.listed(book, status=asked.query.status, agent=asked.query.agent), asked, _id)
+
+
+def approve(book: Book, asked: Asked) -> Row:
+    """Let a call run."""
+    body = asked.body
+    return approvals.approve(book, asked.path["id"], body.scope, expires=expires(body.expires_at), comment=body.comment)
+
+
+def deny(book: Book, asked: Asked) -> Row:
+    """Deny a call."""
+    return approvals.deny(book, asked.path["id"], comment=asked.body.comment)
+
+
+def list_spending(book: Book, asked: Asked) -> Page[Row]:
+    """What models cost, oldest day first."""
+    query = asked.query
+    found = telemetry.listed(book, agent=query.agent, unattributed=query.unattributed)
+    return paged(({**one, "id": f"{one['day']}:{one['agent'] or ''}:{one['model']}"} for one in found), asked, _id)
 
 
 # Tools

@@ -6,7 +6,7 @@ import typer
 
 app = typer.Typer(add_completion=False)
 
-_REMOTE, _ACCESS = "Remote servers", "Who may connect"
+_REMOTE, _ACCESS, _BESIDE = "Remote servers", "Who may connect", "Beside MCP"
 _EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"
 
 
@@ -41,7 +41,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Bearer tokens: one a line, and after it what it proves (user=ID agent=SLUG group=GROUP).",
+            help="Bearer tokens: one a line, and after it what it proves (user=ID agent=SLUG group=GROUP), "
+            "or, for the API, role=auditor or role=security.",
             rich_help_panel=_ACCESS,
         ),
     ] = None,
@@ -86,6 +87,19 @@ def serve(
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long open calls may take when the server is ended.")
     ] = 10.0,
+    metrics_open: Annotated[
+        bool,
+        typer.Option("--metrics-open", help="/metrics without a token, on this machine.", rich_help_panel=_BESIDE),
+    ] = False,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Tell this URL of budget alerts, approvals that wait, stops and quarantines; repeatable. "
+            "Signed with the secret in MCP_GUARD_WEBHOOK_SECRET.",
+            rich_help_panel=_BESIDE,
+        ),
+    ] = None,
     header: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,7 +138,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz."""
+    """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz.
+
+    Beside them, for tokens with a role: the API at /api, metrics at /metrics; and telemetry at /v1/metrics.
+    """
     from mcp_guard.cli.run_arguments import RunArguments
     from mcp_guard.cli.serving import ServeArguments, start
 
@@ -135,6 +152,6 @@ def serve(
     )  # fmt: skip
     served = ServeArguments(
         guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
-        tls_key, max_clients, idle, grace,
+        tls_key, max_clients, idle, grace, metrics_open, tuple(webhook or ()),
     )  # fmt: skip
     raise SystemExit(start(served))

@@ -11,12 +11,14 @@ from typing import NamedTuple
 import msgspec
 
 from mcp_guard.api.api import Api
+from mcp_guard.api.metrics import Latency
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
 from mcp_guard.cli.credentials import taken_token
 from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.served_beside import beside, webhooks
 from mcp_guard.cli.served_upstreams import Upstreams, upstreams
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.errors import GuardError
@@ -49,6 +51,8 @@ class ServeArguments(NamedTuple):
     max_clients: int = 128
     idle: int = 30  # minutes
     grace: float = 10.0  # seconds
+    metrics_open: bool = False
+    webhooks: tuple[str, ...] = ()
 
 
 def start(arguments: ServeArguments) -> int:
@@ -56,6 +60,7 @@ def start(arguments: ServeArguments) -> int:
     taken_token()  # clients bring their own; what is in the environment is for no server to see
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     os.environ.pop(arguments.token_env or "", None)  # nor is the token that they have to bring
+    told = webhooks(arguments.webhooks)
     access, context = _access(arguments, credentials), _tls(arguments)
     run, behind = upstreams(arguments.run)
     files = PolicyFiles(run.policy or user_policy())
@@ -67,14 +72,12 @@ def start(arguments: ServeArguments) -> int:
     try:
         shared = SharedPolicy(files, policy, LiveRegistry(store), lambda: load_policy(files, files.read()), say)
         ledger = Ledger(store, say)
-        open_switch = _opener(run, behind, shared, ledger, store.redaction_key())
+        latency = Latency()
+        open_switch = _opener(run, behind, shared, ledger, store.redaction_key(), latency)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
-        api = Api(store.path, say, on=any(credential.role for credential in credentials), others={})
-        try:
+        with beside(store.path, credentials, told, ledger, latency, metrics_open=arguments.metrics_open) as api:
             asyncio.run(_serve(arguments, access, context, open_switch, api))
-        finally:
-            api.close()
         lost = ledger.close()
         if lost:
             say(lost)
@@ -108,7 +111,12 @@ async def _serve(
 
 
 def _opener(
-    run: RunArguments, behind: Upstreams, shared: SharedPolicy, ledger: Ledger, redaction_key: bytes
+    run: RunArguments,
+    behind: Upstreams,
+    shared: SharedPolicy,
+    ledger: Ledger,
+    redaction_key: bytes,
+    latency: Latency,
 ) -> Callable[[Client, str], Switch]:
     """What makes the guarded connection of a new client: gates and upstreams of its own, one policy, one log."""
 
@@ -118,7 +126,8 @@ def _opener(
 
         conversation = behind.converse(facts, shared.policy, shared.registry)
         reload = shared.reloader(conversation)
-        return Switch(conversation, client, behind.arms(), ledger, reload, limit=run.max_message << 20)
+        limit = run.max_message << 20
+        return Switch(conversation, client, behind.arms(), ledger, reload, limit=limit, measure=latency.observe)
 
     return open_switch
 
@@ -141,6 +150,11 @@ def _access(arguments: ServeArguments, credentials: tuple[Credential, ...]) -> A
         raise GuardError(
             f"{arguments.host} can be reached from other machines, and no bearer token is asked for",
             "Give --token-file or --token-env, or listen at 127.0.0.1.",
+        )
+    if arguments.metrics_open and not local:
+        raise GuardError(
+            f"{arguments.host} can be reached from other machines, and --metrics-open asks for no token",
+            "Leave it out, and let Prometheus bring a token with role=auditor.",
         )
     hosts = loopback_hosts() | set(arguments.allow_hosts) if local else set(arguments.allow_hosts) or None
     return Access(hosts, arguments.allow_origins, credentials)

@@ -38,6 +38,7 @@ class Ledger:
         self._attempts = 0
         self._lost = 0
         self.failure: str | None = None  # why the last write failed; None once one succeeds
+        self.failures = 0  # writes that failed so far
 
     @property
     def urgent(self) -> bool:
@@ -57,6 +58,7 @@ class Ledger:
             return dict.fromkeys((event.id for event in events), _OUTDATED)
         except GuardError as error:
             self.failure = error.message
+            self.failures += 1
             return dict.fromkeys((event.id for event in events), Refusal(error.message))
         self.failure = None
         self._waiting.clear()

@@ -48,11 +48,14 @@ class Switch:
         reload: Reload,
         *,
         limit: int = DEFAULT_LIMIT,
+        measure: Callable[[float], None] | None = None,
     ) -> None:
         self._conversation, self._client, self._ledger, self._reload = conversation, client, ledger, reload
         self._arms = {arm.slug: arm for arm in arms}
         self._only = arms[0] if len(arms) == 1 else None
         self._limit = limit
+        self._measure = measure  # is told how long (seconds) a call took from its arrival until its row was committed
+        self._arrived = 0.0  # when the line at hand came; 0: none is
         self._renaming = conversation if isinstance(conversation, Renaming) else None
         self._related: RequestId | None = None  # the request for which the line at hand came
         self._over: asyncio.Future[str] | None = None  # why the connection ends
@@ -104,11 +107,15 @@ class Switch:
             return
         try:
             now = _now()
+            if self._measure is not None:
+                self._arrived = time.perf_counter()
             changed = self._reload(now)
             outputs = self._conversation.from_client(line, now)
             self._carry_out(changed + outputs if changed else outputs)
         except Exception as error:
             self._fail(error)
+        finally:
+            self._arrived = 0.0
 
     def oversized(self, size: int) -> None:
         """The client said too long a line."""
@@ -182,6 +189,8 @@ class Switch:
         for _, output in outputs:
             if isinstance(output, _JUDGED):
                 outputs = self._recorded(outputs)
+                if self._measure is not None and self._arrived:
+                    self._measure(time.perf_counter() - self._arrived)
                 break
         lost: list[str] = []
         touched: set[Arm] = set()

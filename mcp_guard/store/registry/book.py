@@ -74,6 +74,11 @@ class Book:
         """Microseconds since the epoch."""
         return self._clock()
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open database, for reading what has statements of its own."""
+        return self._connection
+
     def new_id(self) -> str:
         """An id for something new."""
         return new_id(self.now // 1000, os.urandom(RANDOM_BYTES))
@@ -126,6 +131,10 @@ class Change:
         """The first row that a query finds, or None."""
         found = self._connection.execute(query, values).fetchone()
         return None if found is None else dict(found)
+
+    def cursor(self) -> sqlite3.Cursor:
+        """A cursor within this transaction, for what has statements of its own."""
+        return self._connection.cursor()
 
     def insert(self, table: str, **columns: object) -> None:
         """Insert one row."""

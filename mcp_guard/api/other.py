@@ -1,0 +1,23 @@
+"""What is served beside MCP and the registry's own routes, each at one path: metrics, and telemetry that comes in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from mcp_guard.transports.http_server.requests import Answer, Caller, Head
+
+Work = Callable[[], Answer]
+"""What makes an answer, on the registry's thread. Raises ProblemError, GuardError."""
+
+
+class Other(ABC):
+    """What answers one method at one path."""
+
+    method = "GET"
+
+    @abstractmethod
+    def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
+        """Who makes a request, or why it is refused; `caller` is what the server says of it. Raises ProblemError."""
+
+    @abstractmethod
+    def work(self, head: Head, caller: Caller, body: bytes) -> Work:
+        """What makes the answer. Raises ProblemError."""

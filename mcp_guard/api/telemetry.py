@@ -1,0 +1,97 @@
+"""`/v1/metrics`: what coding agents report of their own costs (OTLP/HTTP), counted for those that prove who they are.
+
+An agent proves itself by the bearer token of one of its credentials (OTEL_EXPORTER_OTLP_HEADERS). What comes without
+one is kept as nobody's, where the server takes requests without tokens at all.
+"""
+
+import zlib
+from collections.abc import Callable
+
+from mcp_guard.api.kept import KeptBook
+from mcp_guard.api.other import Other, Work
+from mcp_guard.api.otlp import protobuf, text
+from mcp_guard.api.otlp.reported import UnreadableMetricsError, counted
+from mcp_guard.api.problems import ProblemError, retold
+from mcp_guard.store.registry import telemetry
+from mcp_guard.store.registry.book import Book
+from mcp_guard.store.registry.credentials import PREFIX, CredentialError, prove
+from mcp_guard.store.rows import timestamp
+from mcp_guard.transports.http_server.requests import JSON, Answer, Caller, Head
+
+PATH = "/v1/metrics"
+PROTOBUF = "application/x-protobuf"
+MOST = 4 << 20  # bytes of one request, compressed or not
+_ENCODINGS = {PROTOBUF: protobuf, JSON: text}
+_GZIP = 16 + zlib.MAX_WBITS
+_REJECTED = "costs are monotonic sums of US dollars, not below zero"
+
+
+class Telemetry(Other):
+    """What takes metrics in. `say` tells a person of budgets that are nearly spent."""
+
+    method = "POST"
+
+    def __init__(self, book: KeptBook, say: Callable[[str], None]) -> None:
+        self._book, self._say = book, say
+
+    def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
+        """Everybody who may speak to the server at all may report, and whoever has an agent's key."""
+        if _encoding(head) not in _ENCODINGS:
+            raise ProblemError(415, f"the Content-Type must be {PROTOBUF} or {JSON}")
+        if (head.headers.get("content-encoding") or "identity").lower() not in ("gzip", "identity"):
+            raise ProblemError(415, "the Content-Encoding must be gzip or none")
+        if isinstance(caller, Answer):
+            return Caller("", head.peer) if caller.status == 401 and _key(head) is not None else retold(caller)
+        return caller
+
+    def work(self, head: Head, caller: Caller, body: bytes) -> Work:
+        """Count what is reported."""
+        gzip = (head.headers.get("content-encoding") or "").lower() == "gzip"
+        return lambda: self._count(_encoding(head), _key(head), caller.agent, _inflated(body) if gzip else body)
+
+    def _count(self, encoding: str, key: str | None, agent: str | None, body: bytes) -> Answer:
+        if len(body) > MOST:
+            raise ProblemError(413, f"the metrics are larger than the limit of {MOST} bytes")
+        form = _ENCODINGS[encoding]
+        book = self._book.open("mcp-guard")
+        proven = agent if key is None else _proven(book, key)
+        try:
+            reported = counted(form.read(body))
+        except UnreadableMetricsError as error:
+            raise ProblemError(400, str(error)) from None
+        alerts = telemetry.take_in(book, proven, reported.costs) if reported.costs else ()
+        for alert in alerts:
+            self._say(alert.text)
+        said = form.partial_success(reported.rejected, _REJECTED)
+        return Answer(200, said, (("cache-control", "no-store"),) if said else (("content-type", encoding),), encoding)
+
+
+def _encoding(head: Head) -> str:
+    return (head.headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _key(head: Head) -> str | None:
+    """The agent's key that a request bears, if it bears one."""
+    scheme, _, token = (head.headers.get("authorization") or "").partition(" ")
+    token = token.strip(" ")
+    return token if scheme.lower() == "bearer" and token.startswith(PREFIX) else None
+
+
+def _proven(book: Book, key: str) -> str | None:
+    try:
+        return prove(book.connection, key, timestamp(book.now)).agent
+    except CredentialError as error:
+        challenge = ("www-authenticate", 'Bearer error="invalid_token"')
+        raise ProblemError(401, error.message, (challenge,)) from None
+
+
+def _inflated(body: bytes) -> bytes:
+    """What was compressed, as far as the limit and a byte. Raises ProblemError."""
+    inflating = zlib.decompressobj(_GZIP)
+    try:
+        plain = inflating.decompress(body, MOST + 1)
+    except zlib.error:
+        raise ProblemError(400, "the body is not gzip") from None
+    if len(plain) <= MOST and (not inflating.eof or inflating.unused_data):
+        raise ProblemError(400, "the body is not one whole gzip stream")
+    return plain
