@@ -127,6 +127,29 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
+    def standing(self, credential: Credential, now: int) -> tuple[str | None, int | None]:
+        """Why a credential proves nothing at `now`, or None; and when it expires (both microseconds since the epoch).
+
+        Raises StoreError.
+        """
+        from mcp_guard.store.registry.standing import standing
+
+        connection = self._sound_cursor().connection
+        try:
+            return standing(connection, credential, now)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+
+    def issuers(self) -> list[str]:
+        """The issuers whose tokens are believed. Raises StoreError."""
+        from mcp_guard.store.registry.issuers import names
+
+        connection = self._sound_cursor().connection
+        try:
+            return names(connection)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
+
     def instance_ended(self, instance: str) -> str | None:
         """Why somebody has ordered that an instance's connection ends; None where nobody has. Raises StoreError."""
         connection = self._sound_cursor().connection

@@ -11,8 +11,10 @@ from hmac import compare_digest
 
 import msgspec
 
-from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head, Headers, Role, refusal
+from mcp_guard.transports.http_server.registry_access import INVALID, RegistryAccess
+from mcp_guard.transports.http_server.requests import Answer, Caller, Head, Headers, Role, refusal
 
+_INVALID_TOKEN = ' error="invalid_token"'
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -41,14 +43,43 @@ class Access:
     """
 
     def __init__(
-        self, hosts: Iterable[str] | None, origins: Iterable[str] = (), credentials: Iterable[Credential] = ()
+        self,
+        hosts: Iterable[str] | None,
+        origins: Iterable[str] = (),
+        credentials: Iterable[Credential] = (),
+        registry: RegistryAccess | None = None,
     ) -> None:
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._origins = frozenset(origin.lower() for origin in origins)
         self._credentials = tuple(credentials)
+        self._registry = registry
 
     def check(self, head: Head) -> Caller | Answer:
         """Who makes this request, or why it is refused."""
+        return self._misplaced(head) or self._authenticate(head)
+
+    def describe(self, head: Head) -> Answer | None:
+        """The answer to a request for what this server is as a protected resource (RFC 9728), which needs no token.
+        None where a request is for something else.
+        """
+        found = None if self._registry is None else self._registry.describe(head)
+        return found and (self._misplaced(head) or found)
+
+    def refuse_another(self, caller: Caller) -> None:
+        """Have it recorded that somebody came with a credential, and asked for what another one began."""
+        if self._registry is not None and caller.credential:
+            self._registry.tell("it came with the session of another client", caller.peer, caller.agent)
+
+    def why_barred(self, caller: Caller) -> str | None:
+        """Why somebody who was heard before is not heard any more; None where they are."""
+        if self._registry is None:
+            return None
+        if caller.proven_by is not None:
+            return self._registry.why_barred(caller.proven_by)
+        return "a bearer token is needed by now" if not caller.credential and self._registry.needed else None
+
+    def _misplaced(self, head: Head) -> Answer | None:
+        """Why a request is refused for the Host that it names, or the Origin that it is from."""
         headers = head.headers
         host = headers.get("host")
         if host is None or "host" in headers.repeated:
@@ -57,9 +88,7 @@ class Access:
             return refusal(421, "this server does not answer to that Host: allow it with --allow-host")
         if not self._from_here(headers, host):
             return refusal(403, "requests from that Origin are refused: allow it with --allow-origin")
-        if not self._credentials:
-            return Caller("", head.peer)
-        return self._authenticate(headers, head.peer)
+        return None
 
     def _from_here(self, headers: Headers, host: str) -> bool:
         """Whether a request comes from no page at all, from one of this server's own origin, or from an allowed one."""
@@ -74,16 +103,29 @@ class Access:
         origin = headers.get("origin")
         return origin if origin is not None and origin.lower() in self._origins else None
 
-    def _authenticate(self, headers: Headers, peer: str) -> Caller | Answer:
+    def _authenticate(self, head: Head) -> Caller | Answer:
         """The caller by its bearer token (RFC 6750)."""
-        value = headers.get("authorization")
+        registry, value = self._registry, head.headers.get("authorization")
         if value is None:
-            return _unauthorized("Bearer", "a bearer token is needed")
+            needed = self._credentials or (registry is not None and registry.needed)
+            return self._unauthorized(head, "", "a bearer token is needed") if needed else Caller("", head.peer)
+        if registry is None and not self._credentials:
+            return Caller("", head.peer)
         scheme, _, token = value.partition(" ")
-        found = self._find(token.strip(" ")) if scheme.lower() == "bearer" else None
-        if found is None or "authorization" in headers.repeated:
-            return _unauthorized('Bearer error="invalid_token"', "the bearer token is not valid")
-        return Caller(found.name, peer, found.user, found.agent, found.groups, found.role)
+        if scheme.lower() != "bearer" or "authorization" in head.headers.repeated:
+            return self._unauthorized(head, _INVALID_TOKEN, INVALID)
+        token = token.strip(" ")
+        found = self._find(token)
+        if found is not None:
+            return Caller(found.name, head.peer, found.user, found.agent, found.groups, found.role)
+        proven = INVALID if registry is None else registry.caller(token, head.peer)
+        return self._unauthorized(head, _INVALID_TOKEN, proven) if isinstance(proven, str) else proven
+
+    def _unauthorized(self, head: Head, error: str, reason: str) -> Answer:
+        """The challenge says where tokens can be had, if anywhere (2025-11-25, "Authorization Server Location")."""
+        where = "" if self._registry is None else self._registry.challenge(head)
+        challenge = ",".join(part for part in (error, where) if part)
+        return refusal(401, reason, (("www-authenticate", f"Bearer{challenge}"),))
 
     def _find(self, token: str) -> Credential | None:
         digest = digest_of(token)
@@ -103,8 +145,3 @@ def _name(host: str) -> str:
     """A Host without its port. An IPv6 address stands in brackets."""
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdigit() else host.lower()
-
-
-def _unauthorized(challenge: str, reason: str) -> Answer:
-    fields: Fields = (("www-authenticate", challenge),)
-    return refusal(401, reason, fields)

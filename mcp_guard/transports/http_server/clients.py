@@ -48,14 +48,19 @@ class Clients:
         self._callers: dict[CallerKey, StatelessCaller] = {}
 
     def session(self, session_id: str, caller: Caller) -> Session | None:
-        """The session of that id, if it is this caller's."""
+        """The session of that id, if it is this caller's, who may have renewed its token."""
         found = self._sessions.get(session_id)
-        return found if isinstance(found, Session) and _belongs(found, caller) else None
+        return found if isinstance(found, Session) and _goes_on(found, caller) else None
 
     def old_session(self, session_id: str, caller: Caller) -> OldSession | None:
         """The same for HTTP with SSE."""
         found = self._sessions.get(session_id)
-        return found if isinstance(found, OldSession) and _belongs(found, caller) else None
+        return found if isinstance(found, OldSession) and _goes_on(found, caller) else None
+
+    def is_anothers(self, session_id: str, caller: Caller) -> bool:
+        """Whether a session is alive, and was begun by another caller."""
+        found = self._sessions.get(session_id)
+        return found is not None and not found.over and found.caller.credential != caller.credential
 
     def caller(self, key: CallerKey) -> StatelessCaller | None:
         """Whoever made requests of that key before, and is not gone."""
@@ -115,6 +120,12 @@ class Clients:
                 if client.idle(now):
                     client.leave("the client was idle for too long")
 
+    def dismiss(self, why_barred: Callable[[Caller], str | None]) -> None:
+        """Let clients go whose credentials do not stand any more: nothing more is to reach them."""
+        for client in list(self._switches):
+            if not client.over and (why := why_barred(client.caller)) is not None:
+                client.leave(why)
+
     async def stop(self, grace: float) -> None:
         """Let open requests end for so many seconds, then end every guarded connection in order."""
         for client in list(self._switches):
@@ -130,6 +141,9 @@ class Clients:
             await asyncio.wait(tasks)
 
 
-def _belongs(session: Session | OldSession, caller: Caller) -> bool:
-    """Whether a session is alive, and was begun with the same credential."""
-    return not session.over and session.caller.credential == caller.credential
+def _goes_on(session: Session | OldSession, caller: Caller) -> bool:
+    """Whether a session is alive, and was begun by the same caller; then it hangs on the token that was shown last."""
+    if session.over or session.caller.credential != caller.credential:
+        return False
+    session.caller = caller
+    return True

@@ -46,6 +46,10 @@ class Server(Protocol):
         """Who makes a request, or why it is refused before its body is read."""
         ...
 
+    def still_hears(self, caller: Caller) -> bool:
+        """Whether a caller that was admitted before would be admitted again."""
+        ...
+
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later. Raises nothing."""
         ...
@@ -210,7 +214,8 @@ class HttpConnection(asyncio.Protocol):
     def _recognize(self) -> None:
         """Find out who asks for what, or refuse it. A client that keeps its connection mostly says the same again."""
         method, known = self._parser.get_method(), self._known
-        if known is not None and (method, self._url, self._lines) == known.said:
+        said_again = known is not None and (method, self._url, self._lines) == known.said
+        if known is not None and said_again and self._server.still_hears(known.caller):
             self._head, self._fields, self._caller = known.head, known.fields, known.caller
             return
         headers = Headers()

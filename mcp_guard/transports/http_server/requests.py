@@ -13,6 +13,7 @@ import msgspec
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import INVALID_REQUEST
+from mcp_guard.governance import Credential
 
 JSON, EVENT_STREAM = "application/json", "text/event-stream"
 
@@ -59,7 +60,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 class Caller(msgspec.Struct, frozen=True):
     """On whose behalf a request is made: its credential's name ("" where none is asked for), and what that proves.
 
-    A session belongs to its caller: two values that differ are two clients.
+    A session belongs to its caller, by the credential's name. `proven_by` is what has to stand in the registry.
     """
 
     credential: str
@@ -68,6 +69,7 @@ class Caller(msgspec.Struct, frozen=True):
     agent: str | None = None
     groups: tuple[str, ...] = ()
     role: Role | None = None
+    proven_by: Credential | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

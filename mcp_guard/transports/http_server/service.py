@@ -95,6 +95,8 @@ class Service:
         methods = _METHODS.get(head.path)
         if self._beside is not None and self._beside.serves(head.path):
             return self._admit_beside(self._beside, head)
+        if (description := self._access.describe(head)) is not None:
+            return description
         if methods is None:
             return refusal(404, "there is nothing at this path: MCP is at /mcp, HTTP with SSE at /sse")
         if head.path == HEALTH_PATH and head.method in methods:
@@ -112,6 +114,10 @@ class Service:
         if head.method not in methods:
             return refusal(405, "this method is not for this path", (("allow", ", ".join(methods)),))
         return self._unfit(head) or caller
+
+    def still_hears(self, caller: Caller) -> bool:
+        """Whether a caller that was admitted before would be admitted again."""
+        return self._access.why_barred(caller) is None
 
     def _admit_beside(self, beside: Beside, head: Head) -> Caller | Answer:
         caller = self._access.check(head)
@@ -232,9 +238,15 @@ class Service:
             return None
         session = self._clients.session(session_id, caller)
         if session is None:
+            self._note_another(session_id, caller)
             channel.answer(refusal(404, "there is no such session (any more): begin again with initialize"))
             return None
         return session
+
+    def _note_another(self, session_id: str, caller: Caller) -> None:
+        """Somebody asked for a session that is not theirs: they are told as little as of one that is not there."""
+        if self._clients.is_anothers(session_id, caller):
+            self._access.refuse_another(caller)
 
     # The stateless revision
 
@@ -321,6 +333,7 @@ class Service:
         name, _, session_id = head.query.partition("=")
         client = self._clients.old_session(session_id, caller) if name == "session_id" else None
         if client is None:
+            self._note_another(session_id, caller)
             channel.answer(refusal(404, "there is no such session (any more): begin again with GET /sse"))
             return
         client.post(body, channel, self._loop.time())
@@ -346,6 +359,7 @@ class Service:
         for connection in list(self._connections):
             connection.sweep(now)
         self._clients.sweep(now)
+        self._clients.dismiss(self._access.why_barred)
         if self._refused and now - self._told >= self.limits.report:
             self._told = now
             self._say(f"refused: {', '.join(_refusals(self._refused))}")
