@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 from mcp_guard.events import Event
-from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Output, Record
+from mcp_guard.gate import Admitted, Connection, Denied, End, Forward, Gate, Output, Record
 from mcp_guard.policy import Policy, Source, load
 
 ALLOW_ALL = "version: 1\nname: allow-all\nrules:\n  - {id: everything, name: Everything, effect: allow}\n"
@@ -100,7 +100,7 @@ class Playbook:
         for output in outputs:
             if isinstance(output, Record | Admitted | Denied):
                 turn.events.append(output.event)
-            if isinstance(output, Record) or output.line is None:
+            if isinstance(output, Record | End) or output.line is None:
                 continue
             side = turn.upstream if isinstance(output, Admitted | Forward) else turn.client
             side.append(json.loads(output.line))

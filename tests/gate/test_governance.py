@@ -1,0 +1,200 @@
+"""What of the registry a client gets to feel: stops and quarantines with their reasons, lists that change, its end."""
+
+import pytest
+
+from mcp_guard.gate import Admitted, Connection, Denied, End, Gate, Refusal
+from mcp_guard.governance import NoRegistry, Snapshot
+from mcp_guard.governance.snapshot import Budget, Grant, Override
+from tests.gate.playbook import (
+    ALLOW_ALL,
+    FILES_TOOLS,
+    META,
+    Playbook,
+    call,
+    connected,
+    notification,
+    policy_of,
+    request,
+    result,
+    tool,
+)
+
+BRAKE = Override("o1", "*", "deny", reason="incident 7", brake=True)
+BY_RISK = """
+version: 1
+rules:
+  - {name: careful, effect: deny, when: agent.risk == "high" || agent.status == "quarantined"}
+  - {name: tagged, effect: deny, agents: "tag:new"}
+  - {name: all, effect: allow}
+"""
+
+
+class Registry(NoRegistry):
+    """A registry of one's own: what it says of every agent, and of which agents it was asked."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, object] = {}
+        self.end: str | None = None
+        self.version = 1
+        self.asked: list[str] = []
+
+    def snapshot(self, agent, credential) -> Snapshot:
+        self.asked.append(agent)
+        return Snapshot(agent, self.version, **self.facts)
+
+    def ended(self, instance: str) -> str | None:
+        return self.end
+
+    def change(self, **facts: object) -> None:
+        self.facts = facts
+        self.version += 1
+
+
+class Governed(Playbook):
+    def __init__(self, policy: str = ALLOW_ALL, **facts: object) -> None:
+        super().__init__(policy)
+        self.registry = Registry()
+        self.gate = Gate(Connection(id="C", server="files", user="kim", **facts), policy_of(policy), self.registry)
+
+    def changed(self, **facts: object):
+        self.registry.change(**facts)
+        return self.turn(self.gate.registry_changed(self._tick()))
+
+
+def governed(policy: str = ALLOW_ALL, **facts: object) -> Governed:
+    """A governed gate whose legacy handshake is done and whose upstream's tools are listed."""
+    book = Governed(policy, **facts)
+    client = {"name": "claude-code", "version": "2.1"}
+    book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=client, capabilities={}))
+    offers = {"tools": {}, "prompts": {}, "resources": {}}
+    book.upstream(
+        result(0, protocolVersion="2025-11-25", serverInfo={"name": "files", "version": "1"}, capabilities=offers)
+    )
+    listing = book.client(notification("notifications/initialized")).upstream[1]
+    book.upstream(result(listing["id"], tools=[tool(one) if isinstance(one, str) else one for one in FILES_TOOLS]))
+    return book
+
+
+def denial(book: Governed, request_id: int = 7) -> tuple[Denied, str]:
+    turn = book.client(call(request_id, "read_file", path="x"))
+    (denied,) = turn.outputs
+    assert isinstance(denied, Denied)
+    return denied, turn.client[0]["result"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "layer", "says"),
+    [
+        ({"status": "quarantined"}, "quarantine", "quarantined"),
+        ({"overrides": (BRAKE,)}, "override", "incident 7"),
+        ({"overrides": (Override("o2", "read_*", "deny", reason="freeze"),)}, "override", "freeze"),
+        ({"grants": (Grant("g1", "files:read_file", "deny", reason="not yours"),)}, "grant", "not yours"),
+        ({"barred": "the key that this client came with was revoked"}, "guard", "revoked"),
+    ],
+)
+def test_what_is_stopped_is_said_with_its_reason_also_where_the_policy_shows_the_tool(facts, layer, says) -> None:
+    book = governed()
+    book.changed(**facts)
+    denied, text = denial(book)
+    assert denied.event.decided_by == layer
+    assert says in text
+
+
+def test_a_change_is_in_force_for_the_next_call_and_the_row_says_under_which_version() -> None:
+    book = governed()
+    first = book.client(call(1, "read_file", path="x")).outputs[0]
+    assert isinstance(first, Admitted)
+    assert first.event.registry == 1
+    book.changed(overrides=(BRAKE,))
+    denied, _ = denial(book)
+    assert denied.event.registry == 2
+    book.changed()
+    assert isinstance(book.client(call(3, "read_file", path="x")).outputs[0], Admitted)
+
+
+def test_the_client_hears_that_its_lists_changed_only_where_they_did() -> None:
+    book = governed()
+    told = {message["method"] for message in book.changed(overrides=(BRAKE,)).client}
+    assert "notifications/tools/list_changed" in told
+    book.registry.version += 1
+    assert book.turn(book.gate.registry_changed(0)).client == []
+
+
+def test_a_stopped_tool_is_not_listed_and_comes_back() -> None:
+    book = governed()
+
+    def shown(request_id: int) -> list[str]:
+        book.client(request(request_id, "tools/list"))
+        listed = [tool(one) if isinstance(one, str) else one for one in FILES_TOOLS]
+        answer = book.upstream(result(request_id, tools=listed)).client[0]
+        return [one["name"] for one in answer["result"]["tools"]]
+
+    assert "read_file" in shown(1)
+    book.changed(overrides=(Override("o2", "read_*", "deny"),))
+    assert "read_file" not in shown(2)
+    book.changed()
+    assert "read_file" in shown(3)
+
+
+@pytest.mark.parametrize("method", ["prompts/get", "resources/read"])
+def test_the_brake_stops_prompts_and_resources_that_no_rule_speaks_of(method: str) -> None:
+    book = governed()
+    params = {"name": "review"} if method == "prompts/get" else {"uri": "file:///a"}
+    assert book.client(request(1, method, **params)).upstream
+    book.changed(overrides=(BRAKE,))
+    turn = book.client(request(2, method, **params))
+    assert turn.upstream == []
+    assert turn.events[0].decided_by == "override"
+
+
+@pytest.mark.parametrize("facts", [{"risk": "high"}, {"tags": ("new",)}])
+def test_rules_may_ask_what_the_registry_says_of_an_agent(facts: dict[str, object]) -> None:
+    book = governed(BY_RISK)
+    assert isinstance(book.client(call(1, "read_file", path="x")).outputs[0], Admitted)
+    book.changed(**facts)
+    assert isinstance(book.client(call(2, "read_file", path="x")).outputs[0], Denied)
+
+
+def test_a_budget_that_the_store_finds_spent_denies_with_what_is_left_of_the_time() -> None:
+    book = governed()
+    budget = Budget("b1", "hour", "calls", limit=3, spent=2, resets=3_600_000_000)
+    book.changed(budgets=(budget,))
+    admitted = book.client(call(1, "read_file", path="x")).outputs[0]
+    assert isinstance(admitted, Admitted)
+    assert admitted.event.charged
+    book.registry.change(budgets=(Budget("b1", "hour", "calls", limit=3, spent=3, resets=3_600_000_000),))
+    denied = book.gate.refuse(admitted, Refusal("spent", "budget", "b1"))
+    assert (denied.event.decided_by, denied.event.rule, denied.event.charged) == ("budget", "b1", False)
+    assert "free again in" in denied.line.decode()
+    assert denial(book)[0].event.decided_by == "budget"
+
+
+def test_in_observe_mode_what_would_be_stopped_is_recorded_and_runs() -> None:
+    book = governed(mode="observe")
+    book.changed(overrides=(BRAKE,))
+    admitted = book.client(call(1, "read_file", path="x")).outputs[0]
+    assert isinstance(admitted, Admitted)
+    assert (admitted.event.decision, admitted.event.decided_by) == ("deny", "override")
+
+
+def test_a_connection_that_somebody_ends_is_ended() -> None:
+    book = governed()
+    book.registry.end = "laptop lost"
+    outputs = book.gate.registry_changed(0)
+    assert [output.why for output in outputs if isinstance(output, End)] == [
+        "this connection was ended from outside: laptop lost"
+    ]
+
+
+def test_a_client_that_is_another_agent_now_stands_as_that_one_does() -> None:
+    book = Governed()
+    for request_id, name in enumerate(("cursor", "cursor", "another")):
+        meta = {**META, "io.modelcontextprotocol/clientInfo": {"name": name, "version": "1"}}
+        book.client(request(request_id, "prompts/get", _meta=meta, name="x"))
+    assert book.registry.asked == ["cursor", "another"]
+
+
+def test_without_a_registry_only_the_policy_decides() -> None:
+    admitted = connected().client(call(1, "read_file", path="x")).outputs[0]
+    assert isinstance(admitted, Admitted)
+    assert admitted.event.registry is None
