@@ -14,20 +14,26 @@ import msgspec
 _COPIED = 64 * 1024
 
 
+_EDGE = 256  # bytes that are kept of the start and of the end of a line that is thrown away
+
+
 class Oversized(msgspec.Struct, frozen=True):
-    """A line that was longer than the limit: its size in bytes is all that is left of it."""
+    """A line that was longer than the limit: its size in bytes, and as much of it as tells what it was."""
 
     size: int
+    start: bytes = b""
+    end: bytes = b""
 
 
 class Lines:
     """Cuts chunks into lines. A line longer than `limit` bytes is counted and thrown away as it comes."""
 
-    __slots__ = ("_limit", "_size", "_start")
+    __slots__ = ("_edges", "_limit", "_size", "_start")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._start = bytearray()
+        self._edges = (b"", b"")  # of a line that is over the limit
         self._size = 0
 
     @property
@@ -56,11 +62,15 @@ class Lines:
         return [line for line in (self._ended(b""),) if line]
 
     def _keep(self, piece: bytes) -> None:
-        self._size += len(piece)
+        before, self._size = self._size, self._size + len(piece)
         if self._size <= self._limit:
             self._start += piece
-        else:
-            self._start = bytearray()
+            return
+        if before <= self._limit:
+            self._edges = (bytes(self._start[:_EDGE]), bytes(self._start[-_EDGE:]))
+        start, end = self._edges
+        self._edges = ((start + piece[:_EDGE])[:_EDGE], (end + piece[-_EDGE:])[-_EDGE:])
+        self._start = bytearray()
 
     def _ended(self, piece: bytes) -> bytes | Oversized:
         if not self._size and len(piece) <= self._limit:
@@ -69,7 +79,8 @@ class Lines:
         size, self._size = self._size, 0
         line, self._start = self._start, bytearray()
         if size > self._limit:
-            return Oversized(size)
+            (start, end), self._edges = self._edges, (b"", b"")
+            return Oversized(size, start, end)
         if line.isspace():
             return b""
         return cast(bytes, line) if size > _COPIED else bytes(line)

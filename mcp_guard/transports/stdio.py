@@ -190,12 +190,13 @@ class Pump:
         for line in self._upstream_lines.feed(chunk) if chunk else self._upstream_lines.end():
             if isinstance(line, Oversized):
                 outputs += self._gate.upstream_oversized(line.size, self._limit, now)
+                outputs += self._answered_instead(line, now)
                 self._complete(b"", None)
             else:
                 found = self._gate.from_upstream(line, now)
                 outputs += self._completed(line, found) if self._cut_through.active else found
         self._carry_out(outputs)
-        if self._upstream_lines.unfinished >= LONG:
+        if LONG <= self._upstream_lines.unfinished <= self._limit:
             self._pass_on(chunk)
         if not chunk:  # nothing more can be answered, so there is nothing left to guard
             self._upstream_open = False
@@ -209,6 +210,13 @@ class Pump:
         elif self._gate.may_go_ahead(self._upstream_lines.start(_HEAD)):
             self._cut_through.start()
             self._write_client(self._cut_through.offer(self._upstream_lines.start()))
+
+    def _answered_instead(self, line: Oversized, now: int) -> list[Output]:
+        """What becomes of the request whose answer was too large."""
+        from mcp_guard.gate.oversized import answer_instead
+
+        answer = answer_instead(line.start, line.end, self._limit)
+        return [] if answer is None else self._gate.from_upstream(answer, now)
 
     def _completed(self, line: bytes, found: list[Output]) -> list[Output]:
         """Complete a line whose start went ahead, with what the gate makes of it; gives what else there is to do."""

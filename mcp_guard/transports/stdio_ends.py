@@ -22,10 +22,18 @@ _LAST_WORDS = 1.0  # seconds without progress after which what still waits for a
 
 
 class LineReader:
-    """Reads lines from a descriptor as they come, while it is not paused."""
+    """Reads lines from a descriptor as they come, while it is not paused. For one that was too long, `instead` may give
+    a line that is told after its size.
+    """
 
-    def __init__(self, descriptor: int, limit: int, ended: Callable[[], None]) -> None:
-        self._descriptor, self._lines, self._ended = descriptor, Lines(limit), ended
+    def __init__(
+        self,
+        descriptor: int,
+        limit: int,
+        ended: Callable[[], None],
+        instead: Callable[[Oversized], bytes | None] | None = None,
+    ) -> None:
+        self._descriptor, self._lines, self._ended, self._instead = descriptor, Lines(limit), ended, instead
         self._listener: Listener | None = None
         self._watched = False
 
@@ -65,6 +73,8 @@ class LineReader:
         for line in self._lines.feed(chunk) if chunk else self._lines.end():
             if isinstance(line, Oversized):
                 listener.oversized(line.size)
+                if self._instead is not None and (answer := self._instead(line)) is not None:
+                    listener.deliver(answer)
             else:
                 listener.deliver(line)
         if not chunk:
@@ -240,11 +250,16 @@ class StdioUpstream:
             await loop.run_in_executor(None, process.close)
             raise
         self._process, self._listener = process, listener
-        self._reader = LineReader(process.stdout, self._limit, self._end)
+        self._reader = LineReader(process.stdout, self._limit, self._end, self._answer_instead)
         self._writer = LineWriter(process.stdin, lambda: None)  # its status tells how it ended
         self._writer.relieved = listener.relieved
         self._reader.start(listener)
         loop.add_reader(process.status, self._read_status)
+
+    def _answer_instead(self, line: Oversized) -> bytes | None:
+        from mcp_guard.gate.oversized import answer_instead
+
+        return answer_instead(line.start, line.end, self._limit)
 
     def send(self, line: bytes, related: RequestId | None = None) -> None:
         """A line to the server."""

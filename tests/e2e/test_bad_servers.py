@@ -41,6 +41,17 @@ def test_a_line_over_the_limit_is_logged_and_not_forwarded(session: Wire, guard:
     assert rejected["data"]["bytes"] == 6 << 20
 
 
+def test_an_answer_over_the_limit_becomes_an_error(session: Wire, guard: Guard) -> None:
+    """What of it went ahead is a broken line at the client, and no more of it than the limit."""
+    request = session.ask("tools/call", {"name": "large", "arguments": {"bytes": 6 << 20}})
+    assert len(session.line()) <= 4 << 20
+    assert "larger than the limit" in session.response(request)["error"]["message"]
+    assert text_of(session.call("answer")) == "ok"
+    session.finish()
+    [rejected] = guard.events("message.rejected")
+    assert rejected["data"]["bytes"] > 6 << 20
+
+
 def test_its_stderr_is_passed_on(session: Wire) -> None:
     session.call("chatter")
     assert "this goes to stderr" in session.stderr()
