@@ -131,13 +131,4 @@ def _variables(path: str) -> list[Schema]:
 
 def _parameters(query: type[v.Input]) -> list[Schema]:
     properties: Mapping[str, Schema] = _schema_of(query)["properties"]
-    return [{"name": name, "in": "query", "required": False, "schema": _plain(one)} for name, one in properties.items()]
-
-
-def _plain(schema: Schema) -> Schema:
-    """The schema of a parameter without null, which a query cannot say: it leaves the parameter out."""
-    choices = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
-    rest = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
-    if "enum" in rest:
-        rest["enum"] = [value for value in rest["enum"] if value is not None]
-    return {**rest, **choices[0]} if choices else rest
+    return [{"name": name, "in": "query", "required": False, "schema": one} for name, one in properties.items()]

@@ -137,7 +137,7 @@ def _by(name: str, label: str, text: str, known: Iterable[str], book: Book, quer
 def _spending(book: Book) -> str:
     found = {bool(one["attributed"]): one["usd"] for one in book.rows(_SPENDING)}
     samples = [((("attributed", str(is_so).lower()),), found.get(is_so, 0.0)) for is_so in (True, False)]
-    return _family("mcp_guard_model_spending_usd", "counter", "What models cost by what agents report.", samples)
+    return _family("mcp_guard_model_spending_usd_total", "counter", "What models cost by what agents report.", samples)
 
 
 def _family(name: str, kind: str, text: str, samples: Iterable[tuple[Labels, float]]) -> str:

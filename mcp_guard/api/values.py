@@ -360,21 +360,21 @@ class Paged(Input, frozen=True):
     """Which page of a list: at most `limit` items, those that come `after` (the `next` of the page before)."""
 
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
-    after: Annotated[str, Meta(min_length=1, max_length=600)] | None = None
+    after: Annotated[str, Meta(min_length=1, max_length=600)] | UnsetType = UNSET
 
 
 class AgentsQuery(Paged, frozen=True):
     """Which agents."""
 
-    status: AgentStatus | None = None
-    tag: str | None = None
+    status: AgentStatus | UnsetType = UNSET
+    tag: str | UnsetType = UNSET
     deleted: Flag = False
 
 
 class OfAgent(Paged, frozen=True):
     """Of which agent."""
 
-    agent: str | None = None
+    agent: str | UnsetType = UNSET
 
 
 class Ended(OfAgent, frozen=True):
@@ -392,7 +392,7 @@ class Expired(OfAgent, frozen=True):
 class ApprovalsQuery(OfAgent, frozen=True):
     """Of which agent, and of which status."""
 
-    status: ApprovalStatus | None = None
+    status: ApprovalStatus | UnsetType = UNSET
 
 
 class SpendingQuery(OfAgent, frozen=True):
@@ -404,7 +404,7 @@ class SpendingQuery(OfAgent, frozen=True):
 class ToolsQuery(Paged, frozen=True):
     """Of which server, and whether those too that it lists no more."""
 
-    server: str | None = None
+    server: str | UnsetType = UNSET
     gone: Flag = False
 
 

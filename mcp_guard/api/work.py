@@ -7,7 +7,7 @@ a page is right also where rows came or went since the one before.
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from mcp_guard.api.routes import Asked, Work
 from mcp_guard.api.values import AgentChange, NewAgent, Page
@@ -30,7 +30,7 @@ _TOOLS = "SELECT server, tool, listed, description, first_seen, last_seen, versi
 
 def paged(rows: Iterable[Row], asked: Asked, key: Callable[[Row], str], *, newest_first: bool = False) -> Page[Row]:
     """The page of these rows that was asked for."""
-    limit, after = asked.query.limit, asked.query.after
+    limit, after = asked.query.limit, _said(asked.query.after)
     ordered = sorted(((key(row), row) for row in rows), key=lambda one: one[0], reverse=newest_first)
     left = [(name, row) for name, row in ordered if after is None or (name < after if newest_first else name > after)]
     page = left[:limit]
@@ -43,6 +43,11 @@ def _slug(row: Row) -> str:
 
 def _id(row: Row) -> str:
     return row["id"]
+
+
+def _said(value: str | UnsetType) -> str | None:
+    """A parameter of a query, or None where it was left out."""
+    return None if value is UNSET else value
 
 
 def one(get: Callable[[Book, str], object]) -> Work:
@@ -76,7 +81,7 @@ def expires(at: datetime | None) -> int | None:
 def list_agents(book: Book, asked: Asked) -> Page[Row]:
     """The agents, by slug."""
     query = asked.query
-    found = agents.listed(book, status=query.status, tag=query.tag, deleted=query.deleted)
+    found = agents.listed(book, status=_said(query.status), tag=_said(query.tag), deleted=query.deleted)
     return paged(found, asked, _slug)
 
 
@@ -108,7 +113,7 @@ def require_eval(book: Book, asked: Asked) -> Row:
 
 def list_credentials(book: Book, asked: Asked) -> Page[Row]:
     """The keys, latest first."""
-    return paged(credentials.listed(book, agent=asked.query.agent), asked, _id, newest_first=True)
+    return paged(credentials.listed(book, agent=_said(asked.query.agent)), asked, _id, newest_first=True)
 
 
 def issue_credential(book: Book, asked: Asked) -> Row:
@@ -124,7 +129,7 @@ def issue_credential(book: Book, asked: Asked) -> Row:
 def list_instances(book: Book, asked: Asked) -> Page[Row]:
     """The instances, latest first."""
     return paged(
-        instances.listed(book, agent=asked.query.agent, ended=asked.query.ended), asked, _id, newest_first=True
+        instances.listed(book, agent=_said(asked.query.agent), ended=asked.query.ended), asked, _id, newest_first=True
     )
 
 
@@ -133,7 +138,7 @@ def list_instances(book: Book, asked: Asked) -> Page[Row]:
 
 def list_permissions(book: Book, asked: Asked) -> Page[Row]:
     """The grants, oldest first."""
-    return paged(grants.listed(book, agent=asked.query.agent, expired=asked.query.expired), asked, _id)
+    return paged(grants.listed(book, agent=_said(asked.query.agent), expired=asked.query.expired), asked, _id)
 
 
 def add_permission(book: Book, asked: Asked) -> Row:
@@ -144,7 +149,7 @@ def add_permission(book: Book, asked: Asked) -> Row:
 
 def list_overrides(book: Book, asked: Asked) -> Page[Row]:
     """The overrides, oldest first."""
-    return paged(overrides.listed(book, agent=asked.query.agent, expired=asked.query.expired), asked, _id)
+    return paged(overrides.listed(book, agent=_said(asked.query.agent), expired=asked.query.expired), asked, _id)
 
 
 def add_override(book: Book, asked: Asked) -> Row:
@@ -168,7 +173,7 @@ def resume(book: Book, asked: Asked) -> list[Row]:
 
 def list_budgets(book: Book, asked: Asked) -> Page[Row]:
     """The budgets, oldest first."""
-    return paged(budgets.listed(book, agent=asked.query.agent), asked, _id)
+    return paged(budgets.listed(book, agent=_said(asked.query.agent)), asked, _id)
 
 
 def set_budget(book: Book, asked: Asked) -> Row:
@@ -180,7 +185,7 @@ def set_budget(book: Book, asked: Asked) -> Row:
 
 def list_evals(book: Book, asked: Asked) -> Page[Row]:
     """The evaluations, latest first."""
-    return paged(evals.listed(book, agent=asked.query.agent), asked, _id, newest_first=True)
+    return paged(evals.listed(book, agent=_said(asked.query.agent)), asked, _id, newest_first=True)
 
 
 def record_eval(book: Book, asked: Asked) -> Row:
@@ -193,7 +198,7 @@ def record_eval(book: Book, asked: Asked) -> Row:
 
 def list_approvals(book: Book, asked: Asked) -> Page[Row]:
     """The calls that a person is asked about, oldest first."""
-    return paged(approvals.listed(book, status=asked.query.status, agent=asked.query.agent), asked, _id)
+    return paged(approvals.listed(book, status=_said(asked.query.status), agent=_said(asked.query.agent)), asked, _id)
 
 
 def approve(book: Book, asked: Asked) -> Row:
@@ -210,7 +215,7 @@ def deny(book: Book, asked: Asked) -> Row:
 def list_spending(book: Book, asked: Asked) -> Page[Row]:
     """What models cost, oldest day first."""
     query = asked.query
-    found = telemetry.listed(book, agent=query.agent, unattributed=query.unattributed)
+    found = telemetry.listed(book, agent=_said(query.agent), unattributed=query.unattributed)
     return paged(({**one, "id": f"{one['day']}:{one['agent'] or ''}:{one['model']}"} for one in found), asked, _id)
 
 
@@ -225,6 +230,6 @@ def list_tools(book: Book, asked: Asked) -> Page[Row]:
     found = [
         {**row, "listed": bool(row["listed"]), "definition": json.loads(row["definition"])}
         for row in book.rows(_TOOLS)
-        if (query.server is None or row["server"] == query.server) and (query.gone or row["listed"])
+        if _said(query.server) in (None, row["server"]) and (query.gone or row["listed"])
     ]
     return paged(found, asked, lambda row: f"{row['server']}:{row['tool']}")

@@ -26,7 +26,7 @@ _TOLD: Mapping[EventType, tuple[str, ...]] = {
     "calls.stopped": ("by", "reason", "expires_at"),
     "calls.resumed": ("by", "reason"),
 }
-TOLD: Mapping[str, tuple[str, ...]] = {kind: names for kind, names in _TOLD.items()}
+TOLD: Mapping[str, tuple[str, ...]] = {**_TOLD}
 SHORTEST_SECRET = 16  # bytes
 _PREFIX = "whsec_"
 

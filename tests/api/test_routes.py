@@ -114,6 +114,7 @@ REFUSED = [
     ("a path that is no text", "GET", "/api/agents/%ff", None, 400),
     ("a query twice", "GET", "/api/agents?limit=1&limit=2", None, 400),
     ("a query that nobody knows", "GET", "/api/agents?colour=red", None, 400),
+    ("null", "GET", "/api/agents?status=null", None, 400),
     ("a page of none", "GET", "/api/agents?limit=0", None, 400),
     ("a field that nobody knows", "POST", "/api/agents", {"slug": "abc", "admin": True}, 422),
     ("a slug that is none", "POST", "/api/agents", {"slug": "A B"}, 422),
