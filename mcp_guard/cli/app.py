@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
     "serve": "mcp_guard.cli.serve",
     "demo": "mcp_guard.cli.demo",
     "init": "mcp_guard.cli.init",
+    "doctor": "mcp_guard.cli.doctor",
     "config": "mcp_guard.cli.config",
     "policy": "mcp_guard.cli.policy",
     "explain": "mcp_guard.cli.explaining",

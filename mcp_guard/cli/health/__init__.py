@@ -1,0 +1,1 @@
+"""What `mcp-guard doctor` looks at, one module a subject. Each gives findings, and changes nothing."""
