@@ -67,7 +67,6 @@ def _print(found: "Mapping[str, Sequence[Finding]]") -> None:
             out.print(f"{one.subject}: {one.what}", markup=False)
             if one.hint:
                 out.print(f"  {'':<{_WIDTH}}  {one.hint}", style="dim", markup=False)
-    counts = [
-        sum(one.level == level for findings in found.values() for one in findings) for level in ("error", "warning")
-    ]
-    out.print(f"\n{counts[0]} errors, {counts[1]} warnings" if any(counts) else "\nAll is well.")
+    levels = [one.level for findings in found.values() for one in findings]
+    errors, warnings = levels.count("error"), levels.count("warning")
+    out.print(f"\nErrors: {errors}, warnings: {warnings}" if errors or warnings else "\nAll is well.")

@@ -57,10 +57,16 @@ def write(before: Content, data: bytes) -> None:
 
 def create(path: str, data: bytes) -> None:
     """Write a file of our own, for this user alone, with the directories above it. Raises GuardError."""
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise GuardError(f"cannot create {os.path.dirname(path)}: {error.strerror}", "Check the rights.") from None
+    missing = list[str]()
+    directory = os.path.dirname(path)
+    while directory and not os.path.isdir(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    for name in reversed(missing):
+        try:
+            os.mkdir(name, 0o700)
+        except OSError as error:
+            raise GuardError(f"cannot create {name}: {error.strerror}", "Check the rights.") from None
     _replace(path, data, PRIVATE)
 
 

@@ -42,7 +42,7 @@ def _private(servers: Sequence[Seen]) -> list[str]:
     from mcp_guard.clients.records import home
 
     logs = [path + end for path in databases(servers) for end in ("", ".key", "-wal")]
-    return [*logs, os.path.join(os.path.dirname(databases(())[-1]), "tokens.json"), home()]
+    return [*logs, os.path.join(os.path.dirname(home()), "tokens"), home()]
 
 
 def _exposed(servers: Sequence[Seen]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The audit logs that guards write to: whether they can be written, whose version they are, and how much room is left."""
+"""The audit logs that guards write to: whether they can be written, whose version they are, and what room is left."""
 
 import os
 import shutil
