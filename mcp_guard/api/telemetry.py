@@ -13,9 +13,6 @@ from mcp_guard.api.otlp import protobuf, text
 from mcp_guard.api.otlp.reported import UnreadableMetricsError, counted
 from mcp_guard.api.problems import ProblemError, retold
 from mcp_guard.store.registry import telemetry
-from mcp_guard.store.registry.book import Book
-from mcp_guard.store.registry.credentials import PREFIX, CredentialError, prove
-from mcp_guard.store.rows import timestamp
 from mcp_guard.transports.http_server.requests import JSON, Answer, Caller, Head
 
 PATH = "/v1/metrics"
@@ -35,31 +32,27 @@ class Telemetry(Other):
         self._book, self._say = book, say
 
     def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
-        """Everybody who may speak to the server at all may report, and whoever has an agent's key."""
+        """Everybody who may speak to the server at all may report. `caller.agent` is one that was proven."""
         if _encoding(head) not in _ENCODINGS:
             raise ProblemError(415, f"the Content-Type must be {PROTOBUF} or {JSON}")
         if (head.headers.get("content-encoding") or "identity").lower() not in ("gzip", "identity"):
             raise ProblemError(415, "the Content-Encoding must be gzip or none")
-        if isinstance(caller, Answer):
-            return Caller("", head.peer) if caller.status == 401 and _key(head) is not None else retold(caller)
-        return caller
+        return retold(caller) if isinstance(caller, Answer) else caller
 
     def work(self, head: Head, caller: Caller, body: bytes) -> Work:
         """Count what is reported."""
         gzip = (head.headers.get("content-encoding") or "").lower() == "gzip"
-        return lambda: self._count(_encoding(head), _key(head), caller.agent, _inflated(body) if gzip else body)
+        return lambda: self._count(_encoding(head), caller.agent, _inflated(body) if gzip else body)
 
-    def _count(self, encoding: str, key: str | None, agent: str | None, body: bytes) -> Answer:
+    def _count(self, encoding: str, agent: str | None, body: bytes) -> Answer:
         if len(body) > MOST:
             raise ProblemError(413, f"the metrics are larger than the limit of {MOST} bytes")
         form = _ENCODINGS[encoding]
-        book = self._book.open("mcp-guard")
-        proven = agent if key is None else _proven(book, key)
         try:
             reported = counted(form.read(body))
         except UnreadableMetricsError as error:
             raise ProblemError(400, str(error)) from None
-        alerts = telemetry.take_in(book, proven, reported.costs) if reported.costs else ()
+        alerts = telemetry.take_in(self._book.open("mcp-guard"), agent, reported.costs) if reported.costs else ()
         for alert in alerts:
             self._say(alert.text)
         said = form.partial_success(reported.rejected, _REJECTED)
@@ -68,21 +61,6 @@ class Telemetry(Other):
 
 def _encoding(head: Head) -> str:
     return (head.headers.get("content-type") or "").partition(";")[0].strip().lower()
-
-
-def _key(head: Head) -> str | None:
-    """The agent's key that a request bears, if it bears one."""
-    scheme, _, token = (head.headers.get("authorization") or "").partition(" ")
-    token = token.strip(" ")
-    return token if scheme.lower() == "bearer" and token.startswith(PREFIX) else None
-
-
-def _proven(book: Book, key: str) -> str | None:
-    try:
-        return prove(book.connection, key, timestamp(book.now)).agent
-    except CredentialError as error:
-        challenge = ("www-authenticate", 'Bearer error="invalid_token"')
-        raise ProblemError(401, error.message, (challenge,)) from None
 
 
 def _inflated(body: bytes) -> bytes:

@@ -74,11 +74,6 @@ class Book:
         """Microseconds since the epoch."""
         return self._clock()
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The open database, for reading what has statements of its own."""
-        return self._connection
-
     def new_id(self) -> str:
         """An id for something new."""
         return new_id(self.now // 1000, os.urandom(RANDOM_BYTES))
