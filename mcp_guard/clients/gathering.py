@@ -57,9 +57,17 @@ def gathered(file: ConfigFile, servers: Mapping[str, tuple[str, Json]], launch: 
     entry: dict[str, Json] = {"command": launch.program[0], "args": words}
     if variables:
         entry["env_vars"] = variables
+    if file.client == "gemini-cli" and (names := _referred(kept)):
+        entry["env"] = names
     if file.client == "vscode":
         entry = {"type": "stdio", **entry}
     return Gathered(tuple(kept), entry, {"servers": dict(kept.values())})
+
+
+def _referred(kept: Mapping[str, tuple[str, Json]]) -> dict[str, Json]:
+    """The variables that are referred to, each as itself: Gemini CLI keeps those that look like secrets from servers."""
+    names = (found["braced"] for found in _REFERENCE.finditer(str(kept).replace("$$", "")) if found["braced"])
+    return {name: f"${name}" for name in names}
 
 
 def _of_headers(server: Server) -> list[Json]:
