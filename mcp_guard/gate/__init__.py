@@ -2,6 +2,20 @@
 
 from mcp_guard.gate.connection import Connection, Mode
 from mcp_guard.gate.gate import Gate
-from mcp_guard.gate.outputs import Admitted, Denied, End, Forward, Output, Record, Refusal, Reply
+from mcp_guard.gate.outputs import Admitted, Denied, End, Forward, Output, Pending, Record, Refusal, Reply, Unwritten
 
-__all__ = ["Admitted", "Connection", "Denied", "End", "Forward", "Gate", "Mode", "Output", "Record", "Refusal", "Reply"]
+__all__ = [
+    "Admitted",
+    "Connection",
+    "Denied",
+    "End",
+    "Forward",
+    "Gate",
+    "Mode",
+    "Output",
+    "Pending",
+    "Record",
+    "Refusal",
+    "Reply",
+    "Unwritten",
+]

@@ -77,13 +77,24 @@ def denial(request_id: RequestId, text: str, decision_id: str, *, modern: bool) 
 
 def denial_text(tool: str, decision: Decision) -> str:
     """What a model reads: that the call was denied, by which rule, the rule's message, and what would pass."""
-    if decision.outcome == "require_approval":
-        head = f"This call of {tool} needs a person's approval, and none was given."
+    if decision.outcome == "require_approval" or decision.decided_by == "approval":
+        head = f"This call of {tool} was denied: a person's approval is needed, and none was given."
     elif decision.decided_by in ("policy", "default"):
         head = f"This call of {tool} was denied by policy."
     else:
         head = f"This call of {tool} was denied."
     return _sentences(head, decision)
+
+
+def progress(token: RequestId, progress: float, message: str) -> bytes:
+    """A notice that a request is still worked on (MCP, "Progress")."""
+    params = {"progressToken": token, "progress": progress, "message": message}
+    return encode({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+
+
+def withdrawn(request_id: RequestId) -> bytes:
+    """The guard's own request to the client need not be answered any more (MCP, "Cancellation")."""
+    return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}})
 
 
 def _sentences(head: str, decision: Decision) -> str:

@@ -8,8 +8,9 @@ import msgspec
 
 from mcp_guard.events import Judged
 from mcp_guard.gate import answers
+from mcp_guard.gate.approvals import asking
 from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered
 from mcp_guard.gate.wire import encode
@@ -60,14 +61,22 @@ def release(session: Session, now: int) -> list[Output]:
     return outputs
 
 
-def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
-    """Decide one call and say what is to be done about it."""
+def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pending:
+    """Decide one call and say what is to be done about it: it runs, it is denied, or a person is asked."""
+    decision = decide(session, call, now)
+    if decision.outcome == "require_approval" and not session.observing:
+        decision = asking.standing(session, call) or decision
+        pending = asking.ask(session, call, decision, now) if decision.outcome == "require_approval" else None
+        if pending is not None:
+            return pending
+    return conclude(session, call, decision, now)
+
+
+def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
+    """Say what is to be done about a call on which this is the last word."""
     request = call.request
-    decision = _decide(session, call, now)
     forwarded = decision.outcome == "allow" or session.observing
-    event = session.recorder.decided(
-        now, call, session.tools.label(call.tool), decision, session.snapshot, forwarded=forwarded
-    )
+    event = row(session, call, decision, now, forwarded=forwarded)
     if not forwarded:
         line = _denial(session, call, decision, event.id)
         return Denied(event, answered(request.id, request.batch, line))
@@ -75,7 +84,14 @@ def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
     return Admitted(event, call.line, request.id)
 
 
-def _decide(session: Session, call: ReadCall, now: int) -> Decision:
+def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
+    """The row of one decided call."""
+    label = session.tools.label(call.tool)
+    return session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
+
+
+def decide(session: Session, call: ReadCall, now: int) -> Decision:
+    """The decision on one call, under what is in force now."""
     tool = session.tools.catalog.tools.get(call.tool)
     if tool is None:
         if session.policy.settings.unlisted_tools == "deny":
@@ -111,6 +127,11 @@ def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
         text = answers.guard_failure_text(entry.tool, refusal.reason)
     line = answers.denial(entry.id, text, event.id, modern=entry.modern)
     return Denied(unrecorded(event, refusal), answered(entry.id, entry.batch, line))
+
+
+def unconditional(event: Judged) -> Judged:
+    """The row of a denial that stands whatever has changed meanwhile."""
+    return msgspec.structs.replace(event, registry=None, charged=False)
 
 
 def unrecorded(event: Judged, refusal: Refusal) -> Judged:

@@ -54,6 +54,7 @@ class Client:
         self.info: dict[str, Json] | None = None
         self.protocol: str | None = None
         self.envelope: dict[str, Json] | None = None  # modern `_meta`, for the guard's own requests
+        self.capabilities: Json = None  # legacy: what the client said in `initialize` that it can do
         self.label = ""  # what the client calls itself, as the log shows it
         self.principal = self._principal(policy)
 

@@ -7,6 +7,7 @@ encoding of what was read, unknown methods and members included.
 from collections.abc import Callable
 
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
+from mcp_guard.gate.approvals import settling
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
 from mcp_guard.gate.messages import (
@@ -96,7 +97,10 @@ def _introduced(session: Session, request: Request, envelope: dict[str, Json], n
 
 
 def _call(session: Session, request: Request, now: int) -> list[Output]:
+    brought = settling.returned(request)
     call = calls.read(request)
+    if brought is not None:
+        return settling.came_back(session, brought, call, now)
     if calls.judgeable(session, call.tool):
         return [calls.judge(session, call, now)]
     calls.hold(session, call, now)
@@ -107,6 +111,7 @@ def _initialize(session: Session, request: Request, now: int) -> list[Output]:
     """The legacy era's introduction (2025-11-25, "Lifecycle"). It must not be part of a batch."""
     if request.batch is not None:
         raise MalformedError(INVALID_REQUEST, "initialize must not be part of a batch")
+    session.client.capabilities = request.params.get("capabilities")
     if session.client.introduce(request.params.get("clientInfo"), None, session.policy):
         session.identity_changed()
     return forward(session, request, "initialize", now)
@@ -162,6 +167,8 @@ def _cancelled(session: Session, line: bytes, params: dict[str, Json], now: int)
     entry = session.open.get(request_id) if isinstance(request_id, int | str) else None
     if entry is None or entry.kind == "own_list":
         return [Forward(line)] if entry is None else []
+    if entry.kind == "approval":
+        return settling.cancelled(session, entry, now)
     completed = entry.batch.withdraw(entry.id) if entry.batch is not None else None
     if entry.held is not None:
         session.close(entry.id)
@@ -174,6 +181,9 @@ def _receive_response(session: Session, message: dict[str, Json], size: int, now
     """The client answers a request of the upstream's. An answer that nobody waits for goes no further."""
     request_id = message["id"]
     assert isinstance(request_id, int | str)
+    waiting = session.approvals.questions.get(request_id)
+    if waiting is not None:
+        return settling.replied(session, waiting, message, now)
     if request_id not in session.asked:
         return session.rejected("client", "a response to a request that the upstream did not make", size, now)
     line = encode(message)

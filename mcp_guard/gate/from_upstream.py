@@ -119,7 +119,7 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
     request_id = head.id
     if request_id is None and head.error is not msgspec.UNSET:
         return [Reply(passable(session, line))]  # about a message whose id the upstream could not read
-    entry = session.close(request_id) if _may_be_an_id(request_id) else None
+    entry = session.close_sent(request_id) if _may_be_an_id(request_id) else None
     if entry is None:
         return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
     return _ANSWERS[entry.kind](session, entry, head, line, now)
@@ -283,7 +283,7 @@ def _receive_request(session: Session, request_id: object, line: bytes, now: int
     """The upstream asks the client something (legacy: sampling, elicitation, roots, ping)."""
     if not isinstance(request_id, int | str) or isinstance(request_id, bool) or len(str(request_id)) > MAX_ID_LENGTH:
         return session.rejected("upstream", "a request's id must be a short string or an integer", len(line), now)
-    if request_id in session.asked or len(session.asked) >= MAX_OPEN:
+    if request_id in session.asked or request_id in session.approvals.questions or len(session.asked) >= MAX_OPEN:
         return session.rejected("upstream", "a request under the id of one that is still open", len(line), now)
     session.asked.add(request_id)
     return [Reply(passable(session, line))]

@@ -10,9 +10,10 @@ from typing import Literal
 
 from mcp_guard import __version__
 from mcp_guard.gate import answers, calls, from_client, from_upstream, listing, offers
+from mcp_guard.gate.approvals import settling
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
-from mcp_guard.gate.outputs import Admitted, Denied, End, Output, Record, Refusal, Reply
+from mcp_guard.gate.outputs import Denied, End, Output, Pending, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
@@ -48,8 +49,10 @@ class Gate:
             reason = str(error) if isinstance(error, UnreadableError) else _failure(error)
             return self._session.rejected("upstream", reason, len(line), now)
 
-    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
-        """The row of an admitted call was not written: it is denied."""
+    def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
+        """The row of an admitted call, or of the question that it waits for, was not written: it is denied."""
+        if isinstance(admitted, Pending):
+            return settling.refuse(self._session, admitted, refusal)
         of_tool = admitted.event.type == "tool.decided"
         return (calls if of_tool else offers).refuse(self._session, admitted, refusal)
 
@@ -71,10 +74,13 @@ class Gate:
         return self._session.rejected(sender, reason, size, now)
 
     def tick(self, now: int) -> list[Output]:
-        """Time has passed: give up a listing that is overdue. To be called about once a second."""
+        """Time has passed: give up a listing that is overdue, and approvals that nobody gave. To be called about once a
+        second.
+        """
         session = self._session
         outputs = listing.expire(session, now)
-        return outputs + calls.release(session, now) if outputs else []
+        released = outputs + calls.release(session, now) if outputs else []
+        return released + settling.tick(session, now) if session.approvals else released
 
     def may_go_ahead(self, start: bytes) -> bool:
         """Whether the start of a long line may be passed before its end is here: it looks like a message, and every
@@ -94,13 +100,18 @@ class Gate:
         kinds = _governed(session)
         session.replace_policy(policy)
         changed = [] if session.observing else self._lists_changed({"tool", *kinds, *_governed(session)})
-        return [self._policy_loaded(now), *changed]
+        return [self._policy_loaded(now), *changed, *self.approvals_changed(now)]
 
     def registry_changed(self, now: int) -> list[Output]:
         """What is kept of agents has changed, or some of it has expired: from the next call on the new holds, and the
         client is told that its lists changed, where this client's did.
         """
-        return self.ordered_to_end() + (self.tell_lists_changed() if self.stands_otherwise() else [])
+        shown = self.tell_lists_changed() if self.stands_otherwise() else []
+        return self.ordered_to_end() + shown + self.approvals_changed(now)
+
+    def approvals_changed(self, now: int) -> list[Output]:
+        """What becomes of the calls that wait for a person, now that somebody may have decided, or things changed."""
+        return settling.reconsider(self._session, now) if self._session.approvals else []
 
     def ordered_to_end(self) -> list[Output]:
         """Whether somebody has ordered that this connection ends."""
@@ -115,6 +126,11 @@ class Gate:
         session.registry_changed()
         return before is not None and before != session.registry_stands and not session.observing
 
+    @property
+    def stands(self) -> object:
+        """What of the agent's standing bears on what it is shown: as long as this stays, so do the lists."""
+        return self._session.registry_stands
+
     def tell_lists_changed(self) -> list[Output]:
         """The notices that every governed list has changed, for whom they concern."""
         return self._lists_changed({"tool", *_governed(self._session)})
@@ -127,12 +143,13 @@ class Gate:
         """The client is gone; nothing more will be answered."""
         session = self._session
         event = session.recorder.event("agent.disconnected", now, {"why": why})
-        return [*listing.connected(session, now), Record(event)]
+        return [*settling.withdraw_all(session, now), *listing.connected(session, now), Record(event)]
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): every open request is answered with an error."""
         session = self._session
         outputs: list[Output] = [Record(session.recorder.event("upstream.exited", now, {"how": how}))]
+        outputs += settling.withdraw_all(session, now)
         for request_id in list(session.open):
             entry = session.close(request_id)
             if entry is not None and entry.kind != "own_list" and not entry.cancelled:

@@ -1,15 +1,16 @@
 """What the gate wants done: the only way out of it.
 
 A transport carries outputs out in the order given. It commits the event of an `Admitted` or `Denied` call before it
-sends its line. `Admitted` and `Forward` are the only values whose line may be sent upstream, and only the gate makes
-them: a call that was not judged has no type to travel in.
+sends its line; so it does with the question to a person that a call waits for (`Pending`). `Admitted` and `Forward` are
+the only values whose line may be sent upstream, and only the gate makes them: a call that was not judged has no type to
+travel in.
 """
 
 from typing import TypeAlias
 
 import msgspec
 
-from mcp_guard.events import Event, Judged
+from mcp_guard.events import ApprovalRequested, Event, Judged
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy.values import DecidedBy
 
@@ -50,6 +51,21 @@ class Denied(msgspec.Struct, frozen=True):
     line: bytes | None
 
 
+class Pending(msgspec.Struct, frozen=True):
+    """A call that waits for a person: commit `event`, then send `line` to the client, if there is one: the question.
+
+    Where the event cannot be committed, nobody is asked: the transport gives this back to `Gate.refuse`.
+    """
+
+    event: ApprovalRequested
+    line: bytes | None
+    request_id: RequestId
+
+
+Unwritten: TypeAlias = Admitted | Pending
+"""What must not happen where its row cannot be written."""
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """Send `line` (one message, no line end) to the client."""
 
@@ -68,4 +84,4 @@ class End(msgspec.Struct, frozen=True):
     why: str
 
 
-Output: TypeAlias = Forward | Admitted | Denied | Reply | Record | End
+Output: TypeAlias = Forward | Admitted | Denied | Pending | Reply | Record | End

@@ -8,7 +8,9 @@ from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy.values import Json, OfferKind
 
-Kind = Literal["call", "offer", "reading", "list", "offers", "initialize", "discover", "listen", "own_list", "other"]
+Kind = Literal[
+    "call", "approval", "offer", "reading", "list", "offers", "initialize", "discover", "listen", "own_list", "other"
+]
 
 PASSED: frozenset[Kind] = frozenset(("call", "offer", "listen", "other"))  # answered by the upstream alone, unchanged
 FILTERED: frozenset[Kind] = frozenset(("list", "offers"))  # of which the client gets only what it may see

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, cast
 
+from mcp_guard.gate.approvals.waiting import Approvals
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.messages import INVALID_REQUEST, MalformedError, RequestId
@@ -36,6 +37,7 @@ class Session:
         self.client = Client(connection, policy)
         self.recorder = Recorder(connection, self.client, policy)
         self.tools = Tools(lambda tool: self.preview("tool", tool))
+        self.approvals = Approvals()  # the calls that wait for a person
         self.open: dict[RequestId, Open] = {}  # the client's requests, by id
         self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
         self.initialized = False  # legacy: the client has sent `notifications/initialized`
@@ -113,6 +115,11 @@ class Session:
         if entry is not None:
             self.open_lists -= 1 if entry.kind in FILTERED else 0
         return entry
+
+    def close_sent(self, request_id: RequestId | float) -> Open | None:
+        """The same for an answer of the upstream's, which has not been sent what still waits for a person."""
+        entry = self.open.get(cast(RequestId, request_id))
+        return None if entry is None or entry.kind == "approval" else self.close(request_id)
 
     def cancelled(self, entry: Open) -> None:
         """The client does not want the answer any more. It may come all the same, and is treated as ever then."""

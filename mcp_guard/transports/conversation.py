@@ -7,7 +7,7 @@ line goes to the one client.
 
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from mcp_guard.gate import Admitted, Denied, Output, Refusal
+from mcp_guard.gate import Denied, Output, Refusal, Unwritten
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy import Policy
 
@@ -42,7 +42,7 @@ class Conversation(Protocol):
         """A line of an upstream's was longer than the limit (bytes) and has been thrown away."""
         ...
 
-    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
+    def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written (`refusal` says why): it is denied."""
         ...
 
@@ -94,7 +94,7 @@ class Guarding(Protocol):
     def from_upstream(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
-    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied: ...  # noqa: D102
+    def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied: ...  # noqa: D102
     def asked_under(self, request_id: RequestId) -> RequestId: ...  # noqa: D102
     def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
     def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
@@ -140,7 +140,7 @@ class Single:
         """A line of the upstream's was too long."""
         return self._addressed(self._gate.upstream_oversized(size, limit, now))
 
-    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
+    def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written."""
         return self._gate.refuse(admitted, refusal)
 

@@ -7,8 +7,10 @@ be written.
 
 from collections.abc import Callable, Mapping
 
+from msgspec import structs
+
 from mcp_guard.errors import GuardError
-from mcp_guard.events import Event, ToolsListed
+from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
 from mcp_guard.store import OutdatedError, Store
 
@@ -76,6 +78,8 @@ class Ledger:
             if len(self._completed) >= _MOST_COMPLETED:
                 self.flush()
         else:
+            if isinstance(event, Judged) and event.registry is not None:  # a denial, which stands whatever has changed
+                event = structs.replace(event, registry=None, charged=False)
             self._note(event)
             self._waiting.append(event)
             self._forget_oldest()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-from mcp_guard.gate import Admitted, Denied, End, Forward, Output, Record, Reply
+from mcp_guard.gate import Admitted, Denied, End, Forward, Output, Pending, Record, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox, Oversized
@@ -33,8 +33,9 @@ _HANG_UP = getattr(select, "POLLRDHUP", 0)  # with it or without, poll tells whe
 Flow: TypeAlias = tuple[bool, bool, bool, bool, bool]
 
 _UPSTREAM = (Admitted, Forward)
-_JUDGED = (Admitted, Denied)
-_RECORDED = (Admitted, Denied, Record)
+_JUDGED = (Admitted, Denied, Pending)
+_RECORDED = (Admitted, Denied, Pending, Record)
+_UNWRITTEN = (Admitted, Pending)
 
 
 def say(text: str) -> None:
@@ -263,7 +264,7 @@ class Pump:
         left: list[Output] = []
         for output in outputs:
             if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
-                if isinstance(output, Admitted):
+                if isinstance(output, _UNWRITTEN):
                     output = self._gate.refuse(output, refusal)
                 self._ledger.later(output.event)
             if not isinstance(output, Record):

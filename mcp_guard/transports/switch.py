@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from mcp_guard.gate import Admitted, Denied, End, Forward, Record
+from mcp_guard.gate import Admitted, Denied, End, Forward, Pending, Record
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed, Conversation, Renaming
@@ -25,8 +25,9 @@ TICK = 1.0  # seconds between two looks at clocks and policy files
 LAST_CHANCE = 1.0  # seconds without progress after which what is on its way from one who left is given up
 
 _UPSTREAM = (Admitted, Forward)
-_JUDGED = (Admitted, Denied)
-_RECORDED = (Admitted, Denied, Record)
+_JUDGED = (Admitted, Denied, Pending)
+_RECORDED = (Admitted, Denied, Pending, Record)
+_UNWRITTEN = (Admitted, Pending)
 
 Reload = Callable[[int], list[Addressed]]
 
@@ -207,7 +208,7 @@ class Switch:
             elif isinstance(output, End):
                 self.stop(output.why)
             elif output.line is not None:
-                self._client.send(output.line, self._related)
+                self._client.send(output.line, output.request_id if isinstance(output, Pending) else self._related)
                 replied = True
         for arm in touched:
             arm.flush()
@@ -226,7 +227,7 @@ class Switch:
         left: list[Addressed] = []
         for slug, output in outputs:
             if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
-                if isinstance(output, Admitted):
+                if isinstance(output, _UNWRITTEN):
                     output = self._conversation.refuse(slug, output, refusal)
                 self._ledger.later(output.event)
             if not isinstance(output, Record):

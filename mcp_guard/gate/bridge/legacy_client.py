@@ -12,7 +12,7 @@ from mcp_guard.gate.bridge.stage import Around
 from mcp_guard.gate.bridge.subscriptions import LISTS
 from mcp_guard.gate.bridge.to_legacy_client import deny, tell
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Reply
+from mcp_guard.gate.outputs import Denied, Output, Pending, Refusal, Reply, Unwritten
 from mcp_guard.policy import Policy
 
 _NO_REQUESTS = "a request, which a server of 2026-07-28 must not make"
@@ -36,9 +36,11 @@ class LegacyClient(Around):
             return self._gate.reject("upstream", _NO_REQUESTS, len(line), now)
         return self._told(self._gate.from_upstream(line, now), now) + self._do(inquiring.overdue(self._link, now), now)
 
-    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
-        """As `Gate.refuse`, to the client's own request."""
-        return deny(self._link, self._gate.refuse(admitted, refusal))
+    def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
+        """As `Gate.refuse`, to the client's own request; where it is being asked for it, once it has answered."""
+        denied = self._gate.refuse(admitted, refusal)
+        is_asked = isinstance(admitted, Pending) and admitted.request_id not in self._link.book.by_gate
+        return Denied(denied.event, None) if is_asked else deny(self._link, denied)
 
     def tick(self, now: int) -> list[Output]:
         """Retries that only had to wait, and a subscription that ended."""
@@ -57,7 +59,8 @@ class LegacyClient(Around):
         """As `Gate.registry_changed`, with the same care."""
         end = self._gate.ordered_to_end()
         if not self._gate.stands_otherwise():
-            return end
+            return end + self._told(self._gate.approvals_changed(now), now)
+        end += self._told(self._gate.approvals_changed(now), now)
         return end + self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
 
     def _unsubscribed(self) -> list[Output]:
@@ -95,6 +98,9 @@ class LegacyClient(Around):
         told: list[Output] = []
         for output in outputs:
             if isinstance(output, Reply):
+                told += self._do(tell(self._link, output.line, now), now)
+            elif isinstance(output, Pending) and output.line is not None:
+                told.append(Pending(output.event, None, output.request_id))
                 told += self._do(tell(self._link, output.line, now), now)
             else:
                 told.append(deny(self._link, output) if isinstance(output, Denied) else output)

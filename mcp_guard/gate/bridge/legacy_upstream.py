@@ -15,7 +15,7 @@ from mcp_guard.gate.bridge.stage import Around, untold
 from mcp_guard.gate.bridge.to_legacy import carry
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output, Refusal
+from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output, Refusal, Unwritten
 from mcp_guard.policy import Policy
 
 
@@ -56,7 +56,7 @@ class LegacyUpstream(Around):
                 outputs += self._do(hear(self._link, message, len(line), now), now)
         return outputs
 
-    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
+    def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row could not be written: the call never went upstream, or the answer to its question did not."""
         errand = self._link.errands.by_client.get(admitted.request_id)
         if errand is not None and errand.retold is not None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from mcp_guard.gate.bridge import members
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Reply
+from mcp_guard.gate.outputs import Denied, Output, Refusal, Reply, Unwritten
 from mcp_guard.policy import Policy
 
 
@@ -31,7 +31,7 @@ class Around:
         """One line of the upstream's."""
         return self._gate.from_upstream(line, now)
 
-    def refuse(self, admitted: Admitted, refusal: Refusal) -> Denied:
+    def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written: it is denied."""
         return self._gate.refuse(admitted, refusal)
 

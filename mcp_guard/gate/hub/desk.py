@@ -22,7 +22,7 @@ from mcp_guard.gate.hub.owners import MAX_KNOWN, Owners
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.hub.questions import Questions
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
-from mcp_guard.gate.outputs import Denied, Output, Record, Reply
+from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.requests import Request
 from mcp_guard.gate.session import MAX_REJECTIONS, answered
@@ -146,6 +146,9 @@ class Desk:
         for output in outputs:
             if isinstance(output, Reply | Denied):
                 self.inbox.append((arm, output, asked))
+            elif isinstance(output, Pending) and output.line is not None:
+                self.outbox.append((arm.slug, Pending(output.event, None, output.request_id)))
+                self.inbox.append((arm, Reply(output.line), asked))
             else:
                 self.outbox.append((arm.slug, output))
 

@@ -17,7 +17,7 @@ from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply
+from mcp_guard.gate.outputs import Denied, Output, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.session import answered
 from mcp_guard.policy import Policy
 
@@ -81,7 +81,7 @@ class Hub:
             self._desk.take(arm, arm.gate.upstream_oversized(size, limit, now))
         return self._settle(now)
 
-    def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
+    def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written (`refusal` says why): it is denied."""
         desk, gate = self._desk, self._desk.arms[slug].gate
         assert gate is not None, "an admitted call has a gate"

@@ -1,0 +1,119 @@
+"""A person is asked about one call: through the client where it shows forms, else in the store.
+
+Either way the row of the approval is committed before anything waits (`Pending`). Where nobody can be asked, nothing is
+made of it, and the call is denied.
+"""
+
+import msgspec
+from msgspec import structs
+
+from mcp_guard.events import ApprovalRequested
+from mcp_guard.gate.approvals import binding, form
+from mcp_guard.gate.approvals.waiting import Waiting
+from mcp_guard.gate.connection import CAPABILITIES_META
+from mcp_guard.gate.outputs import Pending
+from mcp_guard.gate.requests import Open, ReadCall
+from mcp_guard.gate.session import Session
+from mcp_guard.policy.values import Decision, Json
+from mcp_guard.redaction import recorded_arguments
+
+_LONGEST_PATTERN = 300
+_FOR_THE_SESSION = "A person has approved this tool for the rest of the connection."
+_BARE = str.maketrans("", "", "*: \x7f")
+
+
+def standing(session: Session, call: ReadCall) -> Decision | None:
+    """The decision on a call whose tool a person has approved for the rest of the connection; None where nobody has."""
+    agent = session.client.principal.agent
+    approval = session.approvals.standing(agent, call.tool, definition(session, call.tool))
+    return None if approval is None else Decision("allow", "approval", approval, _FOR_THE_SESSION)
+
+
+def definition(session: Session, name: str) -> str:
+    """What a tool is at the moment: approved as something else, it is not approved."""
+    tool = session.tools.catalog.tools.get(name)
+    return "" if tool is None else tool.hash
+
+
+def ask(session: Session, call: ReadCall, decision: Decision, now: int) -> Pending | None:
+    """Ask a person; None where nobody can be asked."""
+    approvals, request, settings = session.approvals, call.request, session.policy.settings
+    shown = form.arguments_text(call, session.connection.redaction_key)
+    through_client = (
+        settings.approvals == "client" and shown is not None and form.is_offered(_capabilities(session, call))
+    )
+    if approvals.full or not (through_client or session.snapshot.version is not None):
+        return None
+    key, principal = session.connection.redaction_key, session.client.principal
+    approval = approvals.next_id(session.connection.id)
+    waiting = Waiting(
+        id=approval,
+        call=call,
+        agent=principal.agent,
+        decision=decision,
+        bound=binding.call_hash(key, session.connection.server, call),
+        asked=now,
+        deadline=now + settings.approval_timeout * 1_000_000,
+        question=binding.question_id(key, approval) if through_client and not request.modern else None,
+        suspended=through_client and request.modern,
+    )
+    approvals.add(waiting)
+    if not waiting.suspended:
+        session.opened(Open(request.id, "approval", now, request.modern, request.batch, tool=call.tool))
+    line = question(session, waiting, shown) if through_client and shown is not None else None
+    return Pending(_requested(session, waiting, "client" if through_client else "store", now), line, request.id)
+
+
+def question(session: Session, waiting: Waiting, arguments: str) -> bytes:
+    """The line that asks the person through the client, in the era of the request."""
+    connection, request = session.connection, waiting.call.request
+    label = session.tools.label(waiting.call.tool)
+    text = form.message(waiting, connection.server, connection.user, label, arguments)
+    if waiting.question is not None:
+        return form.request(waiting.question, text)
+    return form.result(request.id, text, binding.state(connection.redaction_key, waiting.id, waiting.bound))
+
+
+def _capabilities(session: Session, call: ReadCall) -> Json:
+    """What the client can do, as it says: once in the legacy era, with each request in the modern one."""
+    if not call.request.modern:
+        return session.client.capabilities
+    meta = call.request.params.get("_meta")
+    return meta.get(CAPABILITIES_META) if isinstance(meta, dict) else None
+
+
+def _requested(session: Session, waiting: Waiting, where: str, now: int) -> ApprovalRequested:
+    """The row of the question, and what the registry keeps of it."""
+    connection, call = session.connection, waiting.call
+    mode = connection.audit_arguments or session.policy.settings.audit_arguments
+    kept = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
+    data = {
+        **kept,
+        "connection": connection.id,
+        "request_id": call.request.id,
+        "asked": where,
+        "asked_by": waiting.decision.decided_by,
+        "asked_for": waiting.decision.rule,
+        "reason": waiting.decision.reason,
+        "call_hash": waiting.bound,
+        "expires_us": waiting.deadline,
+    }
+    event = session.recorder.event("approval.requested", now, data, session.tools.label(call.tool))
+    return ApprovalRequested(
+        **structs.asdict(structs.replace(event, rule=waiting.id)),
+        arguments=_encode(kept).decode(),
+        call_hash=waiting.bound,
+        pattern=_pattern(connection.server, call.tool),
+        reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),
+        expires=waiting.deadline,
+    )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _pattern(server: str, tool: str) -> str:
+    """The pattern of exactly this tool; empty where its name, or the server's, means something in a pattern."""
+    plain = all(part and part.isprintable() and part.translate(_BARE) == part for part in (server, tool))
+    pattern = f"{server}:{tool}"
+    return pattern if plain and len(pattern) <= _LONGEST_PATTERN else ""

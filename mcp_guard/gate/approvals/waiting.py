@@ -1,0 +1,80 @@
+"""The calls of one connection that wait for a person, and what a person has approved for the rest of it.
+
+Everything here is bounded. A call waits in one of two ways: its request is open, and is answered once it is decided; or
+(2026-07-28) its request was answered with the question (`suspended`), and the client comes back with the answer.
+"""
+
+import msgspec
+
+from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.requests import ReadCall
+from mcp_guard.policy.values import Decision
+
+MAX_WAITING = 64  # calls of one connection
+_MAX_STANDING = 1_024  # tools that were approved for the session
+
+
+class Waiting(msgspec.Struct):
+    """One call that waits. `decision` says why a person is asked, `bound` is the hash of what would run, `deadline` is
+    microseconds since the epoch, and `question` the id of the guard's own request to the client while that is open.
+    """
+
+    id: str
+    call: ReadCall
+    agent: str
+    decision: Decision
+    bound: str
+    asked: int
+    deadline: int
+    question: str | None = None
+    suspended: bool = False
+    told: int = 0  # how often the client was told that the call still waits
+
+
+class Approvals:
+    """All of one connection's."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, Waiting] = {}  # by the approval's id
+        self.questions: dict[RequestId, Waiting] = {}  # by the id of the question that the client is asked
+        self._standing: dict[tuple[str, str, str], str] = {}
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further call can wait."""
+        return len(self.waiting) >= MAX_WAITING
+
+    def next_id(self, connection: str) -> str:
+        """The id of a new approval."""
+        self._count += 1
+        return f"{connection}-a{self._count}"
+
+    def add(self, waiting: Waiting) -> None:
+        """A call waits from now on."""
+        self.waiting[waiting.id] = waiting
+        if waiting.question is not None:
+            self.questions[waiting.question] = waiting
+
+    def remove(self, waiting: Waiting) -> None:
+        """A call waits no longer."""
+        self.waiting.pop(waiting.id, None)
+        if waiting.question is not None:
+            self.questions.pop(waiting.question, None)
+
+    def under(self, request_id: RequestId) -> Waiting | None:
+        """The call that waits with this open request of the client's."""
+        found = (one for one in self.waiting.values() if one.call.request.id == request_id and not one.suspended)
+        return next(found, None)
+
+    def stand(self, agent: str, tool: str, definition: str, approval: str) -> None:
+        """A person has approved a tool, as it is defined now, for the rest of the connection."""
+        if len(self._standing) < _MAX_STANDING:
+            self._standing[agent, tool, definition] = approval
+
+    def standing(self, agent: str, tool: str, definition: str) -> str | None:
+        """The approval by which calls of this tool run for the rest of the connection."""
+        return self._standing.get((agent, tool, definition)) if self._standing else None
