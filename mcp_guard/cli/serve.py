@@ -52,6 +52,22 @@ def serve(
             metavar="NAME", help="The environment variable that holds a bearer token.", rich_help_panel=_ACCESS
         ),
     ] = None,
+    require_token: Annotated[
+        bool,
+        typer.Option(
+            "--require-token",
+            help="Hear nobody without a token or a key of the registry (`mcp-guard agents token`).",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = False,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="This server as clients know it, where a proxy stands in front: told to those who need a token.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
@@ -152,6 +168,6 @@ def serve(
     )  # fmt: skip
     served = ServeArguments(
         guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
-        tls_key, max_clients, idle, grace, metrics_open, tuple(webhook or ()),
+        tls_key, max_clients, idle, grace, metrics_open, tuple(webhook or ()), require_token, public_url,
     )  # fmt: skip
     raise SystemExit(start(served))

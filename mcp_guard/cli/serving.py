@@ -2,13 +2,10 @@
 
 import asyncio
 import gc
-import ipaddress
 import os
 import ssl
 from collections.abc import Callable
 from typing import NamedTuple
-
-import msgspec
 
 from mcp_guard.api.api import Api
 from mcp_guard.api.metrics import Latency
@@ -18,6 +15,7 @@ from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.served_access import OfClient, access, check_exposure, for_client, is_loopback
 from mcp_guard.cli.served_beside import beside, webhooks
 from mcp_guard.cli.served_upstreams import Upstreams, upstreams
 from mcp_guard.cli.shared_policy import SharedPolicy
@@ -25,10 +23,9 @@ from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
 from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.location import default_database
-from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
+from mcp_guard.transports.http_server.access import Access, Credential
 from mcp_guard.transports.http_server.clients import Client
 from mcp_guard.transports.http_server.limits import Limits
-from mcp_guard.transports.http_server.requests import Caller
 from mcp_guard.transports.http_server.service import Service
 from mcp_guard.transports.http_server.serving import serve
 from mcp_guard.transports.ledger import Ledger
@@ -53,6 +50,8 @@ class ServeArguments(NamedTuple):
     grace: float = 10.0  # seconds
     metrics_open: bool = False
     webhooks: tuple[str, ...] = ()
+    require_token: bool = False
+    public_url: str | None = None
 
 
 def start(arguments: ServeArguments) -> int:
@@ -61,7 +60,8 @@ def start(arguments: ServeArguments) -> int:
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     os.environ.pop(arguments.token_env or "", None)  # nor is the token that they have to bring
     told = webhooks(arguments.webhooks)
-    access, context = _access(arguments, credentials), _tls(arguments)
+    check_exposure(arguments, credentials)
+    context = _tls(arguments)
     run, behind = upstreams(arguments.run)
     files = PolicyFiles(run.policy or user_policy())
     policy = load_policy(files, files.read())
@@ -70,14 +70,16 @@ def start(arguments: ServeArguments) -> int:
         say(str(warning))
     store = Store.open(run.db or default_database(), retain_days=run.retain)
     try:
-        shared = SharedPolicy(files, policy, LiveRegistry(store), lambda: load_policy(files, files.read()), say)
+        registry = LiveRegistry(store)
+        who = access(arguments, credentials, store, registry)
+        shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
         ledger = Ledger(store, say)
         latency = Latency()
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key(), latency)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
         with beside(store.path, credentials, told, ledger, latency, metrics_open=arguments.metrics_open) as api:
-            asyncio.run(_serve(arguments, access, context, open_switch, api))
+            asyncio.run(_serve(arguments, who, context, open_switch, api))
         lost = ledger.close()
         if lost:
             say(lost)
@@ -88,7 +90,7 @@ def start(arguments: ServeArguments) -> int:
 
 async def _serve(
     arguments: ServeArguments,
-    access: Access,
+    who: Access,
     context: ssl.SSLContext | None,
     open_switch: Callable[[Client, str], Switch],
     api: Api,
@@ -100,7 +102,7 @@ async def _serve(
         sessions=arguments.max_clients,
         session_idle=arguments.idle * 60.0,
     )
-    service = Service(access, limits, open_switch, say, api)
+    service = Service(who, limits, open_switch, say, api)
     scheme = "https" if context else "http"
 
     def ready(host: str, port: int) -> None:
@@ -122,49 +124,14 @@ def _opener(
 
     def open_switch(client: Client, transport: str) -> Switch:
         def facts(slug: str) -> Connection:
-            return _for_caller(connection(run, slug, redaction_key), client.caller, transport)
+            return for_client(connection(run, slug, redaction_key), client, transport)
 
-        conversation = behind.converse(facts, shared.policy, shared.registry)
+        conversation = behind.converse(facts, shared.policy, OfClient(shared.registry, client))
         reload = shared.reloader(conversation)
         limit = run.max_message << 20
         return Switch(conversation, client, behind.arms(), ledger, reload, limit=limit, measure=latency.observe)
 
     return open_switch
-
-
-def _for_caller(facts: Connection, caller: Caller, transport: str) -> Connection:
-    """Who is on the line: what a credential proves comes before what the command line says."""
-    return msgspec.structs.replace(
-        facts,
-        user=caller.user or facts.user,
-        groups=caller.groups or (facts.groups if caller.user is None else ()),
-        agent=caller.agent or facts.agent,
-        transport=transport,
-    )
-
-
-def _access(arguments: ServeArguments, credentials: tuple[Credential, ...]) -> Access:
-    """Who may connect. Raises GuardError for a server that everybody could reach and use."""
-    local = _is_loopback(arguments.host)
-    if not local and not credentials:
-        raise GuardError(
-            f"{arguments.host} can be reached from other machines, and no bearer token is asked for",
-            "Give --token-file or --token-env, or listen at 127.0.0.1.",
-        )
-    if arguments.metrics_open and not local:
-        raise GuardError(
-            f"{arguments.host} can be reached from other machines, and --metrics-open asks for no token",
-            "Leave it out, and let Prometheus bring a token with role=auditor.",
-        )
-    hosts = loopback_hosts() | set(arguments.allow_hosts) if local else set(arguments.allow_hosts) or None
-    return Access(hosts, arguments.allow_origins, credentials)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _tls(arguments: ServeArguments) -> ssl.SSLContext | None:
@@ -187,5 +154,5 @@ def _warn(arguments: ServeArguments, files: PolicyFiles, credentials: tuple[Cred
         say("no policy: every call is denied; give one with --policy FILE")
     if arguments.token_file is not None and is_exposed(arguments.token_file):
         say(f"others on this machine may read {arguments.token_file}: chmod 600 it")
-    if credentials and arguments.tls_cert is None and not _is_loopback(arguments.host):
+    if (credentials or arguments.require_token) and arguments.tls_cert is None and not is_loopback(arguments.host):
         say("tokens travel in the clear: give --tls-cert, or let only a proxy with TLS reach this server")

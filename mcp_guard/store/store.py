@@ -23,6 +23,7 @@ from mcp_guard.store.schema import prepare, registry_version
 from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
 
 if TYPE_CHECKING:
+    from mcp_guard.identity.issuers import Issuer
     from mcp_guard.identity.key_sets import KeySets
     from mcp_guard.store.registry.credentials import Proof
 
@@ -140,13 +141,13 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
-    def issuers(self) -> list[str]:
+    def issuers(self) -> "list[Issuer]":
         """The issuers whose tokens are believed. Raises StoreError."""
-        from mcp_guard.store.registry.issuers import names
+        from mcp_guard.store.registry.issuers import trusted
 
         connection = self._sound_cursor().connection
         try:
-            return names(connection)
+            return trusted(connection)
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 

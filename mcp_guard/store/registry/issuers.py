@@ -56,12 +56,16 @@ def remove(book: Book, issuer: str) -> Row:
 def find(connection: sqlite3.Connection, issuer: str) -> Issuer | None:
     """The issuer of that name, if it is trusted. Raises sqlite3.Error."""
     found = connection.execute(f"{_SELECT} WHERE issuer = ?", (issuer,)).fetchone()
-    return None if found is None else msgspec.convert({**_settings(found[2]), "id": found[0], "issuer": issuer}, Issuer)
+    return None if found is None else _of_row(*found[:3])
 
 
-def names(connection: sqlite3.Connection) -> list[str]:
-    """All issuers that are trusted. Raises sqlite3.Error."""
-    return [name for (name,) in connection.execute("SELECT issuer FROM issuers ORDER BY issuer").fetchall()]
+def trusted(connection: sqlite3.Connection) -> list[Issuer]:
+    """All issuers that are trusted, by name. Raises sqlite3.Error."""
+    return [_of_row(*row[:3]) for row in connection.execute(f"{_SELECT} ORDER BY issuer").fetchall()]
+
+
+def _of_row(made: str, issuer: str, settings: str) -> Issuer:
+    return msgspec.convert({**_settings(settings), "id": made, "issuer": issuer}, Issuer)
 
 
 def _shown(row: Row) -> Row:

@@ -8,6 +8,7 @@ nothing while nothing has changed. The invariant: no request is heard on behalf 
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
@@ -69,9 +70,13 @@ class RegistryAccess:
         changes = self._look()
         if self._issuers is None or self._issuers[0] != changes:
             try:
-                self._issuers = changes, self._store.issuers()
+                found = self._store.issuers()
             except GuardError:
                 return [""]
+            for issuer in found:
+                with suppress(CredentialError, KeysPendingError):
+                    self._key_sets.keys(issuer.keys, None)  # fetched now, so that they are there for the first token
+            self._issuers = changes, [issuer.issuer for issuer in found]
         return self._issuers[1]
 
     def caller(self, token: str, peer: str) -> Caller | Answer | str:
