@@ -102,12 +102,13 @@ class Subject:
 
     def _outcomes(self, target: Target, tree: Node, reads: Sequence[Path]) -> Outcomes:
         """What the condition comes to for each combination of what its arguments may be, as far as the schema tells."""
-        told = {path: found for read in reads if (found := find(target.shape, path := inside_arguments(read))).declared}
-        paths = [path for path in told if None not in path]
+        asked = dict.fromkeys((*map(inside_arguments, reads), *_of_whole_objects(target.shape, tree)))
+        told = {path: found for path in asked if (found := find(target.shape, path)).declared}
+        each_path = [path for path in told if None not in path]
         for options in (_values, _presence):
-            each = [options(told[path]) for path in paths]
+            each = [options(told[path]) for path in each_path]
             if prod(map(len, each)) <= MOST_COMBINATIONS:
-                given = (dict(zip(paths, combination, strict=True)) for combination in product(*each))
+                given = (dict(zip(each_path, combination, strict=True)) for combination in product(*each))
                 return NOTHING.union(*(outcomes(tree, facts(self.declared, target, one)) for one in given))
         return EITHER
 
@@ -178,6 +179,23 @@ def _known(shape: Shape, given: Given, path: Segments) -> Value:
             is_told = value is UNKNOWN and inner.fields and not inner.open and inner.types == OBJECT
             members[name] = _known(inner, given, here) if is_told else value
     return members
+
+
+def _of_whole_objects(shape: Shape, tree: Node) -> Iterator[Segments]:
+    """The arguments within each object that an expression reads as a whole, as by going through its names or by a
+    computed one: what it comes to hangs on which of them are there.
+    """
+    for path in paths(tree):
+        segments = path.segments[:-1] if path.segments[-1] is None else path.segments
+        if path.used and segments[:2] == ARGUMENTS[: len(segments)]:
+            yield from _within(find(shape, segments[2:]).shape, segments[2:])
+
+
+def _within(shape: Shape | None, path: Segments) -> Iterator[Segments]:
+    """The paths of all that the schema names inside, however deep."""
+    for name, inner in shape.fields.items() if shape is not None else ():
+        yield (*path, name)
+        yield from _within(inner, (*path, name))
 
 
 def argument_paths(tree: Node) -> tuple[Path, ...]:

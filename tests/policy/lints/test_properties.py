@@ -35,6 +35,11 @@ MORE_CONDITIONS = [
     "!(request.args.x == 1 && request.args.nothing == 2)",
     "mcp.tool.name == 'get_a' ? request.args.x == 1 : request.args.kind == 'one'",
     "request.args.list[0] == 1 || has(request.args.y)",
+    "request.args.all(name, name in ['x', 'kind'])",
+    "request.args.exists(name, name == 'y') || size(request.args) == 1",
+    "request.args == {'x': 1}",
+    "request['args'].list.size() < 2 && request.args.map(name, name) == ['list']",
+    "request.args.all(name, value, name != 'y' || value == 'a')",
 ]
 
 
