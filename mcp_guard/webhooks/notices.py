@@ -20,7 +20,7 @@ from mcp_guard.store.reader import RecordedEvent
 # What is told, and what of its data.
 _TOLD: Mapping[EventType, tuple[str, ...]] = {
     "budget.alert": ("window", "unit", "share", "spent", "limit"),
-    "approval.requested": ("until", "expires_at"),
+    "approval.requested": ("asked", "expires_us"),
     "agent.quarantined": ("by", "reason"),
     "agent.restored": ("by", "reason"),
     "calls.stopped": ("by", "reason", "expires_at"),
