@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
     "overrides": "mcp_guard.cli.registry.overrides",
     "stop": "mcp_guard.cli.registry.overrides:stop_app",
     "resume": "mcp_guard.cli.registry.overrides:resume_app",
+    "approvals": "mcp_guard.cli.registry.approvals",
     "budgets": "mcp_guard.cli.registry.budgets",
     "evals": "mcp_guard.cli.registry.evals",
 }

@@ -1,0 +1,124 @@
+"""`mcp-guard approvals`: the calls that wait for a person, and deciding them.
+
+An agent must not approve for itself: where the environment holds an agent's credential, this is an agent's shell, and
+nothing is decided in it.
+"""
+
+import os
+from typing import Annotated
+
+import typer
+
+from mcp_guard.cli.credentials import VARIABLE
+from mcp_guard.cli.output import bad_input
+from mcp_guard.cli.registry.shared import AsJson, Database, Row, expiry, group, open_book, show_one, show_rows
+
+app = group()
+
+Approval = Annotated[str, typer.Argument(metavar="ID", help="The approval, as `approvals list` shows it.")]
+Comment = Annotated[str, typer.Option(metavar="TEXT", help="What to say to it; the agent is shown it with a denial.")]
+
+_COLUMNS = {
+    "id": "ID",
+    "agent": "AGENT",
+    "user": "USER",
+    "server": "SERVER",
+    "tool": "TOOL",
+    "status": "STATUS",
+    "expires_at": "UNTIL",
+    "reason": "REASON",
+}
+
+
+@app.callback()
+def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    """The calls that wait for a person, and deciding them."""
+
+
+@app.command("list", epilog="Example: mcp-guard approvals list")
+def list_approvals(
+    agent: Annotated[str | None, typer.Option(metavar="SLUG", help="Only this agent's.")] = None,
+    status: Annotated[str, typer.Option(metavar="STATUS", help="Those of this status.")] = "pending",
+    everything: Annotated[bool, typer.Option("--all", help="Those of every status.")] = False,
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the calls that wait for a person, oldest first."""
+    from mcp_guard.store.registry import approvals
+
+    with open_book(db) as book:
+        rows = approvals.listed(book, status=None if everything else status, agent=agent)
+    show_rows(rows, _COLUMNS, as_json=as_json, none="nothing waits for a person")
+
+
+@app.command(epilog="Example: mcp-guard approvals show 01M7YXWRSD2PNR8FN3ZADSCF8R-a1")
+def show(approval: Approval, db: Database = None, as_json: AsJson = False) -> None:
+    """Show one, with the arguments that would run. What is left out of them, as it looks like a secret, is listed."""
+    from mcp_guard.store.registry import approvals
+
+    with open_book(db) as book:
+        found = approvals.get(book, approval)
+    _show(found, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard approvals approve 01M7YXWRSD2PNR8FN3ZADSCF8R-a1 --scope grant --expires 30d")
+def approve(
+    approval: Approval,
+    scope: Annotated[str, typer.Option(metavar="SCOPE", help="`once`, `session` or `grant`.")] = "once",
+    expires: Annotated[
+        str | None, typer.Option(metavar="MOMENT", help="Until when a grant holds: `2h`, `30d`, `2026-12-31`.")
+    ] = None,
+    comment: Comment = "",
+    db: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the call run: once, with all of this tool on its connection, or as a grant to its agent with an end."""
+    from mcp_guard.store.registry import approvals
+
+    _refuse_agents()
+    with open_book(db) as book:
+        made = approvals.approve(book, approval, scope, expires=expiry(expires), comment=comment)
+    _show(made, as_json=as_json)
+
+
+@app.command(epilog="Example: mcp-guard approvals deny 01M7YXWRSD2PNR8FN3ZADSCF8R-a1 --comment 'ask on Monday'")
+def deny(approval: Approval, comment: Comment = "", db: Database = None, as_json: AsJson = False) -> None:
+    """Deny the call."""
+    from mcp_guard.store.registry import approvals
+
+    _refuse_agents()
+    with open_book(db) as book:
+        made = approvals.deny(book, approval, comment=comment)
+    _show(made, as_json=as_json)
+
+
+def _refuse_agents() -> None:
+    if os.environ.get(VARIABLE):
+        bad_input(
+            f"{VARIABLE} is set: this is the shell of an agent, which cannot approve for itself",
+            "decide in a shell of your own",
+        )
+
+
+def _show(row: Row, *, as_json: bool) -> None:
+    """One approval; the arguments after it, over several lines."""
+    import msgspec
+
+    if as_json:
+        show_one({**row, "arguments": msgspec.json.decode(row["arguments"])}, as_json=True)
+        return
+    show_one({name: value for name, value in row.items() if name not in ("arguments", "pattern")}, as_json=False)
+    kept = msgspec.json.decode(row["arguments"])
+    typer.echo("\narguments:")
+    typer.echo("not kept" if kept["arguments"] is None else _visible(msgspec.json.encode(kept["arguments"])))
+    for one in kept.get("redacted", ()):
+        typer.echo(f"not shown: {_visible(one['path'].encode()) or 'all of them'} ({one['why']}, {one['bytes']} bytes)")
+
+
+def _visible(text: bytes) -> str:
+    """JSON text over several lines, in which everything shows."""
+    import msgspec
+
+    from mcp_guard.gate.approvals.form import visible
+
+    return visible(msgspec.json.format(text, indent=2).decode() if text[:1] in (b"{", b"[") else text.decode())
