@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -20,12 +21,12 @@ def safe_to_open(url: str) -> bool:
 async def open_page(url: str) -> bool:
     """Open a page, if there is a desktop to open it on. Gives whether that was asked for."""
     opener = _opener()
-    if opener is None or not safe_to_open(url):
+    if not opener or not safe_to_open(url):
         return False
     null = asyncio.subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
-            *opener, url, stdin=null, stdout=null, stderr=null, start_new_session=True
+            *_opening(opener, url), stdin=null, stdout=null, stderr=null, start_new_session=True
         )
     except OSError:
         return False
@@ -35,10 +36,30 @@ async def open_page(url: str) -> bool:
     return True
 
 
-def _opener() -> list[str] | None:
-    """The program that opens a page in the user's browser of choice."""
+def _opener() -> list[str]:
+    """The program that opens a page in the user's browser of choice; empty where there is none.
+
+    `BROWSER` comes first: that is how an editor that works in a container or on another machine says where its user is.
+    """
+    chosen = _words(os.environ.get("BROWSER", "").partition(":")[0])
+    if chosen and shutil.which(chosen[0]):
+        return chosen
     if sys.platform == "darwin":
         return ["/usr/bin/open"]
     desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("WSL_DISTRO_NAME")
     found = shutil.which("xdg-open") or shutil.which("wslview")
-    return [found] if desktop and found else None
+    return [found] if desktop and found else []
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a quotation that does not end
+        return []
+
+
+def _opening(opener: list[str], url: str) -> list[str]:
+    """The command that opens `url`: where `%s` stands in `opener`, else behind it. No shell reads it."""
+    if any("%s" in word for word in opener[1:]):
+        return [opener[0], *(word.replace("%s", url) for word in opener[1:])]
+    return [*opener, url]

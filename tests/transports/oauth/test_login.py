@@ -235,6 +235,36 @@ async def test_a_page_is_only_opened_where_pages_are() -> None:
     assert not any(safe_to_open(url) for url in bad)
 
 
+@pytest.mark.parametrize("command", ["{}", "{}:firefox", "{} --new", "{} '%s' last", "'{}' --page=%s"])
+@scenario
+async def test_the_page_opens_in_the_browser_that_the_environment_names(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_guard.transports.oauth.browser import open_page
+
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s " "$@" > {seen}\n')
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", command.format(browser))
+    url = "https://x.example/authorize?a=$(b)&c='d'"
+    assert await open_page(url)
+    expected = {"{}": "URL", "{}:firefox": "URL", "{} --new": "--new URL", "{} '%s' last": "URL last"}
+    assert seen.read_text() == expected.get(command, "--page=URL").replace("URL", url) + " "
+
+
+@pytest.mark.parametrize("command", ["", "no-such-browser", "'unfinished", ":"])
+@scenario
+async def test_without_a_browser_no_page_is_opened(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mcp_guard.transports.oauth import browser
+
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(browser.sys, "platform", "linux")
+    monkeypatch.setenv("BROWSER", command)
+    assert not await browser.open_page("https://x.example/")
+
+
 # The listener for the browser
 
 
