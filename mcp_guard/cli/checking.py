@@ -8,7 +8,11 @@ from mcp_guard.cli.catalogs import CatalogFiles, Database, NoCatalog, catalog_fo
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input
 
 if TYPE_CHECKING:
-    from mcp_guard.policy import Diagnostic, Policy
+    from collections.abc import Sequence
+
+    from mcp_guard.policy import Diagnostic, Policy, Source
+    from mcp_guard.policy.catalog import Catalog
+    from mcp_guard.policy.lints.subjects import Subject
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
 CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
@@ -60,21 +64,40 @@ def complete(
     """List the fields of `request.args` that a rule can ask for: type, coverage, and what each server says of them."""
     from mcp_guard.cli.field_reports import print_fields, print_json_fields
     from mcp_guard.cli.policy_sources import read_sources
-    from mcp_guard.policy.catalog import Catalog
     from mcp_guard.policy.fields import fields
-    from mcp_guard.policy.lints import examine
 
     known = catalog_for(catalog, db)
-    examined = examine(read_sources(files), known or Catalog())
-    subject = next((one for one in examined.subjects if one.rule.id == rule), None)
-    if subject is None:
-        _no_such_rule(rule, examined.policy)
+    subject = _subject(rule, read_sources(files), known)
     found = fields(subject.matches)
     if as_json:
         print_json_fields(subject, found)
     else:
         print_fields(subject, found, known)
     raise SystemExit(EXIT_DONE)
+
+
+def _subject(rule: str, sources: "Sequence[Source]", known: "Catalog | None") -> "Subject":
+    from mcp_guard.policy import PolicyError
+    from mcp_guard.policy.catalog import Catalog
+    from mcp_guard.policy.lints import examine
+
+    try:
+        examined = examine(sources, known or Catalog())
+    except PolicyError:
+        unfinished = _unfinished(rule, sources, known)
+        if unfinished is None:
+            raise
+        return unfinished
+    found = next((one for one in examined.subjects if one.rule.id == rule), None)
+    return found or _no_such_rule(rule, examined.policy)
+
+
+def _unfinished(rule: str, sources: "Sequence[Source]", known: "Catalog | None") -> "Subject | None":
+    """The rule in files of which not all is right yet, as where its condition ends after `request.args.`."""
+    from mcp_guard.editor.draft import Draft
+
+    drafts = (Draft(source.path, source.text.decode("utf-8", "replace"), known) for source in sources)
+    return next((one for draft in drafts for one in draft.subjects if one.rule.id == rule), None)
 
 
 def _no_such_rule(rule: str, policy: "Policy") -> NoReturn:

@@ -120,6 +120,15 @@ def test_a_mistake_is_said_in_one_line_with_a_way_out(
     assert how in said
 
 
+def test_the_fields_are_told_while_the_condition_is_unfinished(shell: Shell) -> None:
+    policy = shell.file("p.yaml", POLICY)
+    unfinished = shell.file("q.yaml", POLICY.replace('request.args.ownr == "acme"', "request.args."))
+    words = ("--rule", "own", "--catalog", GITHUB)
+    assert shell.run("policy", "complete", unfinished, *words) == shell.run("policy", "complete", policy, *words)
+    status, _, said = shell.run("policy", "complete", unfinished, "--rule", "other", "--catalog", GITHUB)
+    assert (status, "error[condition]" in said) == (2, True)
+
+
 def test_the_fields_that_a_rule_can_ask_for_with_type_and_coverage(shell: Shell) -> None:
     policy = shell.file("p.yaml", POLICY)
     shown = shell.run("policy", "complete", policy, "--rule", "own", "--catalog", GITHUB)[1].splitlines()
