@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 from mcp_guard.events import Event
-from mcp_guard.gate import Admitted, Connection, Denied, End, Forward, Gate, Output, Record
+from mcp_guard.gate import Admitted, Connection, Denied, End, Forward, Gate, Output, Pending, Record
 from mcp_guard.policy import Policy, Source, load
 
 ALLOW_ALL = "version: 1\nname: allow-all\nrules:\n  - {id: everything, name: Everything, effect: allow}\n"
@@ -98,7 +98,7 @@ class Playbook:
     def _turn(self, outputs: list[Output]) -> Turn:
         turn = Turn(outputs=outputs)
         for output in outputs:
-            if isinstance(output, Record | Admitted | Denied):
+            if isinstance(output, Record | Admitted | Denied | Pending):
                 turn.events.append(output.event)
             if isinstance(output, Record | End) or output.line is None:
                 continue
