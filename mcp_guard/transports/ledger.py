@@ -92,30 +92,40 @@ class Ledger:
             self._clients.append(event)
 
     def flush(self) -> None:
-        """Write all that waits. A failure leaves it waiting."""
+        """Write all events that wait; a failure leaves them waiting. Of what was learnt besides, write one thing: that
+        of many servers at once would hold up who comes next. What is left is `urgent`, and its moment comes.
+        """
         self._gather()
         if self._waiting:
             self.commit([])
         if self._listed or self._clients:
             self._learn()
 
+    def settle(self) -> None:
+        """Write all that waits, for there may be no other moment."""
+        self.flush()
+        while self._listed or self._clients:
+            self._learn()
+
     def _learn(self) -> None:
-        """Put what was listed into the catalog, and who came and went into the registry. That is no record: what cannot
+        """Put who came or went into the registry, or else one listing into the catalog. That is no record: what cannot
         be written in a few attempts is let go.
         """
         try:
-            while self._clients:
+            if self._clients:
                 self._store.follow(self._clients[0])
                 del self._clients[0]
-            for listing in self._listed.values():
-                self._store.learn(listing)
+            else:
+                server = next(iter(self._listed))
+                self._store.learn(self._listed[server])
+                del self._listed[server]
         except GuardError:
             self._attempts += 1
             if self._attempts < _ATTEMPTS:
                 return
+            self._listed.clear()
+            self._clients.clear()
         self._attempts = 0
-        self._listed.clear()
-        self._clients.clear()
 
     def _gather(self) -> None:
         self._waiting += self._completed
@@ -130,6 +140,6 @@ class Ledger:
 
     def close(self) -> str | None:
         """Write what waits for the last time. Gives what a person has to know of events that were lost."""
-        self.flush()
+        self.settle()
         lost = self._lost + len(self._waiting)
         return f"{lost} events could not be written to the audit log: {self.failure}" if lost else None

@@ -270,6 +270,7 @@ class Switch:
             self._flush_later()
         else:
             self._ledger.flush()
+            self._flush_later()
 
     async def _tick(self) -> None:
         while True:
@@ -306,7 +307,7 @@ class Switch:
         await self._client.close()
         if self._flush_at is not None:
             self._flush_at.cancel()
-        self._ledger.flush()
+        self._ledger.settle()
 
 
 def _now() -> int:

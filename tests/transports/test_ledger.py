@@ -138,7 +138,30 @@ def test_a_listing_goes_into_the_catalog_when_the_line_is_idle_and_no_call_waits
     assert log.catalog == []
     assert ledger.urgent
     ledger.flush()
+    assert log.catalog == ["again"]
+    assert ledger.urgent
+    ledger.flush()
     assert log.catalog == ["again", "other"]
+    assert not ledger.urgent
+
+
+def test_what_many_servers_list_is_learnt_one_at_a_time_and_all_of_it_by_the_end(log):
+    ledger = Ledger(log)
+    for number in range(50):
+        ledger.later(listing(f"listed {number}", f"server {number}"))
+    for moment in range(1, 6):
+        ledger.flush()
+        assert len(log.catalog) == moment
+    ledger.close()
+    assert log.catalog == [f"listed {number}" for number in range(50)]
+
+
+def test_a_connection_that_ends_leaves_nothing_for_a_later_moment(log):
+    ledger = Ledger(log)
+    for number in range(50):
+        ledger.later(event(f"went {number}", "agent.disconnected"))
+    ledger.settle()
+    assert len(log.clients) == 50
     assert not ledger.urgent
 
 
@@ -147,6 +170,7 @@ def test_who_came_and_went_is_kept_when_the_line_is_idle_also_where_a_call_was_c
     ledger.commit([event("came", "agent.connected"), event("call")])
     ledger.later(event("went", "agent.disconnected"))
     assert log.clients == []
+    ledger.flush()
     ledger.flush()
     assert log.clients == ["came", "went"]
 

@@ -93,6 +93,9 @@ class FakeLedger:
     def flush(self) -> None:
         self.story.append("flush")
 
+    def settle(self) -> None:
+        self.story.append("settle")
+
 
 class Scripted:
     """A conversation whose outputs are what a test puts into `answers`, by what is said."""
@@ -378,7 +381,7 @@ async def test_a_client_that_leaves_ends_it_in_order() -> None:
         assert here.up("a").closed
         assert here.up("b").closed
         assert here.talk.heard[-1] == ("client", "closed: the client closed its end")
-        assert here.story[-1] == "flush"
+        assert here.story[-1] == "settle"
 
 
 @scenario

@@ -74,6 +74,11 @@ class Bridged:
         """Whether messages wait in here: for the guard's own listing, or until both eras are known."""
         return self._stage.holding
 
+    @property
+    def stands(self) -> object:
+        """As `Gate.stands`."""
+        return self._gate.stands
+
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): everything that waits is answered with an error.
 

@@ -17,6 +17,7 @@ from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.hub import messages
 from mcp_guard.gate.hub.arm import Arm, Held, Member, OpenGate, Then
+from mcp_guard.gate.hub.early import Early, Line
 from mcp_guard.gate.hub.naming import Naming
 from mcp_guard.gate.hub.owners import MAX_KNOWN, Owners
 from mcp_guard.gate.hub.patience import Patience
@@ -78,6 +79,7 @@ class Desk:
         self.level: dict[str, Json] | None = None  # the params of its last `logging/setLevel`
         self.open: dict[RequestId, Open] = {}
         self.questions = Questions()  # what servers have asked the client
+        self.early = Early()  # what they say before the client is ready to hear it
         self.tokens = Owners()  # the client's progress tokens
         self.tasks = Owners()  # servers' tasks
         self.client_tasks = Owners()  # the client's tasks, by the server that asked for them
@@ -102,6 +104,18 @@ class Desk:
     def reply(self, line: bytes) -> None:
         """Send the client a line of the hub's own."""
         self.outbox.append((HUB, Reply(line)))
+
+    def pass_on(self, arm: Arm, line: bytes, now: int) -> None:
+        """Send the client a notice of a server's, now or once it knows of a connection."""
+        if self.greeted or self.era != "legacy":
+            self.outbox.append((arm.slug, Reply(line)))
+        elif not self.early.keep(Line(arm.slug, line)):
+            self.rejected("upstream", "too much was said before the client was ready", len(line), now, arm.slug)
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether the legacy client has yet to say `notifications/initialized`: nothing of it goes anywhere before."""
+        return self.era == "legacy" and not self.initialized
 
     def answer(self, request_id: RequestId, line: bytes) -> None:
         """Answer a request of the client's, if it still waits."""
@@ -171,9 +185,9 @@ class Desk:
             self.wanted.append(arm)
 
     def send(self, request: Request, arm: Arm, now: int) -> None:
-        """Send a request of the client's to the arm that it is meant for, now or once that is ready."""
+        """Send a request of the client's to the arm that it is meant for, now or once both are ready."""
         entry = self.open[request.id]
-        if arm.standing == "ready":
+        if arm.standing == "ready" and not self.awaits_client:
             entry.slug = arm.slug
             self.tokens.pass_on(progress_token(request.params), arm.slug)
             self.tell(arm, request.message, now, request.id)

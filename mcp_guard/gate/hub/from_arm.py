@@ -11,6 +11,7 @@ import msgspec
 from mcp_guard.gate.hub import announcing, listen, messages, routes
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, Open
+from mcp_guard.gate.hub.early import Line
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.questions import Asked
@@ -122,8 +123,15 @@ def _request(desk: Desk, arm: Arm, head: Head, now: int) -> None:
         return
     number = desk.number()
     params, token = _with_own_token(head, number)
+    line = messages.request(number, head.method, params)
+    if desk.awaits_client and head.method != "ping":
+        if not desk.early.keep(Line(arm.slug, line, number)):
+            error = {"code": INTERNAL_ERROR, "message": "too much waits already for the client to get ready"}
+            desk.tell(arm, {"jsonrpc": "2.0", "id": head.id, "error": error}, now)
+            return
+    else:
+        desk.outbox.append((arm.slug, Reply(line)))
     desk.questions.ask(number, Asked(arm.slug, head.id, token))
-    desk.outbox.append((arm.slug, Reply(messages.request(number, head.method, params))))
 
 
 def _refusal(desk: Desk, arm: Arm, head: Head) -> tuple[int, str] | None:
@@ -157,7 +165,7 @@ def _pass(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     if isinstance(meta, dict) and listen.SUBSCRIPTION in meta:
         _tagged(desk, arm, method, params)
     else:
-        desk.outbox.append((arm.slug, Reply(messages.notification(method, head.params))))
+        desk.pass_on(arm, messages.notification(method, head.params), now)
 
 
 def _tagged(desk: Desk, arm: Arm, method: str, params: dict[str, Json]) -> None:
@@ -186,7 +194,7 @@ def _updated(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     elif desk.era == "modern":
         _tagged(desk, arm, method, params)
     else:
-        desk.outbox.append((arm.slug, Reply(messages.notification(method, params))))
+        desk.pass_on(arm, messages.notification(method, params), now)
 
 
 def _task_status(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
@@ -197,7 +205,7 @@ def _task_status(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> Non
     elif desk.era == "modern":
         _tagged(desk, arm, method, params)
     else:
-        desk.outbox.append((arm.slug, Reply(messages.notification(method, params))))
+        desk.pass_on(arm, messages.notification(method, params), now)
 
 
 def _progress(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
@@ -216,7 +224,7 @@ def _cancelled(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     if listen.withdrawn(desk, arm, request_id):
         return
     number = desk.questions.withdraw(arm.slug, request_id)
-    if number is not None:
+    if number is not None and not desk.early.withdraw(number):
         desk.outbox.append((arm.slug, Reply(messages.notification(method, {**params, "requestId": number}))))
 
 

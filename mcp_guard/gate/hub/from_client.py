@@ -196,13 +196,12 @@ def _receive_notification(desk: Desk, message: dict[str, Json], now: int) -> Non
 def _to_all(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
     """What is not addressed is for every server."""
     for arm in desk.arms.values():
-        if arm.standing == "ready":
+        if arm.standing == "ready" and not desk.awaits_client:
             desk.tell(arm, message, now)
 
 
 def _initialized(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:
-    desk.initialized = True
-    _to_all(desk, message, params, now)
+    hello.initialized(desk, now)
 
 
 def _cancelled(desk: Desk, message: dict[str, Json], params: dict[str, Json], now: int) -> None:

@@ -14,6 +14,7 @@ from mcp_guard.gate.hub.desk import Desk, shown, without_token
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.polls import Poll
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, MalformedError
+from mcp_guard.gate.outputs import Reply
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
 
@@ -97,8 +98,13 @@ def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:
 
 
 def _ready(desk: Desk, arm: Arm, head: Head, now: int) -> None:
-    """Tell a server what it would know by now had it been there from the start, and give it what waited for it."""
-    if desk.initialized and desk.era == "legacy":
+    """Tell a server what it would know by now had it been there from the start, and give it what waited for it.
+
+    Its handshake is done when it has answered, whoever else has not: it is told so at once, and what its gate and the
+    hub ask every server for is there when the slowest has answered. Nothing of the client's goes there before the
+    client has said as much itself.
+    """
+    if desk.era == "legacy":
         desk.notify(arm, "notifications/initialized", {}, now)
     if desk.level is not None and arm.has("logging"):
         desk.ask(arm, "logging/setLevel", desk.level, ignore, now)
@@ -106,15 +112,32 @@ def _ready(desk: Desk, arm: Arm, head: Head, now: int) -> None:
         if slug == arm.slug:
             desk.ask(arm, "resources/subscribe", {"uri": uri}, ignore, now)
     listen.join(desk, arm, now)
-    for held in arm.release():
-        if desk.still(held.request):
-            desk.send(held.request, arm, now)
+    _release(desk, arm, now)
     lists.arm_ready(desk, arm, now)
+    if desk.era == "legacy" and not desk.greeted:
+        lists.ask_ahead(desk, arm, now)
     expected = [poll for poll in desk.polls if arm.slug in poll.waiting]
     for poll in expected:
         polls.answered(desk, poll, arm.slug, head, now)
     if not expected:
         announcing.arm_changed(desk, arm)
+
+
+def _release(desk: Desk, arm: Arm, now: int) -> None:
+    """Send what has waited for a server, unless it waits for the client as well."""
+    if not desk.awaits_client:
+        for held in arm.release():
+            if desk.still(held.request):
+                desk.send(held.request, arm, now)
+
+
+def initialized(desk: Desk, now: int) -> None:
+    """The legacy client is ready: servers may ask it things, and have heard of it before."""
+    desk.initialized = True
+    desk.outbox += [(line.slug, Reply(line.text)) for line in desk.early.requests()]
+    for arm in desk.arms.values():
+        if arm.standing == "ready":
+            _release(desk, arm, now)
 
 
 def dismiss(desk: Desk, arm: Arm, now: int) -> None:
@@ -147,6 +170,7 @@ def _initialize_answer(desk: Desk, poll: Poll, now: int) -> None:
         (alone,) = hellos.values()
         result = {**alone, "protocolVersion": version, "capabilities": result["capabilities"]}
     desk.answer(poll.request.id, messages.result(poll.request.id, result))
+    desk.outbox += [(line.slug, Reply(line.text)) for line in desk.early.notices()]
 
 
 def _version(hello: dict[str, Json]) -> Json:

@@ -141,7 +141,7 @@ class Hub:
                 desk.take(arm, arm.gate.tick(now))
             reason = desk.unreachable(arm, now)
             for held in arm.release(None if reason else now):
-                text = reason or f"the MCP server `{arm.slug}` behind mcp-guard did not get ready in time"
+                text = reason or _too_late(desk, arm)
                 desk.fail(held.request.id, INTERNAL_ERROR, text)
         polls.expire(desk, now)
         lists.expire(desk, now)
@@ -158,23 +158,30 @@ class Hub:
     def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
         """Another policy is in force from the next call on: every gate's, and the client hears once of each list."""
         self._desk.replace_policy(policy)
-        return self._shown_anew(lambda gate: gate.replace_policy(policy, now), now)
+        return self._looks_anew(lambda gate: gate.replace_policy(policy, now), now, otherwise=True)
 
     def registry_changed(self, now: int) -> list[Addressed]:
-        """What is kept of agents has changed: every gate looks anew, and the client hears once of each list."""
-        return self._shown_anew(lambda gate: gate.registry_changed(now), now)
+        """What is kept of agents has changed: every gate looks anew, and the client hears once of each list that is
+        another one for it. Most changes are none that concern it: that it has come itself is one of them.
+        """
+        return self._looks_anew(lambda gate: gate.registry_changed(now), now, otherwise=False)
 
-    def _shown_anew(self, tell: Callable[[Guarded], list[Output]], now: int) -> list[Addressed]:
-        """Tell every gate something by which its lists may be other ones; the client hears once of each that is."""
+    def _looks_anew(self, tell: Callable[[Guarded], list[Output]], now: int, *, otherwise: bool) -> list[Addressed]:
+        """Tell every gate something by which its lists may be other ones; the client hears once of each that is.
+        `otherwise`: they are, whatever the gates say.
+        """
         desk = self._desk
         changed: set[str] = set()
         for arm in desk.arms.values():
             if arm.gate is not None:
+                stood = arm.gate.stands
                 outputs = tell(arm.gate)
+                otherwise = otherwise or arm.gate.stands != stood
                 told = {method for output in outputs if (method := _list_changed(output)) is not None}
                 desk.take(arm, [output for output in outputs if _list_changed(output) is None])
                 changed |= told
-        lists.shown_anew(desk, now)
+        if otherwise:
+            lists.shown_anew(desk, now)
         announcing.changed(desk, sorted(changed))
         return self._settle(now)
 
@@ -195,7 +202,7 @@ class Hub:
     def _take_back(self, arm: Arm) -> None:
         """The client need not answer what a server asked that is gone."""
         desk = self._desk
-        for number in desk.questions.gone(arm.slug):
+        for number in [number for number in desk.questions.gone(arm.slug) if not desk.early.withdraw(number)]:
             params = {"requestId": number, "reason": "the server that asked is gone"}
             desk.reply(messages.notification("notifications/cancelled", params))
 
@@ -227,6 +234,13 @@ class Hub:
                 hello.greet(desk, arm, now)
         else:
             from_client.resume(desk, desk.again.popleft(), now)
+
+
+def _too_late(desk: Desk, arm: Arm) -> str:
+    """Why a request was not sent in time to a server that may be there."""
+    if arm.standing == "ready" and desk.awaits_client:
+        return "mcp-guard waited for notifications/initialized, and the client did not send it"
+    return f"the MCP server `{arm.slug}` behind mcp-guard did not get ready in time"
 
 
 def _list_changed(output: object) -> str | None:

@@ -69,6 +69,7 @@ class Shelf:
         self.ttl: float = 0
         self.shown = False  # whether they may be shown: listed in this life, under the policy in force
         self.outdated = True  # whether listing again could tell something new
+        self._ahead = 0  # until when the client's next list may be answered with it: it was listed ahead of that
 
     def put(self, entries: dict[str, Entry], ttl: float) -> bool:
         """A complete listing came. Gives whether the client would see a difference."""
@@ -76,6 +77,15 @@ class Shelf:
         self.entries, self.ttl = entries, ttl
         self.shown, self.outdated = True, False
         return differs
+
+    def keep_ahead(self, until: int) -> None:
+        """What just came was asked for before the client asked: its next list, if it comes by `until`, is this."""
+        self._ahead = until
+
+    def take_ahead(self, now: int) -> bool:
+        """The client lists. Gives whether what stands here is what it would get by asking: once only."""
+        until, self._ahead = self._ahead, 0
+        return now < until and self.shown and not self.outdated
 
 
 def read_entries(body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:

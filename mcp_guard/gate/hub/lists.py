@@ -2,7 +2,8 @@
 
 A client's list asks every server anew and waits for them, but no longer than `Patience.listing`; then it is answered
 with what is known. A server's list that comes later is announced, if it differs. One server is asked for one list once
-at a time: who asks meanwhile waits for the next turn.
+at a time: who asks meanwhile waits for the next turn. Only a legacy client's first list of tools is asked for ahead of
+it, of each server as it gets ready, so that it need not wait for all of them when the slowest is there.
 """
 
 from functools import partial
@@ -55,6 +56,7 @@ class Listing(msgspec.Struct):
     asked: bool = False
     late: bool = False  # somebody was answered without it
     outdated: bool = False  # the server said meanwhile that the list has changed
+    ahead: bool = False  # nobody has asked for it yet
     void: bool = False  # what comes of it was filtered by rules that hold no more: it is to be asked for again
 
 
@@ -87,6 +89,17 @@ def hold(desk: "Desk", request: Request, methods: list[str], now: int) -> None:
     _begin(desk, gather, arms, kinds, meta, now, only_unknown=True)
 
 
+def ask_ahead(desk: "Desk", arm: Arm, now: int) -> None:
+    """Ask a server that has just got ready for its tools, if the client has not been given a list yet: it will want
+    one as soon as its own handshake is done.
+    """
+    kind = KINDS["tools/list"]
+    known = arm.capabilities is not None and arm.offers(kind)
+    if known and kind.method not in desk.listed and kind.method not in arm.listings:
+        arm.listings[kind.method] = Listing(kind, {}, [], ahead=True)
+        _fetch(desk, arm, arm.listings[kind.method], now)
+
+
 def settled(desk: "Desk", methods: list[str]) -> bool:
     """Whether listing again could tell nothing new, or nobody could be asked."""
     if len(desk.gathers) >= MAX_GATHERS:
@@ -117,7 +130,11 @@ def _begin(
     desk.gathers.append(gather)
     for arm in arms:
         for kind in kinds:
-            if arm.offers(kind) and not (only_unknown and not arm.shelves[kind.method].outdated):
+            if not arm.offers(kind) or (only_unknown and not arm.shelves[kind.method].outdated):
+                continue
+            if not only_unknown and arm.standing == "ready" and arm.shelves[kind.method].take_ahead(now):
+                gather.answered.add(arm.slug)
+            else:
                 if not arm.overdue:
                     gather.waiting.add((arm.slug, kind.method))
                 _join(desk, arm, kind, gather, meta, now)
@@ -133,6 +150,9 @@ def _join(desk: "Desk", arm: Arm, kind: Kind, gather: Gather, meta: dict[str, Js
         _fetch(desk, arm, begun, now)
     elif arm.overdue:
         running.late = True
+    elif running.ahead and not running.outdated:
+        running.ahead = False
+        running.gathers.append(gather)
     elif running.asked:
         running.next.append(gather)
     else:
@@ -156,7 +176,8 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
     kind = listing.kind
     if listing.void:
         waiting = [*listing.gathers, *listing.next]
-        again = arm.listings[kind.method] = Listing(kind, listing.meta, waiting, late=listing.late)
+        again = Listing(kind, listing.meta, waiting, late=listing.late, ahead=listing.ahead)
+        arm.listings[kind.method] = again
         _fetch(desk, arm, again, now)
         return
     found = messages.members(head.result)
@@ -189,6 +210,8 @@ def _end(desk: "Desk", arm: Arm, listing: Listing, now: int, failure: Head | Non
         kept = _own(desk, arm, listing.entries, kind, now)
         differs = shelf.put(kept, merging.ttl(listing.ttls))
         shelf.outdated = listing.outdated
+        if listing.ahead:
+            shelf.keep_ahead(now + desk.patience.listing)
         if listing.late and differs and kind.changed:
             announcing.changed(desk, [kind.changed])
     else:

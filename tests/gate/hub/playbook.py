@@ -175,15 +175,26 @@ class Playbook:
 
 
 def connected(servers: dict[str, Server] | Iterable[str], policy: str = ALLOW_ALL, **more: object) -> Playbook:
-    """A playbook whose legacy handshake is done."""
+    """A playbook whose legacy handshake is done, and was so long ago that the first list asks every server anew."""
     book = Playbook(servers, policy, **more)
     for slug in book.servers:
         if slug not in more.get("lazy", ()):
             book.started(slug)
     opening = book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=CLIENT, capabilities={}))
     book.hello = next((message for message in opening.client if message.get("id") == 0), None)
-    book.client(notification("notifications/initialized"))
+    opening += book.client(notification("notifications/initialized"))
+    if book.hello is not None:
+        for slug, asked in asked_ahead(opening):
+            if book.servers[slug].answer(asked) is None:
+                book.server(slug, result(asked["id"], tools=[]))
+        book.wait(6)
     return book
+
+
+def asked_ahead(opening: Turn) -> list[tuple[str, dict]]:
+    """The lists of tools that the hub has asked servers for before the client did."""
+    lists = [(slug, message) for slug, message in opening.servers if message["method"] == "tools/list"]
+    return [(slug, message) for slug, message in lists if message["id"].startswith("mcp-guard/hub/")]
 
 
 def modern(servers: dict[str, Server] | Iterable[str], policy: str = ALLOW_ALL, **more: object) -> Playbook:
