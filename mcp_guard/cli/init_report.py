@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mcp_guard.cli.output import console
 from mcp_guard.clients import syntaxes
 from mcp_guard.clients.known import CLIENTS
-from mcp_guard.clients.planning import FilePlan, Planned
+from mcp_guard.clients.planning import FilePlan
 from mcp_guard.redaction.patterns import mask
 from mcp_guard.redaction.text import MARK, safe_text
 
@@ -43,12 +43,13 @@ def print_changes(changes: "Sequence[Change]") -> None:
 def _print_file(out: "Console", change: "Change") -> None:
     plan = change.plan
     out.print(f"{CLIENTS[plan.file.client].title}  {short(plan.file.path)}", style="bold", markup=False)
-    width = max(len(_name(server)) for server in plan.servers)
+    width = max(len(safe_text(server.name, 60)) for server in plan.servers)
     for server in plan.servers:
         words, colour = _LOOK[server.state]
-        out.print(f"  {_name(server):<{width}}  ", end="", markup=False)
+        out.print(f"  {safe_text(server.name, 60):<{width}}  ", end="", markup=False)
         out.print(words, style=colour, end="")
-        out.print(f": {server.why}" if server.why else "", markup=False)
+        where = f" (in {safe_text(short(server.at[1]), 200)})" if server.scope == "local" else ""
+        out.print(where + (f": {server.why}" if server.why else ""), markup=False)
     if change.is_needed and any(server.scope == "project" for server in plan.servers):
         out.print("  This file belongs to a project: whoever shares it gets these paths of yours.", style="yellow")
     for line in _diff(plan):
@@ -57,11 +58,6 @@ def _print_file(out: "Console", change: "Change") -> None:
     for path, _ in plan.guards:
         out.print(f"  + {short(path)}: the servers behind it", style="green", markup=False)
     out.print()
-
-
-def _name(server: Planned) -> str:
-    place = f" ({safe_text(server.at[1], 60)})" if server.scope == "local" else ""
-    return safe_text(server.name, 60) + place
 
 
 def _diff(plan: FilePlan) -> Iterator[str]:
