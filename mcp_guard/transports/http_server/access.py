@@ -91,10 +91,14 @@ class Access:
         return None
 
     def _from_here(self, headers: Headers, host: str) -> bool:
-        """Whether a request comes from no page at all, from one of this server's own origin, or from an allowed one."""
+        """Whether a request comes from no page at all, from one of this server's own origin, or from an allowed one.
+
+        A page that only wants a request to be made (an image of a session's address, say) need not name its origin;
+        then the browser says that it is another site's (Fetch Metadata).
+        """
         origin = headers.get("origin")
         if origin is None:
-            return True
+            return headers.get("sec-fetch-site") in (None, "none", "same-origin")
         scheme, _, rest = origin.lower().partition("://")
         return origin.lower() in self._origins or (scheme in ("http", "https") and rest == host.lower())
 
@@ -106,12 +110,12 @@ class Access:
     def _authenticate(self, head: Head) -> Caller | Answer:
         """The caller by its bearer token (RFC 6750)."""
         registry, value = self._registry, head.headers.get("authorization")
+        needed = bool(self._credentials) or (registry is not None and registry.needed)
         if value is None:
-            needed = self._credentials or (registry is not None and registry.needed)
             return self._unauthorized(head, "", "a bearer token is needed") if needed else Caller("", head.peer)
-        if registry is None and not self._credentials:
-            return Caller("", head.peer)
         scheme, _, token = value.partition(" ")
+        if not needed and (registry is None or scheme.lower() != "bearer"):
+            return Caller("", head.peer)  # whoever it is for, it is not for us
         if scheme.lower() != "bearer" or "authorization" in head.headers.repeated:
             return self._unauthorized(head, _INVALID_TOKEN, INVALID)
         token = token.strip(" ")
