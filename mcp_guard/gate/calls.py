@@ -8,7 +8,7 @@ import msgspec
 
 from mcp_guard.events import Judged
 from mcp_guard.gate import answers
-from mcp_guard.gate.approvals import asking
+from mcp_guard.gate.approvals import asking, binding
 from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
@@ -65,7 +65,7 @@ def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pen
     """Decide one call and say what is to be done about it: it runs, it is denied, or a person is asked."""
     decision = decide(session, call, now)
     if decision.outcome == "require_approval" and not session.observing:
-        decision = asking.standing(session, call) or decision
+        decision = asking.approved_before(session, call, now) or decision
         pending = asking.ask(session, call, decision, now) if decision.outcome == "require_approval" else None
         if pending is not None:
             return pending
@@ -80,14 +80,21 @@ def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> 
     if not forwarded:
         line = _denial(session, call, decision, event.id)
         return Denied(event, answered(request.id, request.batch, line))
-    session.opened(Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, decision=event.id))
+    entry = Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, decision=event.id)
+    if decision.decided_by == "approval" and request.modern:
+        entry.approval = decision.rule or ""
+        entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+    session.opened(entry)
     return Admitted(event, call.line, request.id)
 
 
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decided call."""
     label = session.tools.label(call.tool)
-    return session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
+    event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
+    if decision is _UNLISTED or call.tool in session.tools.catalog:
+        return event
+    return msgspec.structs.replace(event, data={**event.data, "unlisted": True})  # another policy may not judge it
 
 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:

@@ -142,7 +142,21 @@ def _call_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
     is_error = head.result is msgspec.UNSET or head.result.isError is True
     label = session.tools.label(entry.tool)
     event = session.recorder.completed(now, label, entry.decision, entry.started, is_error, len(line))
+    if entry.approval:
+        _asked_back(session, entry, line, now)
     return [*_passed(session, entry, passable(session, line)), Record(event)]
+
+
+def _asked_back(session: Session, entry: Open, line: bytes, now: int) -> None:
+    """What a person has approved goes on where its server needs more input (2026-07-28): nobody is asked twice."""
+    try:
+        message = decode(line)
+    except UnreadableError:
+        return  # then a person is asked again
+    result = message.get("result") if isinstance(message, dict) else None
+    if isinstance(result, dict) and result.get("resultType") == "input_required":
+        state = result.get("requestState")
+        session.approvals.asked_back(entry.bound, state if isinstance(state, str) else None, entry.approval, now)
 
 
 def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:

@@ -437,6 +437,20 @@ def test_another_agent_does_not_get_what_one_was_asked_about():
     assert [line for line in turn.upstream if line["method"] == "tools/call"] == []
 
 
+def test_a_server_that_needs_more_input_gets_it_without_a_second_approval_and_once():
+    book = Approving(modern=True)
+    book.client(back(book.mail(7).client[0], 8))
+    needs = result(8, resultType="input_required", inputRequests={"q": {"method": "roots/list"}}, requestState="S")
+    assert book.upstream(needs).client == [needs]
+    more = call(9, "send_mail", MODERN, to="bob")
+    more["params"] |= {"requestState": "S", "inputResponses": {"q": {"roots": []}}}
+    other = json.loads(json.dumps(more))
+    other["params"]["arguments"]["to"] = "eve"
+    assert book.client({**other, "id": 10}).upstream == []
+    assert book.client(more).upstream == [more]
+    assert book.client({**more, "id": 11}).upstream == []
+
+
 # Whatever happens
 
 RECIPIENTS = st.sampled_from(["bob", "eve", "all"])

@@ -19,11 +19,21 @@ from mcp_guard.redaction import recorded_arguments
 
 _LONGEST_PATTERN = 300
 _FOR_THE_SESSION = "A person has approved this tool for the rest of the connection."
+_GOES_ON = "It goes on with a call that a person has approved."
 _BARE = str.maketrans("", "", "*: \x7f")
 
 
-def standing(session: Session, call: ReadCall) -> Decision | None:
-    """The decision on a call whose tool a person has approved for the rest of the connection; None where nobody has."""
+def approved_before(session: Session, call: ReadCall, now: int) -> Decision | None:
+    """The decision on a call that a person has approved already: its tool for the rest of the connection, or this very
+    call, which goes on with what its server asked for. None where nobody has.
+    """
+    params = call.request.params
+    if call.request.modern and ("inputResponses" in params or "requestState" in params):
+        bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+        state = params.get("requestState")
+        approval = session.approvals.going_on(bound, state if isinstance(state, str) else None, now)
+        if approval is not None:
+            return Decision("allow", "approval", approval, _GOES_ON)
     agent = session.client.principal.agent
     approval = session.approvals.standing(agent, call.tool, definition(session, call.tool))
     return None if approval is None else Decision("allow", "approval", approval, _FOR_THE_SESSION)

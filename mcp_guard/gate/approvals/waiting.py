@@ -8,10 +8,12 @@ import msgspec
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.requests import ReadCall
-from mcp_guard.policy.values import Decision
+from mcp_guard.policy.values import Decision, Json
 
 MAX_WAITING = 64  # calls of one connection
 _MAX_STANDING = 1_024  # tools that were approved for the session
+_MAX_ASKED_BACK = 1_024  # approved calls whose servers need more input; the oldest are forgotten
+_ASKED_BACK = 10 * 60 * 1_000_000  # microseconds in which the client has to come back with it
 
 
 class Waiting(msgspec.Struct):
@@ -38,6 +40,7 @@ class Approvals:
         self.waiting: dict[str, Waiting] = {}  # by the approval's id
         self.questions: dict[RequestId, Waiting] = {}  # by the id of the question that the client is asked
         self._standing: dict[tuple[str, str, str], str] = {}
+        self._asked_back: dict[tuple[str, Json], tuple[str, int]] = {}
         self._count = 0
 
     def __bool__(self) -> bool:
@@ -69,6 +72,17 @@ class Approvals:
         """The call that waits with this open request of the client's."""
         found = (one for one in self.waiting.values() if one.call.request.id == request_id and not one.suspended)
         return next(found, None)
+
+    def asked_back(self, bound: str, state: Json, approval: str, now: int) -> None:
+        """The server needs more input for an approved call: its retry with this `requestState` goes on with it."""
+        self._asked_back[bound, state] = approval, now + _ASKED_BACK
+        if len(self._asked_back) > _MAX_ASKED_BACK:
+            del self._asked_back[next(iter(self._asked_back))]
+
+    def going_on(self, bound: str, state: Json, now: int) -> str | None:
+        """The approval of the call that this is a retry of, once; None where it is none."""
+        approval, deadline = self._asked_back.pop((bound, state), (None, 0))
+        return approval if now < deadline else None
 
     def stand(self, agent: str, tool: str, definition: str, approval: str) -> None:
         """A person has approved a tool, as it is defined now, for the rest of the connection."""
