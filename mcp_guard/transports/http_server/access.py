@@ -94,11 +94,12 @@ class Access:
         """Whether a request comes from no page at all, from one of this server's own origin, or from an allowed one.
 
         A page that only wants a request to be made (an image of a session's address, say) need not name its origin;
-        then the browser says that it is another site's (Fetch Metadata).
+        then the browser says that it is another site's (Fetch Metadata). A link that a person follows is no such page.
         """
         origin = headers.get("origin")
         if origin is None:
-            return headers.get("sec-fetch-site") in (None, "none", "same-origin")
+            followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+            return followed or headers.get("sec-fetch-site") in (None, "none", "same-origin")
         scheme, _, rest = origin.lower().partition("://")
         return origin.lower() in self._origins or (scheme in ("http", "https") and rest == host.lower())
 

@@ -37,6 +37,12 @@ REFUSED_BY_HEAD = [
     ("another site's page", "POST", "/mcp", {"Origin": "https://evil.example"}, 403),
     ("a page from a file", "POST", "/mcp", {"Origin": "null"}, 403),
     ("a page of another local server", "POST", "/mcp", {"Origin": "http://localhost:1"}, 403),
+    ("an image on another site's page", "GET", "/sse", {"Sec-Fetch-Site": "cross-site"}, 403),
+    (
+        "a frame on another site's page", "GET", "/sse",
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403,
+    ),
+    ("an image on a page of another local server", "GET", "/sse", {"Sec-Fetch-Site": "same-site"}, 403),
     ("an origin that only begins like ours", "POST", "/mcp", {"Origin": "http://127.0.0.1.evil.example"}, 403),
     ("another path", "POST", "/admin", {}, 404),
     ("a path with dots", "POST", "/mcp/../mcp", {}, 404),
