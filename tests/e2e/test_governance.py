@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.guard import Guard, server
 from tests.e2e.http_session import HttpSession, Response
 from tests.e2e.through import served
+from tests.e2e.web import Web
 from tests.e2e.wire import LEGACY, Message, wire
 
 GRANTED_ONLY = """\
@@ -31,9 +32,9 @@ class House:
     """The guards, each with a client that calls through it; the command line and the API of their registry."""
 
     def __init__(self, guard: Guard, url: str) -> None:
-        self.guard, self._url = guard, url
+        self.guard = guard
         self.calls: list[Callable[[], bool]] = []
-        self._api = _Api(url, Authorization=f"Bearer {SECURITY}")
+        self._api = Web(url, SECURITY)
 
     def mcp_guard(self, *arguments: str) -> Any:
         """A command over the registry; what it prints."""
@@ -52,19 +53,6 @@ class House:
     def decided_by(self) -> list[str]:
         """Which layer decided the last call of each guard."""
         return [event["decided_by"] for event in self.guard.events("tool.decided")[-len(self.calls) :]]
-
-
-class _Api(HttpSession):
-    """Requests to the API, without a session of MCP."""
-
-    def __init__(self, url: str, **headers: str) -> None:
-        from urllib.parse import urlsplit
-
-        self._address, self._context, self._headers = urlsplit(url), None, headers
-
-    def ask(self, method: str, path: str, body: object) -> Response:
-        fields = {"Content-Type": "application/json"} if body is not None else {}
-        return self.send(method, path, b"" if body is None else json.dumps(body).encode(), **fields)
 
 
 def command(guard: Guard, *arguments: str) -> Any:
