@@ -59,7 +59,8 @@ def init(
 
         raise SystemExit(undo_all(found, client or (), dry_run=dry_run, yes=yes))
     wish = _wish(client, server, scope, policy, mode, db, one=one)
-    raise SystemExit(_init(found, wish, needs_starter=not policy, dry_run=dry_run, yes=yes))
+    observes = _mode(policy, mode) == "observe"
+    raise SystemExit(_init(found, wish, policy, observes=observes, dry_run=dry_run, yes=yes))
 
 
 def _check(option: str, given: list[str] | None, known: "Collection[str]") -> None:
@@ -87,7 +88,7 @@ def _wish(
     files = [os.path.abspath(path) for path in policy or ()] or [starter_path()]
     _read_policy(policy)
     options = [word for path in files for word in ("--policy", path)]
-    options += ["--mode", mode or ("enforce" if policy else "observe")]
+    options += ["--mode", _mode(policy, mode)]
     if (path := _database(db)) is not None:
         options += ["--db", path]
 
@@ -104,6 +105,11 @@ def _wish(
         _guard_path if one else None,
         mode,
     )
+
+
+def _mode(policy: list[str] | None, mode: Mode | None) -> Mode:
+    """The starter policy knows nothing of the servers yet: with it, nothing is stopped before a person says so."""
+    return mode or ("enforce" if policy else "observe")
 
 
 def _read_policy(paths: list[str] | None) -> None:
@@ -141,7 +147,9 @@ def _guard_path(file: "ConfigFile", section: "Section") -> str:
     return os.path.join(os.path.dirname(starter_path()), f"{file.client}-{section.scope}-{key}.yaml")
 
 
-def _init(files: "list[ConfigFile]", wish: "Wish", *, needs_starter: bool, dry_run: bool, yes: bool) -> int:
+def _init(
+    files: "list[ConfigFile]", wish: "Wish", policy: list[str] | None, *, observes: bool, dry_run: bool, yes: bool
+) -> int:
     from mcp_guard.cli.init_report import print_changes, print_next
 
     changes, broken = _prepared(files, wish)
@@ -150,13 +158,11 @@ def _init(files: "list[ConfigFile]", wish: "Wish", *, needs_starter: bool, dry_r
     needed = [change for change in changes if change.is_needed]
     if not needed or dry_run or not agreed(f"Change {_counted(len(needed), 'file')}?", yes=yes):
         return status
-    starter = starter_path()
-    made = needs_starter and not os.path.exists(starter)
-    if made:
-        _write_starter(starter)
+    if not policy and not os.path.exists(starter_path()):
+        _write_starter(starter_path())
     done = [change for change in needed if _carried_out(change)]
     if done:
-        print_next(done, starter if made else None)
+        print_next(done, policy[0] if policy else starter_path(), observes=observes)
     return status if len(done) == len(needed) else EXIT_FINDING
 
 

@@ -24,7 +24,7 @@ _LOOK = {  # state: what is said of it, its colour
     "left": ("LEFT AS IT IS", "yellow"),
 }
 _LINES = {"+": "green", "-": "red"}
-_CONTEXT = 2
+_CONTEXT, _INDENT = 2, 4
 _LONGEST = 400  # characters of a line that is shown
 
 
@@ -54,10 +54,22 @@ def _print_file(out: "Console", change: "Change") -> None:
         out.print("  This file belongs to a project: whoever shares it gets these paths of yours.", style="yellow")
     for line in _diff(plan):
         style = _LINES.get(line[:1])
-        out.print("    " + line, style=style, markup=False, no_wrap=not out.is_terminal)
+        _print_indented(out, line, style)
     for path, _ in plan.guards:
         out.print(f"  + {short(path)}: the servers behind it", style="green", markup=False)
     out.print()
+
+
+def _print_indented(out: "Console", line: str, style: str | None) -> None:
+    """A line of a file: on a terminal wrapped in a column of its own, else as it is."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    text = Text(line, style=style or "")
+    if out.is_terminal:
+        out.print(Padding(text, (0, 0, 0, _INDENT)))
+    else:
+        out.print(" " * _INDENT + line, markup=False)
 
 
 def _diff(plan: FilePlan) -> Iterator[str]:
@@ -71,8 +83,8 @@ def _diff(plan: FilePlan) -> Iterator[str]:
             yield safe_text(mask("⋯" if line.startswith("@@") else line, MARK), _LONGEST)
 
 
-def print_next(done: "Sequence[Change]", starter: str | None) -> None:
-    """What was done, and how to go on."""
+def print_next(done: "Sequence[Change]", policy: str, *, observes: bool) -> None:
+    """What was done, and how to go on. `observes`: whether the guards stop nothing yet."""
     from mcp_guard.clients.records import home
 
     out = console()
@@ -83,13 +95,13 @@ def print_next(done: "Sequence[Change]", starter: str | None) -> None:
     steps = [
         ("start your client anew; then see that its servers are there, and what it does", "mcp-guard log --follow")
     ]
-    if starter is not None:
+    if observes:
         steps += [
             (
                 "so far nothing is stopped, only logged. What your policy would have stopped",
                 "mcp-guard log --decision deny",
             ),
-            ("make the policy yours", short(starter)),
+            ("make the policy yours", short(policy)),
             ("once the log shows nothing that you would miss", "mcp-guard init --mode enforce"),
         ]
     steps += [("see whether all is well", "mcp-guard doctor"), ("take all of it out again", "mcp-guard init --undo")]
