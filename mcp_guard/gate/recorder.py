@@ -14,9 +14,10 @@ from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.governance import Snapshot
 from mcp_guard.policy import Policy
-from mcp_guard.policy.values import Decision
+from mcp_guard.policy.values import Decision, Principal
 from mcp_guard.redaction import recorded_arguments, safe_text
 
+_UNREGISTERED = Principal("", "")
 _LONGEST_TEXT = 1024
 _MOST_TOOLS = 2_000  # names in one event: an upstream may list as many as it likes, a row is bounded
 
@@ -66,6 +67,10 @@ class Recorder:
         data["forwarded"] = forwarded
         if principal.groups:
             data["groups"] = principal.groups
+        if principal.user_verified:
+            data["user_verified"] = True
+        if registered := _registered(principal):
+            data["registry"] = registered
         if not principal.verified:
             data["client"] = self._client.label  # another policy may take it for another agent
         return Judged(
@@ -120,3 +125,11 @@ class Recorder:
     def rejected(self, now: int, sender: str, reason: str, size: int) -> Event:
         """A message that went no further: who sent it ("client" or "upstream"), why not, its bytes."""
         return self.event("message.rejected", now, {"from": sender, "reason": reason, "bytes": size})
+
+
+def _registered(principal: Principal) -> dict[str, object]:
+    """What the registry says of an agent, as far as it is not what holds for every agent without an entry."""
+    if not principal.tags and principal.risk == _UNREGISTERED.risk and principal.status == _UNREGISTERED.status:
+        return {}
+    said = {"tags": principal.tags, "risk": principal.risk, "status": principal.status}
+    return {name: value for name, value in said.items() if value != getattr(_UNREGISTERED, name)}

@@ -13,6 +13,7 @@ from mcp_guard.policy.policy import DENIED_WITHOUT_POLICY
 from mcp_guard.policy.values import DecidedBy
 
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
+UNLISTED = "The upstream never listed a tool of this name."
 _NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
 _APPROVAL = "An override lets this tool be called only with a person's approval."
 
@@ -43,10 +44,12 @@ def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
 
 
 def refused(event: Recorded, policy: Policy) -> Decision | None:
-    """The denial of a caller whom nobody vouched for, where this policy requires that."""
-    if not policy.settings.require_verified or event.agent_verified:
-        return None
-    return Decision("deny", "guard", None, UNVERIFIED)
+    """What the guard denies under this policy's settings: a caller whom nobody vouched for, a tool never listed."""
+    if event.data.get("unlisted") is True and policy.settings.unlisted_tools == "deny":
+        return Decision("deny", "guard", None, UNLISTED)
+    if policy.settings.require_verified and not event.agent_verified:
+        return Decision("deny", "guard", None, UNVERIFIED)
+    return None
 
 
 def with_layers(event: Recorded, decision: Decision) -> Decision | str:

@@ -85,7 +85,10 @@ def test_an_unlisted_tool_is_denied_by_the_guard_even_where_every_call_is_allowe
 
 
 def test_an_unlisted_tool_is_judged_where_the_policy_asks_for_that():
-    assert connected(UNLISTED_BY_POLICY).client(call(7, "no_such_tool")).upstream == [call(7, "no_such_tool")]
+    turn = connected(UNLISTED_BY_POLICY).client(call(7, "no_such_tool"))
+    assert turn.upstream == [call(7, "no_such_tool")]
+    assert turn.events[0].data["unlisted"] is True
+    assert "unlisted" not in connected(UNLISTED_BY_POLICY).client(call(7, "read_file", path="x")).events[0].data
 
 
 ABSENT = object()

@@ -112,6 +112,15 @@ def test_a_change_is_in_force_for_the_next_call_and_the_row_says_under_which_ver
     assert isinstance(book.client(call(3, "read_file", path="x")).outputs[0], Admitted)
 
 
+def test_the_row_says_what_the_registry_said_of_the_agent_so_that_it_can_be_decided_again() -> None:
+    book = governed(user_verified=True)
+    assert "registry" not in book.client(call(1, "read_file", path="x")).events[0].data
+    book.changed(tags=("trusted",), risk="high")
+    data = book.client(call(2, "read_file", path="x")).events[0].data
+    assert data["registry"] == {"tags": ("trusted",), "risk": "high"}
+    assert data["user_verified"] is True
+
+
 def test_the_client_hears_that_its_lists_changed_only_where_they_did() -> None:
     book = governed()
     told = {message["method"] for message in book.changed(overrides=(BRAKE,)).client}

@@ -247,6 +247,8 @@ SETTINGS = [
         {"decided_by": "guard", "decision": "deny", "data": {"reason": UNLISTED}},
         "the guard itself",
     ),
+    ("unlisted_tools: deny", {"data": {"unlisted": True}}, "allow -> deny by guard"),
+    ("unlisted_tools: policy", {"data": {"unlisted": True}}, "allow -> allow by a"),
     ("require_verified: true", {"agent_verified": False}, "allow -> deny by guard"),
     ("require_verified: true", {"agent_verified": True}, "allow -> allow by a"),
     (
