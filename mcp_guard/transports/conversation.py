@@ -66,6 +66,10 @@ class Conversation(Protocol):
         """What is kept of agents has changed: from the next call on the new holds."""
         ...
 
+    def client_leaves(self, why: str) -> None:
+        """The connection ends, and that is why upstreams end from now on. `client_closed` comes when they have."""
+        ...
+
     def client_closed(self, why: str, now: int) -> list[Addressed]:
         """The client is gone; nothing more will be answered."""
         ...
@@ -167,6 +171,9 @@ class Single:
     def registry_changed(self, now: int) -> list[Addressed]:
         """What is kept of agents has changed."""
         return self._addressed(self._gate.registry_changed(now))
+
+    def client_leaves(self, why: str) -> None:
+        """Nothing to do: the gate outlives its upstream, and hears of it from `client_closed`."""
 
     def client_closed(self, why: str, now: int) -> list[Addressed]:
         """The client is gone."""

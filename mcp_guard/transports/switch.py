@@ -294,6 +294,7 @@ class Switch:
             left = LAST_CHANCE if waiting != before else left - IDLE
             before = waiting
             await asyncio.sleep(IDLE)
+        self._conversation.client_leaves(why)
         await asyncio.gather(*(arm.close() for arm in self._arms.values()))
         self._carry_out(self._conversation.client_closed(why, _now()))
 

@@ -142,6 +142,9 @@ class Scripted:
     def registry_changed(self, now: int) -> list[Addressed]:
         return []
 
+    def client_leaves(self, why: str) -> None:
+        self.heard.append(("client", f"leaves: {why}"))
+
     def client_closed(self, why: str, now: int) -> list[Addressed]:
         self.heard.append(("client", f"closed: {why}"))
         return []
@@ -312,6 +315,7 @@ async def test_the_connection_ends_with_its_only_upstream() -> None:
         assert here.switch.lost
         assert here.talk.heard[-2:] == [
             ("a", "exited: exited with status 3"),
+            ("client", "leaves: the upstream is gone"),
             ("client", "closed: the upstream is gone"),
         ]
 
@@ -380,7 +384,10 @@ async def test_a_client_that_leaves_ends_it_in_order() -> None:
         assert await here.running == "the client closed its end"
         assert here.up("a").closed
         assert here.up("b").closed
-        assert here.talk.heard[-1] == ("client", "closed: the client closed its end")
+        assert here.talk.heard[-2:] == [
+            ("client", "leaves: the client closed its end"),
+            ("client", "closed: the client closed its end"),
+        ]
         assert here.story[-1] == "settle"
 
 

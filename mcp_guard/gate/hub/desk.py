@@ -76,6 +76,7 @@ class Desk:
         self.hello: dict[str, Json] | None = None  # the params of the client's `initialize`
         self.greeted = False  # the client's `initialize` has been answered
         self.initialized = False  # the client has sent `notifications/initialized`
+        self.leaving = ""  # why the connection is about to end
         self.level: dict[str, Json] | None = None  # the params of its last `logging/setLevel`
         self.open: dict[RequestId, Open] = {}
         self.questions = Questions()  # what servers have asked the client

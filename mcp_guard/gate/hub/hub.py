@@ -117,7 +117,7 @@ class Hub:
         arm.failing = not was_there
         gate, arm.gate = arm.gate, None
         if gate is not None:
-            ending = [*gate.upstream_exited(how, now), *gate.client_closed("the upstream is gone", now)]
+            ending = [*gate.upstream_exited(how, now), *gate.client_closed(desk.leaving or "the upstream is gone", now)]
             desk.take(arm, [output for output in ending if isinstance(output, Record)])
         arm.standing, arm.how, arm.down_since = "down", how, now
         for entry in [entry for entry in desk.open.values() if entry.slug == slug]:
@@ -191,6 +191,10 @@ class Hub:
             if arm.gate is not None:
                 self._desk.take(arm, arm.gate.policy_rejected(files, errors, now))
         return self._settle(now)
+
+    def client_leaves(self, why: str) -> None:
+        """The connection ends: servers that end from now on do so because of that, and their gates close for `why`."""
+        self._desk.leaving = why
 
     def client_closed(self, why: str, now: int) -> list[Addressed]:
         """The client is gone; nothing more will be answered."""

@@ -1,5 +1,7 @@
 """What servers ask the client and tell it, and their lives: late, lazy, hung, dead, back again."""
 
+import pytest
+
 from tests.gate.hub.playbook import Playbook, Server, connected, modern
 from tests.gate.playbook import META, call, notification, request, result
 
@@ -82,6 +84,16 @@ def test_a_server_that_ends_answers_what_it_owed_and_touches_nothing_else() -> N
     assert turn.answer(1)["error"]["message"] == "the MCP server `a` behind mcp-guard exited with status 3"
     assert turn.types == ["upstream.exited", "agent.disconnected"]
     assert book.server("b", result(2, content=[])).answer(2)
+
+
+REASONS = [("", "the upstream is gone"), ("the client ended its session", "the client ended its session")]
+
+
+@pytest.mark.parametrize(("left", "why"), REASONS, ids=["by itself", "because the client left"])
+def test_a_server_that_ends_disconnects_the_agent_for_the_reason_that_it_ends_for(left: str, why: str) -> None:
+    book = connected(["a", "b"])
+    book.hub.client_leaves(left)
+    assert [event.data["why"] for event in book.exited("a").events if event.type == "agent.disconnected"] == [why]
 
 
 def test_tools_of_a_server_that_ended_are_not_listed_and_the_client_hears_of_it() -> None:
