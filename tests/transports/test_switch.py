@@ -313,7 +313,7 @@ async def test_the_connection_ends_with_its_only_upstream() -> None:
         here.up("a").listener.ended("exited with status 3")  # type: ignore[union-attr]
         assert await here.running == "the upstream is gone"
         assert here.switch.lost
-        assert here.talk.heard[-2:] == [
+        assert here.talk.heard[-3:] == [
             ("a", "exited: exited with status 3"),
             ("client", "leaves: the upstream is gone"),
             ("client", "closed: the upstream is gone"),
