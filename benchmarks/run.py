@@ -219,6 +219,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "decide": script("decide"),
     "conditions": script("conditions"),
     "store": script("store"),
+    "governance": script("governance"),
 }
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +197,9 @@ def test_every_documented_example_is_taken(call: Calls, book: Book, route) -> No
     status, answer = call(route.method, path_of(route.path), EXAMPLES[route.takes])
     expected = {route.status, *(refused for refused in route.refuses if refused in (404, 409))}
     assert status in expected, answer
+
+
+def test_the_documentation_has_the_table_of_routes() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    rows = [f"| {route.method} | `{route.path}` | {route.does} | {route.role} |" for route in ROUTES]
+    assert "\n".join(rows) in text
