@@ -1,0 +1,188 @@
+"""Approvals for real: the SDK's client in both eras, before servers of both eras, over both transports, beside other
+servers; and a person at a command line.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import mcp_types as types
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.e2e.guard import Guard
+from tests.e2e.through import REFERENCE, served
+from tests.e2e.wire import LEGACY, MODERN, PATIENCE, text_of, wire
+
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
+POLICY = """\
+version: 1
+rules:
+  - {id: asked, effect: require_approval, tools: [echo, order], message: Read it first.}
+  - {id: rest, effect: allow}
+settings: {unlisted_tools: policy, approvals: client}
+"""
+IN_STORE = POLICY.replace("approvals: client", "approvals: store")
+ERAS = ("legacy", "modern")
+MODES = {"legacy": "legacy", "modern": MODERN}
+HELLO = {"text": "hello"}
+
+
+class Person:
+    """Sits at the client, and answers what it is asked: the guard as told, a server that 42 is the size."""
+
+    def __init__(self, decision: str) -> None:
+        self.decision = decision
+        self.asked: list[str] = []
+
+    async def answer(self, context: Any, params: Any) -> types.ElicitResult:
+        if "mcp-guard" not in params.message:
+            return types.ElicitResult(action="accept", content={"size": 42})
+        self.asked.append(params.message)
+        return types.ElicitResult(action="accept", content={"decision": self.decision})
+
+
+def outcome(transport: Any, era: str, person: Person, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    """Whether the SDK's client gets an error for a call, and the text that it gets."""
+
+    async def call() -> tuple[bool, str]:
+        answer = {"elicitation_callback": person.answer}
+        with anyio.fail_after(60):
+            async with Client(transport, mode=MODES[era], read_timeout_seconds=30, **answer) as client:
+                result = await client.call_tool(tool, arguments)
+                assert isinstance(result.content[0], types.TextContent)
+                return bool(result.is_error), result.content[0].text
+
+    return anyio.run(call)
+
+
+def upstream(era: str) -> list[str]:
+    return [*REFERENCE, "stdio", "--era", era]
+
+
+def configured(home: Path) -> list[str]:
+    """A server beside another one: the hub."""
+    servers = {slug: {"command": command[0], "args": command[1:]} for slug, command in SERVERS.items()}
+    path = home / "guard.json"
+    path.write_text(json.dumps({"servers": servers, "prefix": ""}))
+    return ["--config", str(path)]
+
+
+SERVERS = {"first": upstream("both"), "witness": [sys.executable, str(Path(__file__).parent / "servers/quiet.py")]}
+
+
+@contextmanager
+def reached(guard: Guard, given: list[str], transport: str) -> Iterator[Any]:
+    if transport == "stdio":
+        command = guard.run(given)
+        yield stdio_client(StdioServerParameters(command=command[0], args=command[1:]))
+    else:
+        with served(guard, given) as url:
+            yield streamable_http_client(f"{url}/mcp")
+
+
+CELLS = [
+    *((client, server, "stdio") for client in ERAS for server in ERAS),
+    *((client, server, "http") for client in ERAS for server in ERAS),
+    *((client, "beside", transport) for client in ERAS for transport in ("stdio", "http")),
+]
+
+
+@pytest.mark.parametrize(("client", "behind", "transport"), CELLS, ids=["-".join(cell) for cell in CELLS])
+def test_a_person_at_the_client_approves_and_denies(
+    client: str, behind: str, transport: str, guard: Guard, tmp_path: Path
+) -> None:
+    guard.policy.write_text(POLICY)
+    given = configured(tmp_path) if behind == "beside" else ["--", *upstream(behind)]
+    for decision, expected in (("allow once", False), ("deny", True)):
+        person = Person(decision)
+        with reached(guard, given, transport) as connection:
+            is_error, text = outcome(connection, client, person, "echo", HELLO)
+        assert is_error is expected, text
+        assert ("a person's approval is needed" if is_error else "hello") in text
+        assert len(person.asked) == 1
+        assert '"text": "hello"' in person.asked[0]
+    rows = [(row["decision"], row["decided_by"]) for row in guard.events("tool.decided")]
+    assert rows == [("allow", "approval"), ("deny", "approval")]
+    assert [row["data"]["status"] for row in guard.events("approval.decided")] == ["approved", "denied"]
+
+
+@pytest.mark.parametrize("behind", ERAS)
+@pytest.mark.parametrize("client", ERAS)
+def test_a_server_that_asks_something_itself_is_answered_and_the_person_approves_once(
+    client: str, behind: str, guard: Guard
+) -> None:
+    guard.policy.write_text(POLICY)
+    person = Person("allow once")
+    with reached(guard, ["--", *upstream(behind)], "stdio") as connection:
+        assert outcome(connection, client, person, "order", {"item": "shirt"}) == (False, "shirt in 42")
+    assert len(person.asked) == 1
+
+
+def command_line(guard: Guard, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "mcp_guard", "approvals", *words, "--db", str(guard.database)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, timeout=60)
+
+
+def pending(guard: Guard) -> dict[str, Any]:
+    """The approval that waits, once it does."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = json.loads(command_line(guard, "list", "--json").stdout or "[]")
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError("nothing waits")
+
+
+@pytest.mark.parametrize("revision", [LEGACY[-1], MODERN])
+def test_a_person_at_the_command_line_decides_and_an_agents_shell_cannot(guard: Guard, revision: str) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("both"))) as client:
+        client.open(revision)
+        request = client.ask("tools/call", {"name": "echo", "arguments": HELLO})
+        waiting = pending(guard)
+        assert "hello" in command_line(guard, "show", waiting["id"]).stdout
+        refused = command_line(guard, "approve", waiting["id"], MCP_GUARD_TOKEN="mcpg_x")
+        assert refused.returncode == 2
+        assert "cannot approve for itself" in refused.stderr
+        done = command_line(guard, "approve", waiting["id"], "--scope", "grant", "--expires", "1h")
+        assert done.returncode == 0, done.stderr
+        assert "hello" in text_of(client.response(request))
+        assert "hello" in text_of(client.call("echo", HELLO))
+    first, second = guard.events("tool.decided")
+    assert (first["decision"], first["decided_by"]) == ("allow", "approval")
+    assert (second["decision"], second["decided_by"], second["data"]["reason"][:8]) == ("allow", "approval", "A person")
+    assert len(guard.events("approval.requested")) == 1
+    (decided,) = guard.events("approval.decided")
+    assert decided["data"]["via"] == "store"
+
+
+def test_a_call_that_is_denied_at_the_command_line_says_why(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        request = client.ask("tools/call", {"name": "echo", "arguments": HELLO})
+        assert command_line(guard, "deny", pending(guard)["id"], "--comment", "ask on Monday").returncode == 0
+        assert "ask on Monday" in text_of(client.response(request))
+
+
+def test_a_client_that_leaves_withdraws_what_it_waited_for(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        client.ask("tools/call", {"name": "echo", "arguments": HELLO})
+        waiting = pending(guard)
+    again = command_line(guard, "approve", waiting["id"])
+    assert again.returncode != 0
+    assert "withdrawn" in again.stderr
+    assert [row["decision"] for row in guard.events("tool.decided")] == ["deny"]
