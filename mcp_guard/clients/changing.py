@@ -9,10 +9,11 @@ from contextlib import suppress
 
 import msgspec
 
-from mcp_guard.clients import files, records
+from mcp_guard.clients import files, records, syntaxes
 from mcp_guard.clients.files import Content
 from mcp_guard.clients.planning import Entry, FilePlan, Wish, plan, unwrapped
 from mcp_guard.clients.values import ConfigFile
+from mcp_guard.clients.wrapping import is_guard
 from mcp_guard.errors import GuardError
 from mcp_guard.policy.tree import UnreadableError
 from mcp_guard.policy.values import Json
@@ -67,10 +68,15 @@ def carry_out(change: Change) -> str:
         _refuse_foreign(name, created)
     made = {**created, **{name: records.digest(text) for name, text in written.items()}}
     entries = records.merged(entries, plan.entries)
+    before = records.find(path)
     where = records.keep(records.Record(path, plan.file.client, records.digest(data), entries, made), original)
-    for name, text in written.items():
-        files.create(name, text)
-    files.write(change.content, data)
+    try:
+        for name, text in written.items():
+            files.create(name, text)
+        files.write(change.content, data)
+    except GuardError:
+        records.forget(path) if before is None else records.keep(*before)  # nothing came of it
+        raise
     return where
 
 
@@ -105,8 +111,14 @@ def undoing(file: ConfigFile) -> Undoing | None:
         text, taken_out = unwrapped(file, content.text, original.decode(), record.entries)
     except UnreadableError as error:
         raise GuardError(f"{file.path}: {error.diagnostic.message}", "Mend the file first.") from None
-    left = tuple(entry for entry in record.entries if entry not in taken_out)
+    left = tuple(entry for entry in record.entries if entry not in taken_out and _is_there(file, content, entry))
     return Undoing(content, text.encode(), False, left, record.created)
+
+
+def _is_there(file: ConfigFile, content: Content, entry: Entry) -> bool:
+    """Whether a guard still stands where one was put; somebody may have taken it out."""
+    found = syntaxes.value_at(syntaxes.data(file.syntax, content.text), (*entry.at, entry.name))
+    return isinstance(found, dict) and is_guard(found)
 
 
 def undo(how: Undoing) -> None:

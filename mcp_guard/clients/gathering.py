@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mcp_guard.clients.json_text import URLS
 from mcp_guard.clients.values import ConfigFile, Server
-from mcp_guard.clients.wrapping import URLS, Launch, Left, wrapping
+from mcp_guard.clients.wrapping import Launch, Left, wrapping
 from mcp_guard.policy.values import Json
 
 GUARD_NAME = "mcp-guard"
@@ -65,7 +66,7 @@ def gathered(file: ConfigFile, servers: Mapping[str, tuple[str, Json]], launch: 
 
 
 def _referred(kept: Mapping[str, tuple[str, Json]]) -> dict[str, Json]:
-    """The variables that are referred to, each as itself: Gemini CLI keeps those that look like secrets from servers."""
+    """The variables that are referred to, each as itself: Gemini CLI gives servers none that looks like a secret."""
     names = (found["braced"] for found in _REFERENCE.finditer(str(kept).replace("$$", "")) if found["braced"])
     return {name: f"${name}" for name in names}
 

@@ -13,6 +13,7 @@ from mcp_guard.policy.tree import Fields, Items, Node, Scalar, Text, Tree, plain
 from mcp_guard.policy.values import Json
 
 SECRET_FIELDS = frozenset({"env", "headers"})
+URLS = ("url", "httpUrl", "serverUrl")  # most clients; Gemini CLI; Windsurf
 _INDENT = re.compile(r"(?:\r\n|\r|\n)[ \t]*\Z")
 
 
@@ -58,9 +59,16 @@ def masked(text: str, sections: Sequence[Path]) -> str:
     for at in sections:
         for _, server in _mapping(tree, at).pairs:
             for key, field in server.pairs if isinstance(server, Fields) else ():
+                if key.value in URLS and isinstance(field, Scalar):
+                    edits.append(Edit(field.start, field.end, _text(without_query(str(field.value)))))
                 if key.value in SECRET_FIELDS and isinstance(field, Fields):
                     edits += [Edit(value.start, value.end, '"…"') for _, value in field.pairs]
     return edited(text, edits)
+
+
+def without_query(url: str) -> str:
+    """A URL as it may be shown: what stands behind its path may be a secret."""
+    return re.sub(r"\?.*", "?…", url, count=1, flags=re.DOTALL)
 
 
 def _edits(tree: Tree, at: Path, operation: Operation) -> list[Edit]:

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 
-from mcp_guard.clients.json_text import Edit, edited
+from mcp_guard.clients.json_text import Edit, edited, without_query
 from mcp_guard.clients.operations import Add, Changes, Drop, Operation, Prepend, Put, Rename, SetItem
 from mcp_guard.clients.toml_places import Places, Section, Spot, places
 from mcp_guard.clients.values import Path
@@ -57,13 +57,15 @@ def restored(text: str, at: Path, name: str, original: str, names: Sequence[str]
 
 def masked(text: str, sections: Sequence[Path]) -> str:
     """The text with a mark for each value that may be a secret in the servers of these sections."""
-    ranges = [
-        (spot.start, spot.end)
-        for spot in _places(text).spots
-        for at in sections
-        if spot.path[: len(at)] == at and len(spot.path) > len(at) + 2 and spot.path[len(at) + 1] in SECRET_FIELDS
-    ]
-    return edited(text, [Edit(start, end, '"…"') for start, end in ranges])
+    edits: list[Edit] = []
+    for spot in _places(text).spots:
+        for at in sections:
+            field = spot.path[len(at) + 1 :] if spot.path[: len(at)] == at else ()
+            if len(field) > 1 and field[0] in SECRET_FIELDS:
+                edits.append(Edit(spot.start, spot.end, '"…"'))
+            elif field == ("url",):
+                edits.append(Edit(spot.start, spot.end, without_query(text[spot.start : spot.end])))
+    return edited(text, edits)
 
 
 def _places(text: str) -> Places:

@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 import msgspec
 
+from mcp_guard.clients.json_text import URLS
 from mcp_guard.clients.operations import Add, Drop, Operation, Prepend, Put, Rename
 from mcp_guard.clients.values import Server
 from mcp_guard.policy.values import Json
 
-URLS = ("url", "httpUrl", "serverUrl")  # most clients; Gemini CLI; Windsurf
 _HTTP = frozenset({"http", "streamable-http", "streamableHttp", "streamable_http"})
 _LOGINS = (
     "oauth", "auth", "headersHelper", "authProviderType", "targetAudience", "targetServiceAccount", "oauth_resource",
@@ -22,6 +22,7 @@ _LOGINS = (
 )  # fmt: skip
 _GUARDS = frozenset({"mcp-guard", "mcp_guard"})
 _RUNNERS = frozenset({"uvx", "uv", "pipx"})
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -105,6 +106,9 @@ def _remote(server: Server, field: str, slug: str, launch: Launch) -> Wrapping:
         return Left("it has a URL and what belongs to a command")
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
         return Left("its headers are not texts")
+    more = server.get("env_http_headers")
+    if not all(_HEADER.match(name) for name in (*headers, *(more if isinstance(more, dict) else ()))):
+        return Left("the name of one of its headers is none")
     return _reached(server, field, url, kind == "sse", launch, slug, headers)
 
 

@@ -11,7 +11,7 @@ from mcp_guard.cli import init, own_command
 from tests.cli.test_policy_commands import Shell
 
 FILES = {"command": "npx", "args": ["-y", "server", "/srv"], "env": {"API_KEY": "hunter2"}}
-WEB = {"url": "https://e.com/mcp", "headers": {"Authorization": "Bearer hunter2"}}
+WEB = {"url": "https://e.com/mcp?key=hunter2", "headers": {"Authorization": "Bearer hunter2"}}
 SETTINGS = json.dumps({"mcpServers": {"files": FILES, "web": WEB}}, indent=2)
 
 
@@ -186,6 +186,22 @@ def test_a_file_that_changes_while_one_thinks_is_left_alone(home: Home, monkeypa
     assert status == 1
     assert "somebody else has just changed it" in err
     assert home.config.read_text() == "{}"
+
+
+def test_nothing_is_remembered_of_a_change_that_did_not_come_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write()
+    monkeypatch.setattr("mcp_guard.clients.files._is_still", lambda before: False)
+    assert home.run("init", "--yes")[0] == 1
+    assert home.run("init", "--undo", "--yes")[1] == "Nothing to undo.\n"
+
+
+def test_a_server_that_somebody_took_out_is_not_looked_for(home: Home) -> None:
+    home.write()
+    home.run("init", "--yes")
+    home.config.write_text(json.dumps({"mcpServers": {"web": home.servers()["web"]}}))
+    assert home.run("init", "--undo", "--yes")[0] == 0
+    assert home.servers() == {"web": WEB}
+    assert home.run("init", "--undo", "--yes")[1] == "Nothing to undo.\n"
 
 
 def test_undo_after_others_changed_the_file_puts_back_what_is_ours_and_says_what_is_not(home: Home) -> None:

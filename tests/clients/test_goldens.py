@@ -1,10 +1,11 @@
-"""The files of every client, as it writes them or as its manual shows them, with guards put in: each as it must come out.
+"""The files of every client, as it writes them or as its manual shows them, with guards put in: as each must come out.
 
 `configs/NAME` becomes `guarded/NAME`, and with one guard for all `gathered/NAME`. Write them anew with
 `python -m tests.clients.test_goldens`, and read what changed.
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from mcp_guard.clients import syntaxes
 from mcp_guard.clients.changing import yaml_of
 from mcp_guard.clients.known import CLIENTS
 from mcp_guard.clients.planning import FilePlan, Wish, plan, unwrapped
-from mcp_guard.clients.values import ConfigFile, Surroundings
-from mcp_guard.clients.wrapping import Launch
-from tests.clients.making import ONE, WISH
+from mcp_guard.clients.values import Surroundings
+from mcp_guard.clients.wrapping import Launch, Left, is_guard, wrapping
+from tests.clients.making import LAUNCH, ONE, WISH
 
 HERE = Path(__file__).parent
 AROUND = Surroundings("/home/me", ["/srv/project"], "linux", {})
@@ -65,14 +66,39 @@ def test_every_server_that_was_wrapped_can_be_unwrapped_to_the_byte(name: str) -
     assert syntaxes.data(found.file.syntax, back) == syntaxes.data(found.file.syntax, found.before)
 
 
-LEFT = [
-    ("cursor.json", "signed-in", "the client logs in to it in a way of its own (`auth`)"),
+WEB = "https://e.com/mcp"
+LEFT: list[tuple[Any, str]] = [
+    ({"url": WEB, "auth": {"CLIENT_ID": "x"}}, "the client logs in to it in a way of its own (`auth`)"),
+    ({"url": WEB, "oauth": {}}, "the client logs in to it in a way of its own (`oauth`)"),
+    ({"url": "https://me:secret@e.com/mcp"}, "its URL holds a password: write it as a header"),
+    ({"url": "wss://e.com"}, "its URL is none of http"),
+    ({"url": WEB, "type": "ws"}, "it is reached in a way that the guard does not know"),
+    ({"url": WEB, "headers": {"a: b": "c"}}, "the name of one of its headers is none"),
+    ({"url": WEB, "headers": ["a: b"]}, "its headers are not texts"),
+    ({"url": WEB, "env": {}}, "it has a URL and what belongs to a command"),
+    ({"url": WEB, "command": "npx"}, "it has both a command and a URL"),
+    ({}, "it has neither a command nor a URL"),
+    ({"command": "npx", "args": "-y x"}, "its arguments are not a list of texts"),
+    (
+        {"command": "npx -y x"},
+        "its command is a whole command line: write the program as `command`, the rest as `args`",
+    ),
+    ({"command": ""}, "its command is not a text"),
+    ("npx", "not a server"),
+    ({"command": "/x/mcp-guard", "args": ["run", "--", "npx"]}, "guarded"),
+    ({"command": "uvx", "args": ["mcp-guard", "run", "--", "npx"]}, "guarded"),
+    ({"command": "C:\\py\\python.exe", "args": ["-m", "mcp_guard", "run", "--url", WEB]}, "guarded"),
 ]
 
 
-@pytest.mark.parametrize(("name", "server", "why"), LEFT)
-def test_what_is_left_is_left_for_a_reason(name: str, server: str, why: str) -> None:
-    assert {one.name: one.why for one in made(name, WISH).servers if one.state == "left"} == {server: why}
+@pytest.mark.parametrize(("server", "why"), LEFT)
+def test_what_is_left_is_left_for_a_reason(server: Any, why: str) -> None:
+    assert wrapping(server, "it", LAUNCH) == Left(why, is_guarded=why == "guarded")
+
+
+def test_a_guard_as_an_argument_of_a_server_guards_nothing() -> None:
+    server = {"command": "npx", "args": ["--", "mcp-guard", "run"]}
+    assert not is_guard(server)
 
 
 def test_a_guard_gets_another_mode_and_nothing_else() -> None:
