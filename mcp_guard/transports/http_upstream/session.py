@@ -56,6 +56,14 @@ def error_of(body: bytes) -> bytes | None:
     return error if error.startswith(b"{") else None
 
 
+def is_about_session(error: bytes) -> bool:
+    """Whether an error says that there is no such session. Servers that are built after the TypeScript SDK's examples
+    answer so, with status 400 (-32000, "No valid session ID provided"), where the specification asks for 404.
+    """
+    text = error.lower()
+    return b"session" in text or b"not initialized" in text
+
+
 def error_answer(request_id: RequestId, error: bytes) -> bytes:
     """The server's error as the answer to a request, whatever id the server gave it."""
     return b'{"jsonrpc":"2.0","id":%b,"error":%b}' % (msgspec.json.encode(request_id), one_line(error))

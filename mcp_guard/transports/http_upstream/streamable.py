@@ -22,7 +22,14 @@ from mcp_guard.transports.http_upstream.listening import Listening
 from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
 from mcp_guard.transports.http_upstream.parameters import MirroredParameters
 from mcp_guard.transports.http_upstream.relisting import HEADER_MISMATCH, OWN_ID, code_of, list_tools, next_cursor
-from mcp_guard.transports.http_upstream.session import Session, answers, error_answer, error_of, one_line
+from mcp_guard.transports.http_upstream.session import (
+    Session,
+    answers,
+    error_answer,
+    error_of,
+    is_about_session,
+    one_line,
+)
 from mcp_guard.transports.http_upstream.streams import Stream
 
 _GOODBYE = 2.0  # seconds for the server to end the session
@@ -236,20 +243,28 @@ class StreamableUpstream:
     ) -> None:
         """An HTTP error: the JSON-RPC error that it carries, under the id of the request, else one in our words.
 
-        A call whose headers the server did not expect is made again, once, with what its tools are now.
+        A request whose session is gone, or whose headers the server did not expect, is made again, once.
         """
         try:
             error = error_of(await read_refusal(response, self._valve))
         except Exception as failure:
             failures.raise_for(self._link.url, failure)
         unknown = response.status in (400, 404, 405) and message.method in _OPENING
-        if error is not None and not again and code_of(error) == HEADER_MISMATCH and await self._learn_again(message):
+        if error is not None and not again and await self._mended(response, error, message):
             async with await self._post_once(line, message) as second:
                 await self._answer(second, line, message, request_id, again=True)
         elif error is not None:
             self._say(error_answer(request_id, error), request_id)
         elif not (unknown and self._elsewhere is not None and await self._elsewhere(line)):
             raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
+
+    async def _mended(self, response: ClientResponse, error: bytes, message: Message) -> bool:
+        """Whether what a request was refused for is another now: its headers, or its session. Raises RemoteError."""
+        session_id = response.request_info.headers.get("Mcp-Session-Id")
+        if response.status == 400 and session_id is not None and is_about_session(error):
+            await self._renew(session_id)
+            return True
+        return code_of(error) == HEADER_MISMATCH and await self._learn_again(message)
 
     async def _learn_again(self, message: Message) -> bool:
         """List the tools for the sake of the headers alone (2026-07-28, "Client Behavior"); gives whether those of the

@@ -415,6 +415,39 @@ async def test_a_session_that_the_server_forgot_is_opened_again_in_the_words_of_
         assert await heard.next() == result(1)
 
 
+NO_SESSION = b'{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: %b"},"id":null}'
+
+
+@pytest.mark.parametrize("words", [b"No valid session ID provided", b"Server not initialized"])
+@scenario
+async def test_a_session_that_the_server_does_not_know_with_status_400_is_opened_again_as_well(words: bytes) -> None:
+    async with connected() as (server, end, heard):
+        await opened(server, end, heard)
+        end.send(line(request(1, "tools/call", name="t")))
+        (await server.next()).reply(NO_SESSION % words, status=400)
+        again = await server.next()
+        assert again.message == initialize()
+        again.json(initialized(), Mcp_Session_Id="s-2")
+        (await server.next()).accept()
+        later = {got.method: got for got in (await server.next(), await server.next())}
+        assert {got.headers["mcp-session-id"] for got in later.values()} == {"s-2"}
+        assert await heard.next() == notification("notifications/tools/list_changed")
+        later["POST"].reply(NO_SESSION % words, status=400)
+        assert (await heard.next())["error"]["code"] == -32000
+        assert [got.message["method"] for got in server.seen if got.method == "POST"].count("initialize") == 2
+
+
+@pytest.mark.parametrize(("status", "words"), [(400, b"Bad arguments"), (403, b"No valid session ID provided")])
+@scenario
+async def test_another_refusal_opens_no_session(status: int, words: bytes) -> None:
+    async with connected() as (server, end, heard):
+        await opened(server, end, heard)
+        end.send(line(request(1, "tools/call", name="t")))
+        (await server.next()).reply(NO_SESSION % words, status=status)
+        assert (await heard.next())["error"]["code"] == -32000
+        assert [got.message["method"] for got in server.seen if got.method == "POST"].count("initialize") == 1
+
+
 @scenario
 async def test_many_requests_that_meet_a_forgotten_session_open_one() -> None:
     openings = 0
