@@ -121,7 +121,7 @@ class Api:
 
     def _done(self, route: Route, asked: Asked, actor: str) -> Answer:
         found: Any = route.work(self._book.open(actor), asked)
-        checked = msgspec.convert(found, route.gives, from_attributes=True)
+        checked = msgspec.convert(found, route.gives)
         return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
 
     def _described(self) -> bytes:

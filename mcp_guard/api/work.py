@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from mcp_guard.api.routes import Asked, Work
-from mcp_guard.api.values import AgentChange, NewAgent, Page
+from mcp_guard.api.values import AgentChange, NewAgent
 from mcp_guard.store.registry import (
     agents,
     approvals,
@@ -28,13 +28,13 @@ from mcp_guard.store.registry.snapshots import moment
 _TOOLS = "SELECT server, tool, listed, description, first_seen, last_seen, versions, hash, definition FROM tools"
 
 
-def paged(rows: Iterable[Row], asked: Asked, key: Callable[[Row], str], *, newest_first: bool = False) -> Page[Row]:
+def paged(rows: Iterable[Row], asked: Asked, key: Callable[[Row], str], *, newest_first: bool = False) -> Row:
     """The page of these rows that was asked for."""
     limit, after = asked.query.limit, _said(asked.query.after)
     ordered = sorted(((key(row), row) for row in rows), key=lambda one: one[0], reverse=newest_first)
     left = [(name, row) for name, row in ordered if after is None or (name < after if newest_first else name > after)]
     page = left[:limit]
-    return Page([row for _, row in page], page[-1][0] if len(left) > limit else None)
+    return {"items": [row for _, row in page], "next": page[-1][0] if len(left) > limit else None}
 
 
 def _slug(row: Row) -> str:
@@ -78,7 +78,7 @@ def expires(at: datetime | None) -> int | None:
 # Agents
 
 
-def list_agents(book: Book, asked: Asked) -> Page[Row]:
+def list_agents(book: Book, asked: Asked) -> Row:
     """The agents, by slug."""
     query = asked.query
     found = agents.listed(book, status=_said(query.status), tag=_said(query.tag), deleted=query.deleted)
@@ -111,7 +111,7 @@ def require_eval(book: Book, asked: Asked) -> Row:
 # Keys
 
 
-def list_credentials(book: Book, asked: Asked) -> Page[Row]:
+def list_credentials(book: Book, asked: Asked) -> Row:
     """The keys, latest first."""
     return paged(credentials.listed(book, agent=_said(asked.query.agent)), asked, _id, newest_first=True)
 
@@ -126,7 +126,7 @@ def issue_credential(book: Book, asked: Asked) -> Row:
 # Instances
 
 
-def list_instances(book: Book, asked: Asked) -> Page[Row]:
+def list_instances(book: Book, asked: Asked) -> Row:
     """The instances, latest first."""
     return paged(
         instances.listed(book, agent=_said(asked.query.agent), ended=asked.query.ended), asked, _id, newest_first=True
@@ -136,7 +136,7 @@ def list_instances(book: Book, asked: Asked) -> Page[Row]:
 # Grants, overrides, budgets, evaluations
 
 
-def list_permissions(book: Book, asked: Asked) -> Page[Row]:
+def list_permissions(book: Book, asked: Asked) -> Row:
     """The grants, oldest first."""
     return paged(grants.listed(book, agent=_said(asked.query.agent), expired=asked.query.expired), asked, _id)
 
@@ -147,7 +147,7 @@ def add_permission(book: Book, asked: Asked) -> Row:
     return grants.add(book, body.agent, body.pattern, body.effect, reason=body.reason, expires=expires(body.expires_at))
 
 
-def list_overrides(book: Book, asked: Asked) -> Page[Row]:
+def list_overrides(book: Book, asked: Asked) -> Row:
     """The overrides, oldest first."""
     return paged(overrides.listed(book, agent=_said(asked.query.agent), expired=asked.query.expired), asked, _id)
 
@@ -171,7 +171,7 @@ def resume(book: Book, asked: Asked) -> list[Row]:
     return overrides.resume(book, asked.body.agent, asked.body.reason)
 
 
-def list_budgets(book: Book, asked: Asked) -> Page[Row]:
+def list_budgets(book: Book, asked: Asked) -> Row:
     """The budgets, oldest first."""
     return paged(budgets.listed(book, agent=_said(asked.query.agent)), asked, _id)
 
@@ -183,7 +183,7 @@ def set_budget(book: Book, asked: Asked) -> Row:
     return budgets.put(book, body.agent, body.window, unit, body.amount, enforced=body.enforced, alerts=body.alerts)
 
 
-def list_evals(book: Book, asked: Asked) -> Page[Row]:
+def list_evals(book: Book, asked: Asked) -> Row:
     """The evaluations, latest first."""
     return paged(evals.listed(book, agent=_said(asked.query.agent)), asked, _id, newest_first=True)
 
@@ -196,7 +196,7 @@ def record_eval(book: Book, asked: Asked) -> Row:
 # Approvals and spending
 
 
-def list_approvals(book: Book, asked: Asked) -> Page[Row]:
+def list_approvals(book: Book, asked: Asked) -> Row:
     """The calls that a person is asked about, oldest first."""
     return paged(approvals.listed(book, status=_said(asked.query.status), agent=_said(asked.query.agent)), asked, _id)
 
@@ -212,7 +212,7 @@ def deny(book: Book, asked: Asked) -> Row:
     return approvals.deny(book, asked.path["id"], comment=asked.body.comment)
 
 
-def list_spending(book: Book, asked: Asked) -> Page[Row]:
+def list_spending(book: Book, asked: Asked) -> Row:
     """What models cost, oldest day first."""
     query = asked.query
     found = telemetry.listed(book, agent=_said(query.agent), unattributed=query.unattributed)
@@ -222,7 +222,7 @@ def list_spending(book: Book, asked: Asked) -> Page[Row]:
 # Tools
 
 
-def list_tools(book: Book, asked: Asked) -> Page[Row]:
+def list_tools(book: Book, asked: Asked) -> Row:
     """The catalog of tools, by server and name."""
     import json
 

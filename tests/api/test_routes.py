@@ -11,6 +11,8 @@ from mcp_guard.api.api import Api
 from mcp_guard.api.description import EXAMPLES, described
 from mcp_guard.api.kept import KeptBook
 from mcp_guard.api.table import ROUTES
+from mcp_guard.events import ToolsListed
+from mcp_guard.store import Store
 from mcp_guard.store.registry import agents, credentials
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.rows import timestamp
@@ -78,6 +80,59 @@ def test_grants_overrides_budgets_and_evaluations_come_and_go(call: Calls) -> No
     status, made = call("POST", "/api/evals", {"agent": "cursor", "pass_rate": 0.93, "suite": "nightly"})
     assert (status, made["recorded_by"]) == (201, "api:ann")
     assert call("GET", "/api/evals")[1]["items"] == [made]
+
+
+@pytest.fixture
+def waiting(book: Book) -> str:
+    """The id of a call that waits for a person."""
+    row = {"id": "A1", "connection_id": "c", "agent": "cursor", "user": "bo", "server": "files", "tool": "write_file"}
+    row |= {"arguments": '{"path": "/srv/a"}', "call_hash": "h", "pattern": "files:write_file", "reason": "a rule"}
+    row |= {"status": "pending", "requested_at": "2026-01-01T00:00:00.000000Z", "expires_at": FOREVER}
+    with book.changing() as change:
+        change.insert("approvals", **row)
+    return row["id"]
+
+
+def test_a_call_that_waits_is_shown_and_approved_once(call: Calls, book: Book, waiting: str) -> None:
+    (shown,) = call("GET", "/api/approvals?status=pending")[1]["items"]
+    assert (shown["id"], shown["arguments"], shown["tool"]) == (waiting, '{"path": "/srv/a"}', "write_file")
+    assert "call_hash" not in shown
+    status, decided = call("POST", f"/api/approvals/{waiting}/approve", {"scope": "session", "comment": "as agreed"})
+    assert (status, decided["status"], decided["scope"], decided["decided_by"]) == (
+        200,
+        "approved",
+        "session",
+        "api:ann",
+    )
+    assert call("POST", f"/api/approvals/{waiting}/deny")[0] == 409
+    assert call("GET", "/api/approvals?status=pending")[1]["items"] == []
+    assert call("GET", f"/api/approvals/{waiting}")[1] == decided
+
+
+def test_a_standing_approval_needs_an_end_and_becomes_a_grant(call: Calls, waiting: str) -> None:
+    assert call("POST", f"/api/approvals/{waiting}/approve", {"scope": "grant"})[0] == 422
+    asked = {"scope": "grant", "expires_at": FOREVER}
+    assert call("POST", f"/api/approvals/{waiting}/approve", asked)[1]["scope"] == "grant"
+    (grant,) = call("GET", "/api/permissions?agent=cursor")[1]["items"]
+    assert (grant["pattern"], grant["effect"], grant["granted_by"]) == ("files:write_file", "approve", "api:ann")
+
+
+def test_a_call_that_waits_is_denied_with_a_comment(call: Calls, waiting: str) -> None:
+    decided = call("POST", f"/api/approvals/{waiting}/deny", {"comment": "not on a Friday"})[1]
+    assert (decided["status"], decided["comment"]) == ("denied", "not on a Friday")
+
+
+def test_the_catalog_of_tools_is_what_servers_listed(call: Calls, book: Book) -> None:
+    store = Store.open(book.path)
+    definition = b'{"name":"read_file","description":"Reads.","inputSchema":{"type":"object"}}'
+    listed = ToolsListed(
+        id="c-1", ts=1, type="tools.listed", connection_id="c", server="files", definitions=(("h", definition),)
+    )
+    store.learn(listed)
+    store.close()
+    (tool,) = call("GET", "/api/tools?server=files")[1]["items"]
+    assert (tool["tool"], tool["listed"], tool["definition"]["description"]) == ("read_file", True, "Reads.")
+    assert call("GET", "/api/tools?server=other")[1]["items"] == []
 
 
 def test_every_change_says_in_the_log_who_made_it(call: Calls, book: Book) -> None:
