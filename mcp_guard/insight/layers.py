@@ -15,6 +15,7 @@ from mcp_guard.policy.values import DecidedBy
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
 UNLISTED = "The upstream never listed a tool of this name."
 _NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
+_A_PERSON = "A person was asked, and decided."
 _APPROVAL = "An override lets this tool be called only with a person's approval."
 
 
@@ -54,8 +55,10 @@ def refused(event: Recorded, policy: Policy) -> Decision | None:
 
 def with_layers(event: Recorded, decision: Decision) -> Decision | str:
     """The decision with what the layers added to the recorded one: a grant stands in for a missing rule, an override
-    asks for a person's approval.
+    asks for a person's approval, and where that is asked for, a person decided as recorded.
     """
+    if event.decided_by == "approval" and decision.outcome == "require_approval":
+        return Decision("allow" if event.decision == "allow" else "deny", "approval", event.rule, _A_PERSON)
     layer: DecidedBy = "grant" if event.decided_by == "grant" else "override"
     if event.decided_by not in ("grant", "override"):
         return decision
