@@ -92,15 +92,10 @@ def print_next(done: "Sequence[Change]", policy: str, *, observes: bool) -> None
         out.print(f"Changed {short(change.content.path)}", markup=False)
     out.print(f"The files as they were are in {short(home())}", markup=False)
     out.print("\nNext", style="bold")
-    steps = [
-        ("start your client anew; then see that its servers are there, and what it does", "mcp-guard log --follow")
-    ]
+    steps = [("start your client anew, use it, and see what it does", "mcp-guard log --follow")]
     if observes:
         steps += [
-            (
-                "so far nothing is stopped, only logged. What your policy would have stopped",
-                "mcp-guard log --decision deny",
-            ),
+            ("nothing is stopped yet, only logged; what would be says `would ask` or `would deny` in", "mcp-guard log"),
             ("make the policy yours", short(policy)),
             ("once the log shows nothing that you would miss", "mcp-guard init --mode enforce"),
         ]

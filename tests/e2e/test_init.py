@@ -3,6 +3,7 @@
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,29 @@ def test_the_inspector_sees_the_tools_that_are_left_under_enforce(machine: Machi
     listed = machine.run(*inspect)
     assert "read_text_file" in listed
     assert "write_file" not in listed
+
+
+def test_what_init_wrote_starts_with_as_few_variables_as_a_desktop_gives(machine: Machine) -> None:
+    config = machine.home / ".cursor" / "mcp.json"
+    config.parent.mkdir()
+    server = {"command": sys.executable, "args": [str(Path(__file__).parents[2] / "examples" / "server.py")]}
+    config.write_text(json.dumps({"mcpServers": {"notes": server}}))
+    machine.guard("init", "--yes")
+    entry = json.loads(config.read_text())["mcpServers"]["notes"]
+    said = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": said}) + "\n"
+    done = subprocess.run(
+        [entry["command"], *entry["args"]],
+        input=line,
+        env={"HOME": str(machine.home), "PATH": "/usr/bin:/bin"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert json.loads(done.stdout)["result"]["protocolVersion"] == "2025-11-25", done.stderr
+    assert [row["agent"] for row in machine.rows("agent.disconnected")] == ["cursor"]
 
 
 def test_doctor_starts_the_servers_and_finds_all_well(machine: Machine) -> None:
