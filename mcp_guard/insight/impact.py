@@ -71,7 +71,9 @@ def present(presences: Sequence[Presence], catalog: Catalog, policy: Policy) -> 
     known = list(dict.fromkeys(one.identity for one in presences))
     declared = [Identity(slug, False, "", (), None) for slug in policy.declared.agents]
     strangers = known or declared or [Identity(policy.agent_for(""), False, "", (), None)]
-    return [*presences, *(Presence(identity, server) for server in lonely for identity in strangers)]
+    registry = presences[0].registry if presences else {}
+    unseen = (Presence(identity, server, registry=registry) for server in lonely for identity in strangers)
+    return [*presences, *unseen]
 
 
 def rule_impacts(
@@ -112,7 +114,7 @@ def principals(policy: Policy, presence: Presence) -> list[Principal]:
     """The principals that a presence stands for: one, and those of its connections that rules name."""
     named = {entry for rule in policy.rules for entry in rule.scope.agents or () if entry.startswith("instance:")}
     instances = [one for one in presence.instances if f"instance:{one}" in named]
-    return [presence.identity.principal(policy, instance) for instance in ("", *instances)]
+    return [presence.principal(policy, instance) for instance in ("", *instances)]
 
 
 def shown_otherwise(

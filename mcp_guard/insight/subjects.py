@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from mcp_guard.insight.access import ServerAccess, access
-from mcp_guard.insight.world import Presence, connection, presences
+from mcp_guard.insight.world import Presence, connection, presences, registered
 from mcp_guard.policy import Policy, Principal
 from mcp_guard.policy.catalog import Catalog
-from mcp_guard.store.reader import Filters
+from mcp_guard.store.reader import Filters, read_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,9 @@ def subjects(path: str, policy: Policy, wanted: Wanted) -> list[Subject]:
     if recorded:
         return list(recorded.values())
     agents = [wanted.agent] if wanted.agent is not None else list(policy.declared.agents) or [policy.agent_for("")]
-    return [
-        Subject(Principal(agent, wanted.user or "", wanted.groups, "", wanted.verified, wanted.verified), None, 0)
-        for agent in agents
-    ]
+    described = Principal("", wanted.user or "", wanted.groups, "", wanted.verified, wanted.verified)
+    registry = read_registry(path)
+    return [Subject(registered(msgspec.structs.replace(described, agent=agent), registry), None, 0) for agent in agents]
 
 
 def _fitting(path: str, policy: Policy, wanted: Wanted) -> dict[Principal, Subject]:
@@ -68,7 +69,7 @@ def _fitting(path: str, policy: Policy, wanted: Wanted) -> dict[Principal, Subje
 
 def _recorded(policy: Policy, presence: Presence, instance: str) -> Subject:
     servers = (presence.server,) if instance else None
-    return Subject(presence.identity.principal(policy, instance), servers, presence.connections)
+    return Subject(presence.principal(policy, instance), servers, presence.connections)
 
 
 def access_of(policy: Policy, subjects: Sequence[Subject], catalog: Catalog) -> list[SubjectAccess]:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
 
+import msgspec
+
 from mcp_guard.insight.recorded import ALTERED
 from mcp_guard.policy import Policy, Principal
 from mcp_guard.policy.catalog import Catalog, ToolDefinition, merged
 from mcp_guard.policy.values import VisibilityLevel
 from mcp_guard.store.catalog import read_catalog
-from mcp_guard.store.reader import Filters, RecordedEvent, read_events
+from mcp_guard.store.reader import Entry, Filters, RecordedEvent, read_events, read_registry
 
 _MOST_INSTANCES = 1000  # ids kept of one identity
 _LEVELS: dict[str, VisibilityLevel] = {
@@ -33,11 +35,11 @@ class Identity(NamedTuple):
     user: str
     groups: tuple[str, ...]
     client: str | None
+    user_verified: bool = False
 
-    def principal(self, policy: Policy, instance: str = "") -> Principal:
-        """The principal that this policy makes of it."""
-        agent = self.agent if self.client is None else policy.agent_for(self.client)
-        return Principal(agent, self.user, self.groups, instance, self.verified)
+    def agent_of(self, policy: Policy) -> str:
+        """The agent that this policy takes it for."""
+        return self.agent if self.client is None else policy.agent_for(self.client)
 
 
 @dataclass(slots=True)
@@ -50,10 +52,22 @@ class Presence:
     last: str = ""
     instances: list[str] = field(default_factory=list[str])
     shown: Mapping[str, VisibilityLevel] = field(default_factory=dict[str, VisibilityLevel])
+    registry: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
 
-    def principal(self, policy: Policy) -> Principal:
-        """The principal that this policy makes of the latest connection."""
-        return self.identity.principal(policy, self.instances[-1] if self.instances else "")
+    def principal(self, policy: Policy, instance: str | None = None) -> Principal:
+        """The principal that this policy makes of a connection, the latest one if none is said."""
+        one = self.identity
+        instance = (self.instances[-1] if self.instances else "") if instance is None else instance
+        principal = Principal(one.agent_of(policy), one.user, one.groups, instance, one.verified, one.user_verified)
+        return registered(principal, self.registry)
+
+
+def registered(principal: Principal, registry: Mapping[str, Entry]) -> Principal:
+    """The principal with what the registry says of its agent now."""
+    entry = registry.get(principal.agent)
+    if entry is None:
+        return principal
+    return msgspec.structs.replace(principal, tags=entry.tags, risk=entry.risk, status=entry.status)
 
 
 def known_tools(path: str) -> Catalog:
@@ -71,10 +85,11 @@ def known_tools(path: str) -> Catalog:
 def presences(path: str, filters: Filters) -> list[Presence]:
     """Who connected to what, in the order of first connections."""
     found: dict[tuple[Identity, str], Presence] = {}
+    registry = read_registry(path)
     for event in read_events(path, replace(filters, types=("agent.connected",))):
         identity = identity_of(event)
         key = (identity, event.server or "")
-        presence = found.setdefault(key, Presence(identity, event.server or ""))
+        presence = found.setdefault(key, Presence(identity, event.server or "", registry=registry))
         presence.connections += 1
         presence.last, presence.shown = event.ts, _shown(event.data)
         presence.instances = [*presence.instances[1 - _MOST_INSTANCES :], event.connection_id]
@@ -98,6 +113,7 @@ def identity_of(event: RecordedEvent) -> Identity:
         user=event.user or "",
         groups=tuple(map(str, cast("list[object]", groups))) if isinstance(groups, list) else (),
         client=None if event.agent_verified else str(name),
+        user_verified=data.get("user_verified") is True,
     )
 
 

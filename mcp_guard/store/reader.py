@@ -7,7 +7,7 @@ not grow with the log. Nothing is ever written, and no file is created.
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,14 @@ class RecordedEvent:
     rule: str | None
     policy_hash: str | None
     data: Mapping[str, object]
+
+
+class Entry(NamedTuple):
+    """What the registry says of one agent that conditions and scopes may ask for."""
+
+    tags: tuple[str, ...]
+    risk: str
+    status: str
 
 
 _Row = tuple[Any, ...]  # as SQLite gives it
@@ -84,6 +92,16 @@ def read_events(path: str, filters: Filters, *, newest: int | None = None) -> It
         if len(page) < PAGE:
             return
         after = page[-1][0]
+
+
+def read_registry(path: str) -> dict[str, Entry]:
+    """What the registry says of each agent now; nothing in a file from before there was one. Raises StoreError."""
+    if not _read(path, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'agents'", ()):
+        return {}
+    rows = _read(path, "SELECT slug, tags, risk, status FROM agents", ())
+    return {
+        slug: Entry(tuple(msgspec.json.decode(tags, type=list[str])), risk, status) for slug, tags, risk, status in rows
+    }
 
 
 def newest_seq(path: str) -> int:

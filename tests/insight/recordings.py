@@ -7,6 +7,7 @@ from typing import Any
 
 from mcp_guard.events import Event, ToolsListed
 from mcp_guard.gate import Connection, Gate
+from mcp_guard.governance import NoRegistry, Registry
 from mcp_guard.policy import Policy, Source, load
 from mcp_guard.store import Store
 from tests.gate.playbook import Playbook, Turn, call, notification, request, result, tool
@@ -33,11 +34,12 @@ class Recording:
         server: str = "files",
         client: str = "claude-code",
         at: int = NOON,
+        registry: Registry | None = None,
         **facts: Any,
     ) -> None:
         self.book = Playbook()
         connection = Connection(id=id, server=server, **{"user": "kim", "redaction_key": KEY, **facts})
-        self.book.gate = Gate(connection, policy_of(policy))
+        self.book.gate = Gate(connection, policy_of(policy), registry or NoRegistry())
         self.book.now = at
         self.events: list[Event] = []
         self._calls = 0
