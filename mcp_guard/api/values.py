@@ -90,25 +90,22 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """What is kept of an agent's key; the key itself is nowhere."""
+    """What is kept of an agent's key, or of a token that one of the registry's keys signed; itself is nowhere."""
 
     id: str
     agent: str
+    kind: str
+    user: str | None
+    signed_by: str | None
     created_at: str
     created_by: str
     expires_at: str | None
     revoked_at: str | None
 
 
-class IssuedCredential(msgspec.Struct, frozen=True):
+class IssuedCredential(Credential, frozen=True):
     """A new key: `token` is shown this once."""
 
-    id: str
-    agent: str
-    created_at: str
-    created_by: str
-    expires_at: str | None
-    revoked_at: str | None
     token: str
 
 
