@@ -47,7 +47,7 @@ class Session:
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
         self._cancelled: deque[RequestId] = deque()
-        self._rejections = 0
+        self._rejections = {"client": 0, "upstream": 0}  # by sender, so that one that floods does not hide the other's
 
     @property
     def observing(self) -> bool:
@@ -157,11 +157,11 @@ class Session:
 
     def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int) -> list[Output]:
         """The event of a message that goes no further; none once a peer has sent too many of them."""
-        self._rejections += 1
-        if self._rejections > MAX_REJECTIONS:
+        self._rejections[sender] += 1
+        if self._rejections[sender] > MAX_REJECTIONS:
             return []
-        if self._rejections == MAX_REJECTIONS:
-            reason += "; further rejected messages of this connection are not recorded"
+        if self._rejections[sender] == MAX_REJECTIONS:
+            reason += f"; further messages rejected from the {sender} on this connection are not recorded"
         return [Record(self.recorder.rejected(now, sender, reason, size))]
 
     def replace_policy(self, policy: Policy) -> None:

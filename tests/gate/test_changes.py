@@ -123,3 +123,11 @@ def test_a_line_over_the_limit_is_an_error_of_its_sender():
     assert "limit of 64 bytes" in turn.client[0]["error"]["message"]
     turn = book.turn(book.gate.upstream_oversized(100, 64, 5))
     assert (turn.client, turn.types) == ([], ["message.rejected"])
+
+
+def test_a_side_that_floods_fills_no_log_and_hides_nothing_of_the_other():
+    book = connected(ALLOW_ALL)
+    rows = [book.turn(book.gate.upstream_oversized(100, 64, 5)) for _ in range(1_001)]
+    assert [turn.types for turn in rows] == [["message.rejected"]] * 1_000 + [[]]
+    assert "further messages rejected from the upstream" in rows[-2].events[-1].data["reason"]
+    assert book.turn(book.gate.client_oversized(100, 64, 5)).types == ["message.rejected"]
