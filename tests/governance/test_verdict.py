@@ -25,6 +25,7 @@ SETTLED = "version: 1\nrules: [{name: small, effect: allow, when: request.args.n
 SPENT = Budget("b1", "hour", "calls", limit=3, spent=3, resets=NOW + 3_600_000_000)
 GRANTED = Grant("g1", "create_*", "allow", reason="asked for")
 FORBIDDEN = Grant("g2", "github:create_*", "deny", expires=LATER)
+APPROVED = Grant("g3", "github:create_issue", "approve", expires=LATER)
 STOPPED = Override("o1", "create_*", "deny", expires=LATER, reason="incident 7")
 TO_APPROVE = Override("o2", "*", "require_approval")
 BRAKE = Override("o3", "*", "deny", reason="stop", brake=True)
@@ -63,7 +64,7 @@ def test_of_two_layers_that_deny_the_earlier_decides(first: str, second: str) ->
 @pytest.mark.parametrize("layer", LAYERS)
 def test_no_layer_that_denies_is_overcome_by_a_grant(layer: str) -> None:
     facts = dict(LAYERS[layer][0])
-    grants = (GRANTED, *facts.pop("grants", ()))  # pyright: ignore
+    grants = (GRANTED, APPROVED, *facts.pop("grants", ()))  # pyright: ignore
     assert verdict(policy_of(ALLOWS), CALL, snapshot(**facts, grants=grants), NOW).decided_by == layer
 
 
@@ -76,6 +77,26 @@ def test_no_layer_that_denies_is_overcome_by_a_grant(layer: str) -> None:
         pytest.param(DENIES, {"grants": (GRANTED,)}, "deny", "policy", "none", id="and never outranks a deny rule"),
         pytest.param(ASKS, {"grants": (GRANTED,)}, "require_approval", "policy", "ask", id="nor a rule that asks"),
         pytest.param(ALLOWS, {"grants": (GRANTED,)}, "allow", "policy", "all", id="what a rule allows needs no grant"),
+        pytest.param(ASKS, {"grants": (APPROVED,)}, "allow", "approval", "g3", id="an approval ahead answers a rule"),
+        pytest.param(
+            ALLOWS,
+            {"grants": (APPROVED,), "overrides": (TO_APPROVE,)},
+            "allow",
+            "approval",
+            "g3",
+            id="and an override that asks",
+        ),
+        pytest.param(DENIES, {"grants": (APPROVED,)}, "deny", "policy", "none", id="but no rule that denies"),
+        pytest.param(SILENT, {"grants": (APPROVED,)}, "deny", "default", None, id="and allows nothing by itself"),
+        pytest.param(ALLOWS, {"grants": (APPROVED,)}, "allow", "policy", "all", id="nor does it where nobody asks"),
+        pytest.param(
+            ASKS,
+            {"grants": (msgspec.structs.replace(APPROVED, expires=EARLIER),)},
+            "require_approval",
+            "policy",
+            "ask",
+            id="an approval ahead that has expired",
+        ),
         pytest.param(
             ALLOWS, {"overrides": (TO_APPROVE,)}, "require_approval", "override", "o2", id="an override may ask"
         ),

@@ -106,7 +106,7 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
         "asked_for": waiting.decision.rule,
         "reason": waiting.decision.reason,
         "call_hash": waiting.bound,
-        "expires_us": waiting.deadline,
+        "seconds": (waiting.deadline - waiting.asked) // 1_000_000,
     }
     event = session.recorder.event("approval.requested", now, data, session.tools.label(call.tool))
     return ApprovalRequested(
