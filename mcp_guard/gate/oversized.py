@@ -13,6 +13,7 @@ import msgspec
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 
+RAISED = "it is raised with `--max-message` (in MiB), where mcp-guard is started"
 _ID = rb'\s*"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.)*")\s*'
 _VERSION = rb'\s*"jsonrpc"\s*:\s*"2\.0"\s*'
 _ANSWER = rb'\s*"(?:result|error)"\s*:'
@@ -29,7 +30,7 @@ def answer_instead(start: bytes, end: bytes, limit: int) -> bytes | None:
     request_id = None if found is None else _read_id(found[1])
     if request_id is None:
         return None
-    reason = f"mcp-guard: the server's answer is larger than the limit of {limit} bytes"
+    reason = f"mcp-guard: the server's answer is larger than the limit of {limit} bytes; {RAISED}"
     return answers.error(request_id, INTERNAL_ERROR, reason)
 
 

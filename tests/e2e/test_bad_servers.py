@@ -45,7 +45,8 @@ def test_an_answer_over_the_limit_becomes_an_error(session: Wire, guard: Guard) 
     """What of it went ahead is a broken line at the client, and no more of it than the limit."""
     request = session.ask("tools/call", {"name": "large", "arguments": {"bytes": 6 << 20}})
     assert len(session.line()) <= 4 << 20
-    assert "larger than the limit" in session.response(request)["error"]["message"]
+    error = session.response(request)["error"]["message"]
+    assert "larger than the limit of 4194304 bytes; it is raised with `--max-message` (in MiB)" in error
     assert text_of(session.call("answer")) == "ok"
     session.finish()
     [rejected] = guard.events("message.rejected")

@@ -12,6 +12,7 @@ from yarl import URL
 
 from mcp_guard.gate import answers as texts
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import Listener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_upstream import failures
@@ -166,7 +167,7 @@ class SseUpstream:
                 if isinstance(event, Oversized):
                     if self._listener is not None:
                         self._listener.oversized(event.size)
-                    return f"sent more than the limit of {self._limit} bytes for one message"
+                    return f"sent more than the limit of {self._limit} bytes for one message; {RAISED}"
                 if event.type == "endpoint" and not endpoint.done():
                     endpoint.set_result(self._checked(event.data))
                 elif event.type == "message":

@@ -12,6 +12,7 @@ from aiohttp import ClientResponse
 
 from mcp_guard.gate import answers as texts
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_upstream import failures
@@ -308,7 +309,7 @@ class StreamableUpstream:
 
     def _too_large(self, size: int) -> RemoteError:
         self._told_oversized(size)
-        return RemoteError(f"{self._who} sent more than the limit of {self._limit} bytes for one message")
+        return RemoteError(f"{self._who} sent more than the limit of {self._limit} bytes for one message; {RAISED}")
 
     def _say(self, line: bytes, related: RequestId | None) -> None:
         if self._listener is not None:
