@@ -75,6 +75,15 @@ def test_what_is_wrong_with_a_server_is_found(command: str, args: str, area: str
     assert any(one.startswith(expected) for one in wrong(findings(home, area))), findings(home, area)
 
 
+def test_what_a_project_names_is_never_started(home: Home) -> None:
+    project = Path(".cursor", "mcp.json")
+    project.parent.mkdir()
+    trap = {"command": sys.executable, "args": ["-c", "open('started', 'w')"]}
+    project.write_text(json.dumps({"mcpServers": {"trap": trap}}))
+    assert [one["what"] for one in findings(home, "servers", "--start")] == ["not started: it comes with the project"]
+    assert not Path("started").exists()
+
+
 def test_a_file_that_cannot_be_read_is_an_error(home: Home) -> None:
     home.write('{"mcpServers": ')
     assert wrong(findings(home, "clients")) == ["error: not JSON: a value expected (line 1, column 16)"]

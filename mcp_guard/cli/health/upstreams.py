@@ -38,6 +38,9 @@ def _found(one: Seen) -> Finding | None:
 def _started(one: Seen) -> Finding:
     from mcp_guard.transports.survey import tools_of
 
+    if one.scope == "project":  # whoever wrote the project chose the program: looking at a project must not run it
+        hint = "If you trust the project: mcp-guard tools sync -- COMMAND"
+        return Finding("note", _subject(one), "not started: it comes with the project", hint)
     if any("$" in word for word in one.command):
         return Finding("note", _subject(one), "not started: its client fills in references")
     try:
