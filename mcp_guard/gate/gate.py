@@ -19,7 +19,7 @@ from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
 from mcp_guard.governance import Registry
 from mcp_guard.policy import Policy
-from mcp_guard.policy.values import OfferKind
+from mcp_guard.policy.values import Json, OfferKind
 
 
 class Gate:
@@ -112,6 +112,12 @@ class Gate:
     def approvals_changed(self, now: int) -> list[Output]:
         """What becomes of the calls that wait for a person, now that somebody may have decided, or things changed."""
         return settling.reconsider(self._session, now) if self._session.approvals else []
+
+    def is_settled(self, state: Json, now: int) -> bool:
+        """Whether the question of the guard's own that was asked with this `requestState` needs no answer any more: the
+        call comes back without, and is decided.
+        """
+        return settling.is_over(self._session, state, now)
 
     def ordered_to_end(self) -> list[Output]:
         """Whether somebody has ordered that this connection ends."""

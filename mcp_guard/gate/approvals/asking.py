@@ -52,7 +52,7 @@ def ask(session: Session, call: ReadCall, decision: Decision, now: int) -> Pendi
     through_client = (
         settings.approvals == "client" and shown is not None and form.is_offered(_capabilities(session, call))
     )
-    if approvals.full or not (through_client or session.snapshot.version is not None):
+    if not approvals.room_for(call) or not (through_client or session.snapshot.version is not None):
         return None
     key, principal = session.connection.redaction_key, session.client.principal
     approval = approvals.next_id(session.connection.id)

@@ -89,6 +89,15 @@ def came_back(session: Session, brought: Returned, call: ReadCall, now: int) -> 
     return _answer(session, waiting, brought.answer, now)
 
 
+def is_over(session: Session, state: Json, now: int) -> bool:
+    """Whether nobody need answer the question any more that was asked with this `requestState` of the guard's own."""
+    approval = binding.approval_of(state)
+    if approval is None:
+        return False
+    waiting = session.approvals.waiting.get(approval)
+    return waiting is None or now >= waiting.deadline or session.registry.ruling(approval) is not None
+
+
 def _answer(session: Session, waiting: Waiting, answer: Json, now: int) -> list[Output]:
     if now >= waiting.deadline:
         return _expired(session, waiting, now, waits=True)

@@ -11,6 +11,7 @@ from mcp_guard.gate.requests import ReadCall
 from mcp_guard.policy.values import Decision, Json
 
 MAX_WAITING = 64  # calls of one connection
+MAX_BYTES = 64 * 1024 * 1024  # of their messages; one alone may be as large as any message
 _MAX_STANDING = 1_024  # tools that were approved for the session
 _MAX_ASKED_BACK = 1_024  # approved calls whose servers need more input; the oldest are forgotten
 _ASKED_BACK = 10 * 60 * 1_000_000  # microseconds in which the client has to come back with it
@@ -46,10 +47,10 @@ class Approvals:
     def __bool__(self) -> bool:
         return bool(self.waiting)
 
-    @property
-    def full(self) -> bool:
-        """Whether no further call can wait."""
-        return len(self.waiting) >= MAX_WAITING
+    def room_for(self, call: ReadCall) -> bool:
+        """Whether one more call can wait."""
+        kept = sum(len(one.call.line) for one in self.waiting.values())
+        return len(self.waiting) < MAX_WAITING and (not kept or kept + len(call.line) <= MAX_BYTES)
 
     def next_id(self, connection: str) -> str:
         """The id of a new approval."""

@@ -89,7 +89,8 @@ def retry(link: ClientLink, inquiry: Inquiry) -> Step:
     """Repeat the client's request, with the answers."""
     wanted = inquiry.wanted
     assert wanted.params is not None
-    link.book.end(inquiry)
+    if inquiry in link.book.inquiries:
+        link.book.end(inquiry)
     params = dict(wanted.params)
     if inquiry.answers:
         params["inputResponses"] = members.raw(inquiry.answers)
@@ -102,6 +103,16 @@ def withdraw(link: ClientLink, inquiry: Inquiry) -> list[Step]:
     """Ask the client no more."""
     link.book.end(inquiry)
     return [told("notifications/cancelled", {"requestId": question_id}) for question_id in inquiry.open]
+
+
+def settled(link: ClientLink, now: int) -> list[Step]:
+    """The guard's own questions that need no answer any more: they are taken back, and the requests repeated."""
+    steps: list[Step] = []
+    asked = [one for one in link.book.inquiries if one.open]
+    for inquiry in [one for one in asked if link.gate.is_settled(members.plain(one.state), now)]:
+        steps += withdraw(link, inquiry)
+        steps.append(retry(link, inquiry))
+    return steps
 
 
 def overdue(link: ClientLink, now: int) -> list[Step]:

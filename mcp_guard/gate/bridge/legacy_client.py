@@ -46,7 +46,7 @@ class LegacyClient(Around):
         """Retries that only had to wait, and a subscription that ended."""
         link = self._link
         outputs = self._told(self._gate.tick(now), now)
-        steps = inquiring.overdue(link, now)
+        steps = inquiring.settled(link, now) + inquiring.overdue(link, now)
         if link.listen_at and link.listen_at <= now:
             steps += watching.listen(link)
         return outputs + self._do(steps, now)
