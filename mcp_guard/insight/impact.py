@@ -14,6 +14,7 @@ from mcp_guard.policy import Call, Policy, Principal
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import VisibilityLevel
+from mcp_guard.store.reader import Entry
 
 
 class At(NamedTuple):
@@ -71,7 +72,7 @@ def present(presences: Sequence[Presence], catalog: Catalog, policy: Policy) -> 
     known = list(dict.fromkeys(one.identity for one in presences))
     declared = [Identity(slug, False, "", (), None) for slug in policy.declared.agents]
     strangers = known or declared or [Identity(policy.agent_for(""), False, "", (), None)]
-    registry = presences[0].registry if presences else {}
+    registry: Mapping[str, Entry] = presences[0].registry if presences else {}
     unseen = (Presence(identity, server, registry=registry) for server in lonely for identity in strangers)
     return [*presences, *unseen]
 
