@@ -202,7 +202,7 @@ class Store:
         files.make_directory(self.path)
         with files.alone(self.path) as key:
             self._key = self._key or key
-            files.create_missing(self.path, self._identity[1:])
+            files.create_missing(self.path, self._left_behind())
             try:
                 self._cursor = _connect(self.path).cursor()
             except sqlite3.Error as error:
@@ -217,6 +217,11 @@ class Store:
             with suppress(sqlite3.Error):  # then the rows stay in the write-ahead log, for whoever opens it next
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             connection.close()
+
+    def _left_behind(self) -> tuple[files.Identity | None, ...]:
+        """The write-ahead log of a database that was moved away. That of one which is still there holds rows."""
+        before = self._identity
+        return before[1:] if before and files.identity(self.path) != before[0] else ()
 
     def _files(self) -> tuple[files.Identity | None, ...]:
         """Which files are at the path now: the database and its write-ahead log."""

@@ -45,7 +45,7 @@ VIEWS = (
              count(CASE type WHEN 'prompt.decided' THEN 1 END) AS prompts,
              count(CASE type WHEN 'resource.decided' THEN 1 END) AS resources,
              count(CASE WHEN type IN {_DECIDED} AND decision <> 'allow' THEN 1 END) AS denied
-      FROM events GROUP BY connection_id
+      FROM events WHERE connection_id <> 'registry' GROUP BY connection_id
     )
     SELECT counted.connection_id, told.agent, told.agent_verified, told.user, told.server,
            json_extract(told.data, '$.client.name') AS client_name,

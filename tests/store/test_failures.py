@@ -270,6 +270,41 @@ def test_a_disk_that_takes_no_more_loses_no_row_that_was_recorded(path: Path) ->
     assert len(ids(path)) > 10
 
 
+RECOVERING = """
+import resource, sys
+sys.path.insert(0, ".")
+from mcp_guard.store import Store, StoreError
+from tests.store.making import decided
+store = Store.open(sys.argv[1])
+kept = []
+def record(number):
+    try:
+        store.record([decided(number)])
+        kept.append(f"conn-{number}")
+    except StoreError:
+        store._looked = 0.0
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+for number in range(20):
+    record(number)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+for number in range(20, 25):
+    record(number)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+for number in range(25, 30):
+    record(number)
+store.close()
+print(",".join(kept))
+"""
+
+
+def test_rows_in_the_write_ahead_log_outlive_a_disk_that_takes_nothing_for_a_while(path: Path) -> None:
+    with python(RECOVERING, path) as process:
+        kept = process.communicate()[0].strip().split(",")
+    assert ids(path) == kept
+    assert kept[:20] == [f"conn-{number}" for number in range(20)]
+    assert kept[-4:] == [f"conn-{number}" for number in range(26, 30)]
+
+
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at each call whether the file is still there, not once in some milliseconds."""
