@@ -14,7 +14,7 @@ from mcp_guard.store.registry.telemetry import Cost
 COST_METRICS = frozenset({"claude_code.cost.usage"})
 """The metrics that say what a model cost, in US dollars."""
 
-MOST_POINTS = 10_000  # of one request
+MOST_POINTS = 2_000  # of one request
 _LONGEST_MODEL = 100  # characters
 _UNKNOWN = "unknown"
 _LATEST = 2**63 - 1

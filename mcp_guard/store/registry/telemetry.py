@@ -1,7 +1,7 @@
 """What models cost by what agents report: counted once, against the month's budget of an agent that has proven itself.
 
 What nobody has proven to have spent is kept, and charged to nobody. Reports repeat themselves (exporters try again) and
-start anew (processes end); each series remembers the last it said, so neither is counted twice. The invariant: a report
+start anew (processes end); each series remembers the last it said, so neither is counted twice. The invariant: a point
 is counted in one transaction with what is remembered of it.
 """
 
@@ -16,6 +16,7 @@ from mcp_guard.store.rows import insertion, row
 MOST_SERIES = 2_000  # remembered of one agent, and of those that prove nothing together
 MOST_MODELS = 50  # told apart in one day of one agent
 _OTHER = "other"
+_TOGETHER = 50  # points in one transaction: guards wait for it with their calls' rows
 
 _KNOWN = "SELECT began, at, amount FROM cost_series WHERE agent = ? AND series = ?"
 _REMEMBER = """
@@ -52,8 +53,16 @@ class Cost(msgspec.Struct, frozen=True):
 def take_in(book: Book, agent: str | None, costs: Sequence[Cost]) -> tuple[Alert, ...]:
     """Count these reports, of an agent that has proven itself or (None) of nobody. Gives the alerts that they set off.
 
-    Raises StoreError, with nothing counted.
+    Raises StoreError: what was counted before stays counted, and is not again when it is reported again.
     """
+    alerts: list[Alert] = []
+    for first in range(0, len(costs), _TOGETHER):
+        alerts += _take_in(book, agent, costs[first : first + _TOGETHER])
+    return tuple(alerts)
+
+
+def _take_in(book: Book, agent: str | None, costs: Sequence[Cost]) -> tuple[Alert, ...]:
+    """Some of them, in one transaction."""
     whose = agent or ""
     with book.changing() as change:
         spent: dict[str, float] = {}
