@@ -103,7 +103,7 @@ def test_resuming_an_agent_does_not_release_the_brake_of_all(book: Book) -> None
     overrides.stop(book, "cursor")
     overrides.add(book, "cursor", "delete_*", "deny")
     assert len(overrides.resume(book, "cursor")) == 1
-    assert [row["brake"] for row in overrides.listed(book)] == [True, False]
+    assert sorted(row["brake"] for row in overrides.listed(book)) == [False, True]
     assert len(overrides.resume(book, None)) == 1
 
 
