@@ -40,29 +40,35 @@ HELLO = {"text": "hello"}
 class Person:
     """Sits at the client, and answers what it is asked: the guard as told, a server that 42 is the size."""
 
-    def __init__(self, decision: str) -> None:
-        self.decision = decision
+    def __init__(self, *decisions: str) -> None:
+        self.decisions = iter(decisions)
         self.asked: list[str] = []
 
     async def answer(self, context: Any, params: Any) -> types.ElicitResult:
         if "mcp-guard" not in params.message:
             return types.ElicitResult(action="accept", content={"size": 42})
         self.asked.append(params.message)
-        return types.ElicitResult(action="accept", content={"decision": self.decision})
+        return types.ElicitResult(action="accept", content={"decision": next(self.decisions)})
 
 
-def outcome(transport: Any, era: str, person: Person, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
-    """Whether the SDK's client gets an error for a call, and the text that it gets."""
+def outcomes(
+    transport: Any, era: str, person: Person, *calls: tuple[str, dict[str, Any]]
+) -> list[tuple[bool | None, str]]:
+    """Whether the SDK's client gets an error for each of these calls, and the text that it gets."""
 
-    async def call() -> tuple[bool, str]:
+    async def play() -> list[tuple[bool | None, str]]:
         answer = {"elicitation_callback": person.answer}
         with anyio.fail_after(60):
             async with Client(transport, mode=MODES[era], read_timeout_seconds=30, **answer) as client:
-                result = await client.call_tool(tool, arguments)
-                assert isinstance(result.content[0], types.TextContent)
-                return bool(result.is_error), result.content[0].text
+                results = [await client.call_tool(tool, arguments) for tool, arguments in calls]
+                return [(result.is_error, text_in(result)) for result in results]
 
-    return anyio.run(call)
+    return anyio.run(play)
+
+
+def text_in(result: types.CallToolResult) -> str:
+    assert isinstance(result.content[0], types.TextContent)
+    return result.content[0].text
 
 
 def upstream(era: str) -> list[str]:
@@ -103,14 +109,14 @@ def test_a_person_at_the_client_approves_and_denies(
 ) -> None:
     guard.policy.write_text(POLICY)
     given = configured(tmp_path) if behind == "beside" else ["--", *upstream(behind)]
-    for decision, expected in (("allow once", False), ("deny", True)):
-        person = Person(decision)
-        with reached(guard, given, transport) as connection:
-            is_error, text = outcome(connection, client, person, "echo", HELLO)
-        assert is_error is expected, text
-        assert ("a person's approval is needed" if is_error else "hello") in text
-        assert len(person.asked) == 1
-        assert '"text": "hello"' in person.asked[0]
+    person = Person("allow once", "deny")
+    with reached(guard, given, transport) as connection:
+        (runs, answer), (denied, reason) = outcomes(connection, client, person, ("echo", HELLO), ("echo", HELLO))
+    assert (runs, denied) == (False, True)
+    assert "hello" in answer
+    assert "a person's approval is needed" in reason
+    assert len(person.asked) == 2
+    assert '"text": "hello"' in person.asked[0]
     rows = [(row["decision"], row["decided_by"]) for row in guard.events("tool.decided")]
     assert rows == [("allow", "approval"), ("deny", "approval")]
     assert [row["data"]["status"] for row in guard.events("approval.decided")] == ["approved", "denied"]
@@ -124,7 +130,7 @@ def test_a_server_that_asks_something_itself_is_answered_and_the_person_approves
     guard.policy.write_text(POLICY)
     person = Person("allow once")
     with reached(guard, ["--", *upstream(behind)], "stdio") as connection:
-        assert outcome(connection, client, person, "order", {"item": "shirt"}) == (False, "shirt in 42")
+        assert outcomes(connection, client, person, ("order", {"item": "shirt"})) == [(False, "shirt in 42")]
     assert len(person.asked) == 1
 
 
