@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from mcp_guard.api.problems import ProblemError
-from mcp_guard.api.values import Input, Nothing
+from mcp_guard.api.queries import Nothing
+from mcp_guard.api.values import Input
 from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.http_server.requests import Role
 
