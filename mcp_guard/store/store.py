@@ -16,10 +16,11 @@ from mcp_guard.events import Event, ToolsListed
 from mcp_guard.governance import Credential, Ruling, Snapshot
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
-from mcp_guard.store.known import is_known, uri
+from mcp_guard.store.known import is_known
 from mcp_guard.store.maintenance import Maintenance
+from mcp_guard.store.opening import BUSY_TIMEOUT, writable
 from mcp_guard.store.rows import Row, row, storable
-from mcp_guard.store.schema import prepare, registry_version
+from mcp_guard.store.schema import registry_version
 from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mcp_guard.identity.key_sets import KeySets
     from mcp_guard.store.registry.credentials import Proof
 
-BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
 _PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the lock for 10 µs, so ask again at once
 _LOOK_AGAIN = 0.005  # seconds for which the file at the path is taken to be the same
 _COMMIT = 5000  # bytes that a commit adds to the write-ahead log, beside its data
@@ -204,7 +204,7 @@ class Store:
             self._key = self._key or key
             files.create_missing(self.path, self._left_behind())
             try:
-                self._cursor = _connect(self.path).cursor()
+                self._cursor = writable(self.path).cursor()
             except sqlite3.Error as error:
                 raise store_error(self.path, error) from error
         self._identity = self._files()
@@ -285,22 +285,3 @@ class Store:
                 connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 self._suspect = store_error(self.path, error)
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    """A connection that may write, on a database of this version. Raises StoreError, sqlite3.Error."""
-    connection = sqlite3.connect(
-        uri(path, "mode=rw"), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        prepare(connection, path)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found now, not at the first call
-        connection.execute("SELECT max(seq) FROM events").fetchone()  # nor is damage where rows will go
-        connection.execute("ROLLBACK")
-        connection.execute("PRAGMA busy_timeout = 0")  # from here on, waiting is `record`'s
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -16,8 +16,8 @@ from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, EventType
 from mcp_guard.ids import RANDOM_BYTES, new_id
 from mcp_guard.store.errors import store_error
+from mcp_guard.store.opening import made
 from mcp_guard.store.rows import insertion, row, storable, timestamp
-from mcp_guard.store.store import Store
 
 CONNECTION = "registry"
 """The connection id of events that no connection made."""
@@ -51,8 +51,8 @@ class Book:
     """
 
     def __init__(self, path: str, actor: str, clock: Callable[[], int] = _clock) -> None:
-        Store.open(path).close()  # which makes it, or brings it up to date
         self.path, self.actor, self._clock = os.path.realpath(path), actor, clock
+        made(self.path)
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute(f"PRAGMA busy_timeout = {_WAIT}")
