@@ -4,8 +4,6 @@ The key is the guard's own secret. A call's hash covers all that it does upstrea
 as they are encoded to be sent, and every other parameter but those that belong to one attempt.
 """
 
-from hmac import compare_digest, digest
-
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.gate.wire import encode
 
@@ -39,10 +37,14 @@ def approval_of(text: object) -> str | None:
 
 def proves(key: bytes, text: str, approval: str, bound: str) -> bool:
     """Whether the guard gave out this `requestState` for this approval of this call."""
+    from hmac import compare_digest
+
     return compare_digest(text.encode(errors="replace"), state(key, approval, bound).encode())
 
 
 def _mac(key: bytes, purpose: str, *parts: str | bytes) -> str:
     """Of all parts, each with its length before it, so that no two lists of them are the same text."""
+    from hmac import digest  # where nobody is ever asked, it is not paid for
+
     texts = [part.encode(errors="surrogatepass") if isinstance(part, str) else part for part in (purpose, *parts)]
     return digest(key, b"".join(b"%d:" % len(text) + text for text in texts), "sha256").hex()
