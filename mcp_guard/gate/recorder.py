@@ -12,7 +12,7 @@ from mcp_guard.events import Event, EventType, Judged, ToolsListed
 from mcp_guard.gate.catalog import Tool
 from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.requests import ReadCall
-from mcp_guard.governance import Snapshot
+from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Decision, Principal
 from mcp_guard.redaction import recorded_arguments, safe_text
@@ -116,6 +116,7 @@ class Recorder:
             "transport": self._connection.transport,
             "mode": self._connection.mode,
             "groups": self._connection.groups,
+            **_proven_by(self._connection.credential),
             "allowed_tools": visible["allowed"][:_MOST_TOOLS],
             "conditionally_allowed_tools": visible["conditional"][:_MOST_TOOLS],
             "denied_tools": visible["denied"][:_MOST_TOOLS],
@@ -133,3 +134,10 @@ def _registered(principal: Principal) -> dict[str, object]:
         return {}
     said = {"tags": principal.tags, "risk": principal.risk, "status": principal.status}
     return {name: value for name, value in said.items() if value != getattr(_UNREGISTERED, name)}
+
+
+def _proven_by(credential: Credential | None) -> dict[str, object]:
+    """By what a client has proven itself, as far as one has to know it to revoke it."""
+    if credential is None:
+        return {}
+    return {"credential": {"kind": credential.kind, "id": credential.id, "signer": credential.signer}}
