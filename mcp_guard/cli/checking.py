@@ -84,16 +84,16 @@ def _subject(rule: str, sources: "Sequence[Source]", known: "Catalog | None") ->
     try:
         examined = examine(sources, known or Catalog())
     except PolicyError:
-        unfinished = _unfinished(rule, sources, known)
+        unfinished = _in_the_making(rule, sources, known)
         if unfinished is None:
             raise
         return unfinished
     found = next((one for one in examined.subjects if one.rule.id == rule), None)
-    return found or _no_such_rule(rule, examined.policy)
+    return found or _in_the_making(rule, sources, known) or _no_such_rule(rule, examined.policy)
 
 
-def _unfinished(rule: str, sources: "Sequence[Source]", known: "Catalog | None") -> "Subject | None":
-    """The rule in files of which not all is right yet, as where its condition ends after `request.args.`."""
+def _in_the_making(rule: str, sources: "Sequence[Source]", known: "Catalog | None") -> "Subject | None":
+    """The rule as it stands, be it a draft, or one whose condition ends after `request.args.`."""
     from mcp_guard.editor.draft import Draft
 
     drafts = (Draft(source.path, source.text.decode("utf-8", "replace"), known) for source in sources)
@@ -103,8 +103,6 @@ def _unfinished(rule: str, sources: "Sequence[Source]", known: "Catalog | None")
 def _no_such_rule(rule: str, policy: "Policy") -> NoReturn:
     from mcp_guard.policy.diagnostics import suggestion
 
-    if any(one.id == rule for one in policy.rules):
-        bad_input(f"the rule `{rule}` is not active", "only active rules are tried: `status: active`")
     bad_input(f"no rule has the id `{rule}`", suggestion(rule, {one.id for one in policy.rules}))
 
 

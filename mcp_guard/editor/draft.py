@@ -62,7 +62,7 @@ class Draft:
 
     @cached_property
     def subjects(self) -> Sequence[Subject]:
-        """The active rules that can be made out, with the tools that come to them."""
+        """The rules that can be made out, with the tools that come to them: drafts too, which are being written."""
         if self.tree is None:
             return ()
         report = Report()
@@ -70,7 +70,8 @@ class Draft:
         declared = declaring.declarations(files, report)
         entries = assembly.entries(files)
         rules = assembly.rules(entries, report)
-        return subjects(list(zip(entries, rules, strict=True)), declared, Reach(self.catalog or Catalog(), declared))
+        reach = Reach(self.catalog or Catalog(), declared)
+        return subjects(list(zip(entries, rules, strict=True)), declared, reach, inactive=True)
 
     def subject_at(self, line: int) -> Subject | None:
         """The rule in which a line (from 1) stands, or that ends above it."""

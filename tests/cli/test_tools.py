@@ -125,6 +125,8 @@ def test_the_fields_are_told_while_the_condition_is_unfinished(shell: Shell) -> 
     unfinished = shell.file("q.yaml", POLICY.replace('request.args.ownr == "acme"', "request.args."))
     words = ("--rule", "own", "--catalog", GITHUB)
     assert shell.run("policy", "complete", unfinished, *words) == shell.run("policy", "complete", policy, *words)
+    draft = shell.file("r.yaml", POLICY + "    status: draft\n")
+    assert shell.run("policy", "complete", draft, *words) == shell.run("policy", "complete", policy, *words)
     status, _, said = shell.run("policy", "complete", unfinished, "--rule", "other", "--catalog", GITHUB)
     assert (status, "error[condition]" in said) == (2, True)
 

@@ -49,6 +49,13 @@ def test_a_condition(_about: str, when: str, expected: list[str]) -> None:
     assert bool(found) == bool(expected)
 
 
+@pytest.mark.parametrize("status", ["draft", "disabled"])
+def test_a_rule_that_is_not_in_force_gets_the_arguments_of_its_own_tools(status: str) -> None:
+    text = RULES.format(when=f"|\n      request.args.‸\n    status: {status}")
+    assert suggested(text) == suggested(RULES.format(when="|\n      request.args.‸"))
+    assert "owner" in suggested(text)
+
+
 VALUES = [
     ('request.args.state == "‸', ["open", "closed", "all"]),
     ('request.args.state != "cl‸', ["open", "closed", "all"]),

@@ -55,7 +55,7 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class Subject:
-    """One active rule, with what the catalog knows of the tools that it is for: those that it `matches`, and of these
+    """One rule, with what the catalog knows of the tools that it is for: those that it `matches`, and of these
     the `targets`, whose calls come to it. `unconditional`: it decides everything that it is for.
     """
 
@@ -126,15 +126,19 @@ class Subject:
         return text.place(start, min(start + length, node.end))
 
 
-def subjects(entries: Sequence[tuple[RuleEntry, Rule]], declared: Declarations, reach: Reach) -> list[Subject]:
-    """The active rules, each with the tools whose calls come to it."""
-    found = [Subject(entry, rule, declared, reach) for entry, rule in entries if rule.status == "active"]
+def subjects(
+    entries: Sequence[tuple[RuleEntry, Rule]], declared: Declarations, reach: Reach, *, inactive: bool = False
+) -> list[Subject]:
+    """The active rules, each with the tools whose calls come to it; with `inactive` the others as well, as they would
+    be. They keep no call from any other.
+    """
+    found = [Subject(entry, rule, declared, reach) for entry, rule in entries if inactive or rule.status == "active"]
     above: list[Subject] = []
     for subject in found:
         for one in above:
             if one.fitting & subject.fitting & ~subject.settled and for_all_people_of(one.rule, subject.rule, declared):
                 subject.settled |= one.fitting
-        if subject.unconditional:
+        if subject.unconditional and subject.rule.status == "active":
             above.append(subject)
     return found
 
