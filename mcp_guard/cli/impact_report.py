@@ -17,6 +17,7 @@ _MOST = 8  # items of a list in a line
 _ROWS = 15  # lines of a table
 _KINDS, _EXAMPLES = 8, 4  # of the recorded calls that change
 _NAME = 60  # characters
+_INSTANCES = 100  # the latest connections of one caller, in JSON
 NOTHING_KNOWN = (
     "The log knows no tools yet: a guard learns them at its first connection, or fill them in with "
     "`mcp-guard tools sync -- CMD …`."
@@ -123,6 +124,7 @@ def _print_calls(report: Report) -> None:
     if calls.changed:
         print_changes(calls, _KINDS, _EXAMPLES)
     if lost:
+        console().print()
         print_reasons(calls, 3)
 
 
@@ -216,6 +218,7 @@ def _caller_data(callers: Sequence[Presence]) -> list[dict[str, object]]:
             "groups": list(one.identity.groups),
             "server": one.server,
             "connections": one.connections,
+            "instances": one.instances[-_INSTANCES:],
         }
         for one in callers
     ]

@@ -98,6 +98,7 @@ def test_an_impact_as_data(run: Run) -> None:
         {"server": "github", "tool": "merge_pull_request"},
     ]
     assert [caller["agent"] for caller in rule["callers"]] == ["claude-code", "claude-code"]
+    assert [len(caller["instances"]) for caller in rule["callers"]] == [1, 1]
     assert [(overlap["rule"], overlap["above"]) for overlap in rule["overlaps"]] == [("writes", False)]
     assert rule["decides"] == 4
     assert found["visibility"] == [
