@@ -3,9 +3,9 @@
 import pytest
 
 from mcp_guard.errors import GuardError
-from mcp_guard.events import Event, ToolsListed
+from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
-from mcp_guard.store import OutdatedError
+from mcp_guard.store import OutdatedError, Store
 from mcp_guard.store.writing import Written
 from mcp_guard.transports.ledger import Ledger
 
@@ -191,3 +191,13 @@ def test_a_listing_that_cannot_be_kept_is_tried_again_and_then_let_go(log):
         ledger.flush()
     assert not ledger.urgent
     assert ledger.close() is None
+
+
+def test_a_denial_that_waits_stands_whatever_has_changed_in_the_registry(tmp_path):
+    """Otherwise one denial under an older registry would hold up every row that comes after it."""
+    store = Store.open(str(tmp_path / "audit.db"))
+    ledger = Ledger(store)
+    ledger.later(Judged(id="denied", ts=0, type="tool.decided", connection_id="C", decision="deny", registry=-1))
+    assert ledger.commit([event("call")]) == {}
+    assert ledger.close() is None
+    store.close()
