@@ -35,7 +35,10 @@ class Gate:
     def from_client(self, line: bytes, now: int) -> list[Output]:
         """One line of the client's, without its line end."""
         try:
-            return from_client.receive(self._session, line, now)
+            outputs = from_client.receive(self._session, line, now)
+            if self._session.approvals.waiting:  # whose time passes also where the client never stops talking
+                outputs += settling.tick(self._session, now)
+            return outputs
         except Exception as error:  # a mistake of ours must neither let a call past nor end the session
             failure = _failure(error)
             reply = Reply(answers.error(None, INTERNAL_ERROR, f"mcp-guard: {failure}"))

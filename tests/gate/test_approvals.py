@@ -259,6 +259,15 @@ def test_time_that_is_up_denies():
     assert book.decided("C-a1").upstream == []
 
 
+def test_time_passes_also_for_a_client_that_never_stops_talking():
+    book = Approving(STORE)
+    book.mail(7)
+    book.now += 61_000_000
+    turn = book.client(call(8, "read_mail"))
+    assert turn.upstream == [call(8, "read_mail")]
+    assert turn.types == ["tool.decided", "approval.withdrawn", "tool.decided"]
+
+
 def test_a_question_that_time_has_answered_is_taken_back():
     book = Approving()
     asked = book.mail(7).client[0]
