@@ -86,7 +86,7 @@ def _wish(
 
     program = own_command()
     files = [os.path.abspath(path) for path in policy or ()] or [starter_path()]
-    _read_policy(policy)
+    _read_policy(files if policy or os.path.exists(starter_path()) else [])
     options = [word for path in files for word in ("--policy", path)]
     options += ["--mode", _mode(policy, mode)]
     if (path := _database(db)) is not None:
@@ -112,7 +112,7 @@ def _mode(policy: list[str] | None, mode: Mode | None) -> Mode:
     return mode or ("enforce" if policy else "observe")
 
 
-def _read_policy(paths: list[str] | None) -> None:
+def _read_policy(paths: list[str]) -> None:
     """Raise GuardError for a policy that a guard would refuse: every server behind it would fail to start."""
     if paths:
         from mcp_guard.cli.guard import load_policy

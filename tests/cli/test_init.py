@@ -103,6 +103,16 @@ def test_a_policy_that_no_guard_would_load_is_refused_before_anything_is_written
     assert home.config.read_text() == SETTINGS
 
 
+def test_so_is_a_policy_of_ones_own_that_is_there_already(home: Home) -> None:
+    home.write()
+    own = Path(init.starter_path())
+    own.parent.mkdir(parents=True)
+    own.write_text("version: 1\nrules: [{id: a, effect: alow}]\n")
+    status, _, err = home.run("init", "--yes")
+    assert (status, "unknown-value" in err) == (2, True)
+    assert home.config.read_text() == SETTINGS
+
+
 def test_servers_clients_and_scopes_can_be_chosen(home: Home) -> None:
     home.write()
     project = Path(".cursor", "mcp.json")
