@@ -5,7 +5,7 @@ them, decoded as ISO 8859-1 so that no byte is lost. What goes out is checked he
 line early.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Literal
 
@@ -134,3 +134,12 @@ def prefers_stream(accept: str) -> bool:
     """Whether a client that takes both names the stream of events before the plain answer."""
     text = accept.lower()
     return EVENT_STREAM in text and text.find(EVENT_STREAM) < text.find(JSON)
+
+
+_REFUSALS = {401: "no valid token", 421: "another Host", 403: "another Origin"}
+
+
+def told(refused: Mapping[int, int]) -> Iterator[str]:
+    """Requests that may not be made, as a person reads it: "3 × no valid token"."""
+    for status, number in sorted(refused.items()):
+        yield f"{number} × {_REFUSALS.get(status, f'status {status}')}"

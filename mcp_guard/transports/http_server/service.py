@@ -7,14 +7,12 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-
-import msgspec
+from collections.abc import Callable
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.connection import CLIENT_META
-from mcp_guard.gate.messages import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
-from mcp_guard.gate.wire import UnreadableError, decode, encode
+from mcp_guard.gate.messages import METHOD_NOT_FOUND
+from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import mirrored, spoken
 from mcp_guard.transports.http_server.access import Access
@@ -35,6 +33,7 @@ from mcp_guard.transports.http_server.requests import (
     accepts,
     http_date,
     refusal,
+    told,
 )
 from mcp_guard.transports.http_server.session import SESSION_FIELD, Session
 from mcp_guard.transports.http_server.spoken import Spoken
@@ -175,7 +174,7 @@ class Service:
             if self._beside is not None and self._beside.serves(head.path):
                 self._beside.handle(head, caller, body, channel)
                 return
-            if self.stopping and _begins(head, body):
+            if self.stopping and (spoken.asks(body) if head.method == "POST" else head.path == SSE_PATH):
                 channel.answer(_ENDING)
                 return
             _WAYS[head.path, head.method](self, head, caller, body, channel)
@@ -202,7 +201,7 @@ class Service:
         opening = any(message.method == "initialize" for message in messages)
         if head.headers.get(SESSION_FIELD) is None:
             if not opening or len(messages) != 1 or messages[0].kind != "request":
-                channel.answer(refusal(400, "a session is needed: begin with initialize", code=_code_of(body)))
+                channel.answer(refusal(400, "a session is needed: begin with initialize", code=spoken.code_of(body)))
                 return
             session = Session(secrets.token_urlsafe(24), caller, self.limits, self._loop.time())
             if not self._open(session, channel):
@@ -254,7 +253,7 @@ class Service:
         message = spoken.read(body)
         if message is None or message.kind in ("response", "malformed"):
             reason = "the body must be one JSON-RPC request or notification"
-            self._reject(channel, message, _code_of(body), reason)
+            self._reject(channel, message, spoken.code_of(body), reason)
         elif message.kind == "notification":
             self._notified(head, caller, body, message, channel)
         else:
@@ -262,9 +261,9 @@ class Service:
 
     def _asked(self, head: Head, caller: Caller, body: bytes, message: Spoken, channel: Channel) -> None:
         method, request_id = str(message.method), message.request_id
-        params = _members(message.params)
-        meta = _value(params.get("_meta"))
-        view = {"_meta": meta, **{key: _value(params[key]) for key in ("name", "uri") if key in params}}
+        params = spoken.members(message.params)
+        meta = spoken.value(params.get("_meta"))
+        view = {"_meta": meta, **{key: spoken.value(params[key]) for key in ("name", "uri") if key in params}}
         mismatch = mirrored.check_envelope(head.headers, method, view)
         if mismatch is not None or not isinstance(meta, dict):
             assert mismatch is not None
@@ -291,7 +290,7 @@ class Service:
         if unsupported is not None:
             self._reject(channel, None, unsupported.code, unsupported.message, unsupported.data)
             return
-        meta = _value(_members(message.params).get("_meta"))
+        meta = spoken.value(spoken.members(message.params).get("_meta"))
         client = self._clients.caller(_key(caller, meta)) if isinstance(meta, dict) else None
         if client is not None and message.method != "notifications/cancelled":
             client.say(body)
@@ -362,7 +361,7 @@ class Service:
         self._clients.dismiss(self._access.why_barred)
         if self._refused and now - self._told >= self.limits.report:
             self._told = now
-            self._say(f"refused: {', '.join(_refusals(self._refused))}")
+            self._say(f"refused: {', '.join(told(self._refused))}")
             self._refused.clear()
 
     async def stop(self, grace: float) -> None:
@@ -381,22 +380,6 @@ class Service:
 _ENDING = refusal(503, "the server is ending", (("retry-after", "5"),))
 
 
-def _begins(head: Head, body: bytes) -> bool:
-    """Whether a request asks for something new: not a client that answers what it was asked, or takes up a stream."""
-    if head.method == "POST":
-        return any(message.kind == "request" for message in spoken.read_all(body) or [])
-    return head.path == SSE_PATH
-
-
-_REFUSALS = {401: "no valid token", 421: "another Host", 403: "another Origin"}
-
-
-def _refusals(refused: Counter[int]) -> Iterator[str]:
-    """Requests that may not be made, as a person reads it: "3 × no valid token"."""
-    for status, number in sorted(refused.items()):
-        yield f"{number} × {_REFUSALS.get(status, f'status {status}')}"
-
-
 _FULL = refusal(503, "too many clients", (("retry-after", "2"),))
 
 _WAYS: dict[tuple[str, str], Callable[[Service, Head, Caller, bytes, Channel], None]] = {
@@ -413,31 +396,3 @@ def _key(caller: Caller, meta: dict[str, Json]) -> CallerKey:
     info = meta.get(CLIENT_META)
     name, version = (info.get("name"), info.get("version")) if isinstance(info, dict) else (None, None)
     return caller, str(name)[:256], str(version)[:256]
-
-
-def _code_of(body: bytes) -> int:
-    """Whether a body that is not what it should be is at least JSON."""
-    try:
-        decode(body)
-    except UnreadableError:
-        return PARSE_ERROR
-    return INVALID_REQUEST
-
-
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def _members(params: msgspec.Raw) -> dict[str, msgspec.Raw]:
-    try:
-        return _decode_members(params)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-        return {}
-
-
-def _value(text: msgspec.Raw | None) -> Json:
-    if text is None:
-        return None
-    try:
-        return decode(bytes(text))
-    except UnreadableError:
-        return None

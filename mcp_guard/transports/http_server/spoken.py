@@ -9,7 +9,9 @@ from typing import Literal, TypeGuard, cast
 import msgspec
 
 from mcp_guard.gate.connection import PROTOCOL_META
-from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.messages import INVALID_REQUEST, PARSE_ERROR, RequestId
+from mcp_guard.gate.wire import UnreadableError, decode
+from mcp_guard.policy.values import Json
 
 ABSENT = msgspec.UNSET
 _NOTHING = msgspec.Raw(b"null")
@@ -116,3 +118,38 @@ def error_code(spoken: Spoken) -> int | None:
     except _UNREADABLE:
         return None
     return code if isinstance(code, int) else None
+
+
+def code_of(body: bytes) -> int:
+    """The JSON-RPC code of a body that is not what it should be: whether it is at least JSON."""
+    try:
+        decode(body)
+    except UnreadableError:
+        return PARSE_ERROR
+    return INVALID_REQUEST
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def members(params: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """The members of what should be an object; none where it is not."""
+    try:
+        return _decode_members(params)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return {}
+
+
+def value(text: msgspec.Raw | None) -> Json:
+    """What a JSON text says; None where it says nothing, or is not there."""
+    if text is None:
+        return None
+    try:
+        return decode(bytes(text))
+    except UnreadableError:
+        return None
+
+
+def asks(body: bytes) -> bool:
+    """Whether a body asks for something: not what a client answers that was asked, or tells."""
+    return any(message.kind == "request" for message in read_all(body) or [])

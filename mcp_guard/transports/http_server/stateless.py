@@ -20,7 +20,7 @@ from mcp_guard.gate.messages import (
     PARSE_ERROR,
     RequestId,
 )
-from mcp_guard.gate.wire import UnreadableError, decode, encode
+from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server import rewriting, spoken
 from mcp_guard.transports.http_server.channel import Channel
@@ -125,9 +125,9 @@ class StatelessCaller(HttpClient):
 
     def _check(self, line: bytes, params: Params, asked: Asked) -> None:
         """Let a call go on if its fields say what its arguments do."""
-        name = _value(params.get("name"))
+        name = spoken.value(params.get("name"))
         mirrored = self._tools.params(name)
-        arguments = _value(params.get("arguments")) if mirrored else None
+        arguments = spoken.value(params.get("arguments")) if mirrored else None
         mismatch = check_params(asked.headers, mirrored, arguments) if mirrored else None
         if mismatch is None:
             self._forward(line, asked)
@@ -313,11 +313,3 @@ class StatelessCaller(HttpClient):
 def _mirrors(params: Params, headers: Headers) -> bool:
     """Whether a call has anything that a field may have to repeat, or a field that claims to."""
     return "arguments" in params or any(name.startswith(PARAM_PREFIX) for name in headers)
-
-
-def _value(text: msgspec.Raw | None) -> object:
-    """What a member holds; None where it is missing or cannot be read, which the gate will say."""
-    try:
-        return None if text is None else decode(bytes(text))
-    except UnreadableError:
-        return None
