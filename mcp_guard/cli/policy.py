@@ -62,6 +62,9 @@ def explain(
     user: Annotated[str, typer.Option(metavar="ID", help="The user whose agent it is.")] = "",
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
     verified: Annotated[bool, typer.Option("--verified", help="Agent and user are vouched for.")] = False,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag of the agent in the registry.")] = None,
+    risk: Annotated[str, typer.Option(metavar="LEVEL", help="Its risk there: low, medium, high, critical.")] = "medium",
+    status: Annotated[str, typer.Option(metavar="STATUS", help="Its status there.")] = "active",
     as_json: AsJson = False,
 ) -> None:
     """Show what becomes of one call, and each rule's part in it."""
@@ -73,7 +76,16 @@ def explain(
     if kind == "resource" and arguments:
         bad_input("--args goes with --tool and --prompt", "a resource has no arguments: leave it out")
     policy = _load(files)
-    principal = Principal(agent, user, tuple(group or ()), verified=verified, user_verified=verified)
+    principal = Principal(
+        agent,
+        user,
+        tuple(group or ()),
+        verified=verified,
+        user_verified=verified,
+        tags=tuple(tag or ()),
+        risk=risk,
+        status=status,
+    )
     call = Call(principal, server, name, arguments, kind)
     policy_reports.print_explanation(policy, call, as_json=as_json)
 

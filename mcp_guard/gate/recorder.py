@@ -116,6 +116,7 @@ class Recorder:
             "transport": self._connection.transport,
             "mode": self._connection.mode,
             "groups": self._connection.groups,
+            **({"user_verified": True} if self._connection.user_verified else {}),
             **_proven_by(self._connection.credential),
             "allowed_tools": visible["allowed"][:_MOST_TOOLS],
             "conditionally_allowed_tools": visible["conditional"][:_MOST_TOOLS],

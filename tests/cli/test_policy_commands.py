@@ -214,6 +214,17 @@ def test_a_decision_is_explained_rule_by_rule(shell: Shell) -> None:
     )
 
 
+def test_what_the_registry_says_of_the_agent_counts(shell: Shell) -> None:
+    policy = shell.file(
+        "p.yaml",
+        'version: 1\nrules:\n  - {name: tagged, effect: deny, agents: "tag:new"}\n'
+        '  - {name: risky, effect: deny, when: agent.risk == "high"}\n  - {name: rest, effect: allow}\n',
+    )
+    call = ("policy", "explain", policy, "--agent", "a", "--server", "s", "--tool", "t")
+    for more, rule in ((("--tag", "new"), "tagged"), (("--risk", "high"), "risky"), ((), "rest")):
+        assert f"rule {rule}" in shell.run(*call, *more)[1]
+
+
 def test_a_denial_is_explained_with_its_message(shell: Shell) -> None:
     _, out, _ = shell.run("policy", "explain", shell.file("p.yaml", POLICY), *CALL, "--args", '{"branch": "main"}')
     assert "decision    deny\n" in out
