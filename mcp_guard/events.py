@@ -57,7 +57,7 @@ EventType = Literal[
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One row of the audit log (DESIGN: "Audit log").
+    """One row of the audit log (docs/audit-log.md).
 
     `id` is unique in the log: the connection's id, a dash, and a running number, so no randomness is spent on a call.
     `ts` is microseconds since the Unix epoch, UTC. `data` is plain JSON data; a `msgspec.Raw` in it is JSON text that
