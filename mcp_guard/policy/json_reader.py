@@ -1,8 +1,12 @@
-"""JSON text to a tree with places: strict as RFC 8259 is, the same key twice refused, depth and size bounded."""
+"""JSON text to a tree with places: strict as RFC 8259 is, the same key twice refused, depth and size bounded.
+
+`Reader` is one pass over the characters of any JSON; whoever reads a kind of JSON that allows more says what (see its
+class attributes).
+"""
 
 import re
 from json.decoder import JSONDecodeError, scanstring  # pyright: ignore (the C scanner is not in the stubs)
-from typing import cast
+from typing import ClassVar, cast
 
 from mcp_guard.policy.tree import (
     MAX_DEPTH,
@@ -26,7 +30,7 @@ LONGEST_NUMBER = 400
 
 def read_json(text: Text) -> Tree:
     """The tree of a JSON file. Raises `UnreadableError` for anything that is not one JSON object."""
-    reader = _Reader(text)
+    reader = Reader(text)
     if reader.peek() == "":
         raise text.unreadable("empty-file", "the file holds no policy", 0, 'begin with {"version": 1, "rules": []}')
     root = reader.value(0)
@@ -37,8 +41,18 @@ def read_json(text: Text) -> Tree:
     return Tree(text, root)
 
 
-class _Reader:
-    """One pass over the characters; `at` is the offset of what comes next."""
+class Reader:
+    """One pass over the characters; `at` is the offset of what comes next.
+
+    `space` is what may stand between values, `trailing_commas` whether one may stand before a closing bracket,
+    `half_characters` whether a text may hold half of a surrogate pair; `deepest` and `most` bound levels and values.
+    """
+
+    space: ClassVar[re.Pattern[str]] = SPACE
+    trailing_commas: ClassVar[bool] = False
+    half_characters: ClassVar[bool] = False
+    deepest: ClassVar[int] = MAX_DEPTH
+    most: ClassVar[int] = MAX_NODES
 
     def __init__(self, text: Text) -> None:
         self.text = text
@@ -47,8 +61,8 @@ class _Reader:
         self.nodes = 0
 
     def peek(self) -> str:
-        """The next character that is not space, or nothing at the end."""
-        found = SPACE.match(self.characters, self.at)
+        """The next character that is no space, or nothing at the end."""
+        found = self.space.match(self.characters, self.at)
         self.at = found.end() if found else self.at
         return self.characters[self.at : self.at + 1]
 
@@ -56,10 +70,10 @@ class _Reader:
         """The value that comes next."""
         self.nodes += 1
         begins = self.peek()
-        if depth >= MAX_DEPTH:
-            raise self.text.unreadable("too-deep", f"nested deeper than {MAX_DEPTH} levels", self.at)
-        if self.nodes > MAX_NODES:
-            raise self.text.unreadable("too-large", f"more than {MAX_NODES} values", self.at)
+        if depth >= self.deepest:
+            raise self.text.unreadable("too-deep", f"nested deeper than {self.deepest} levels", self.at)
+        if self.nodes > self.most:
+            raise self.text.unreadable("too-large", f"more than {self.most} values", self.at)
         if begins == "{":
             return self._object(depth)
         if begins == "[":
@@ -105,6 +119,9 @@ class _Reader:
             if found != ",":
                 raise self.broken(f"`,` or `{closing}` expected")
             self.at += 1
+            if self.trailing_commas and self.peek() == closing:
+                self.at += 1
+                return False
         return True
 
     def _string(self) -> Scalar:
@@ -113,7 +130,7 @@ class _Reader:
             value, end = cast(tuple[str, int], scanstring(self.characters, start + 1, True))
         except JSONDecodeError as error:
             raise self.text.unreadable("syntax", f"not JSON: {error.msg}", error.pos) from None
-        if has_surrogate(value):
+        if has_surrogate(value) and not self.half_characters:
             raise self.text.unreadable("syntax", "half of a surrogate pair is no character", start)
         self.at = end
         return Scalar(value, start, end, "json")
