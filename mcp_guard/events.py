@@ -83,10 +83,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Judged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The row of a decision. Beside the row: the version of the `registry` that it was made under, where it was made
-    under one; and where the agent has a budget and the call goes on (`charged`), what the call costs in US dollars.
+    under one, and what was known of the agent there (`under`: whoever keeps the registry can tell whether it still
+    is so); and where the agent has a budget and the call goes on (`charged`), what the call costs in US dollars.
     """
 
     registry: int | None = None
+    under: object = None
     charged: bool = False
     usd: float = 0.0
 

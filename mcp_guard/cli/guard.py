@@ -69,7 +69,7 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
         if not known:
             upstream.start()
         reload = _reloader(gate, files, registry)
-        pump = Pump(gate, upstream, Ledger(store, say), reload, limit=arguments.max_message << 20)
+        pump = Pump(gate, upstream, Ledger(store, say, registry), reload, limit=arguments.max_message << 20)
         gc.collect()
         gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
         return pump.run()

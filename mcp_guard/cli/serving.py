@@ -73,7 +73,7 @@ def start(arguments: ServeArguments) -> int:
         registry = LiveRegistry(store)
         who = access(arguments, credentials, store, registry)
         shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
-        ledger = Ledger(store, say)
+        ledger = Ledger(store, say, registry)
         latency = Latency()
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key(), latency)
         gc.collect()

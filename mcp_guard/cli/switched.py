@@ -116,7 +116,7 @@ def _guard(
         proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
         conversation = converse(policy, registry, store.redaction_key(), proof)
         client = StdioClient(arguments.max_message << 20)
-        ledger = Ledger(store, say)
+        ledger = Ledger(store, say, registry)
         shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
         reload = shared.reloader(conversation)
         switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)

@@ -89,6 +89,7 @@ class Recorder:
             policy_hash=policy.hash,
             data=data,
             registry=snapshot.version,
+            under=snapshot,
             charged=charged,
             usd=policy.cost(decision.rule, connection.server, call.tool) if charged else 0.0,
         )

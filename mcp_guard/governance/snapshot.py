@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from mcp_guard.governance.credential import Credential
 from mcp_guard.policy.globs import Glob
 
 AgentStatus = Literal["active", "quarantined", "deleted"]
@@ -101,7 +102,8 @@ NOTHING_APPLIES = Applicable()
 
 
 class Snapshot:
-    """One agent in the registry at one version. What it remembers per tool changes speed, never an answer.
+    """One agent in the registry at one version, with the credential that it came with, if any. What it remembers per
+    tool changes speed, never an answer.
 
     `version` is None where no registry is kept. `barred` says why every call is denied, whoever the agent is: the
     registry cannot be read, the credential is worth nothing any more. `budgets` are those that are enforced; `counted`
@@ -118,6 +120,7 @@ class Snapshot:
         "budgets",
         "changes_at",
         "counted",
+        "credential",
         "eval_gate",
         "grants",
         "overrides",
@@ -135,6 +138,7 @@ class Snapshot:
         version: int | None,
         taken: int = 0,
         *,
+        credential: Credential | None = None,
         status: AgentStatus = "active",
         risk: RiskLevel = "medium",
         tags: tuple[str, ...] = (),
@@ -146,7 +150,7 @@ class Snapshot:
         barred: str | None = None,
         key_expires: int | None = None,
     ) -> None:
-        self.agent, self.version, self.taken = agent, version, taken
+        self.agent, self.version, self.taken, self.credential = agent, version, taken, credential
         self.status, self.risk, self.tags, self.barred = status, risk, tags, barred
         self.grants, self.overrides, self.budgets, self.eval_gate = grants, overrides, budgets, eval_gate
         # Nothing here bears on any call, so that only the policy decides.
@@ -162,6 +166,14 @@ class Snapshot:
     def visible(self) -> tuple[object, ...]:
         """What bears on what the agent is shown: where this is the same, it is shown the same."""
         return self.status, self.barred, self.tags, self.risk, self.grants, self.overrides
+
+    @property
+    def deciding(self) -> tuple[object, ...]:
+        """What bears on its calls: where this is the same, they are judged the same. Not what is spent: the store sees
+        to that (`store.writing`).
+        """
+        budgets = tuple((one.id, one.window, one.unit, one.limit) for one in self.budgets)
+        return *self.visible, self.eval_gate, budgets, self.counted
 
     def about(self, server: str, tool: str) -> Applicable:
         """The grants and overrides about this tool of this server, expired ones among them."""

@@ -6,13 +6,16 @@ be written.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import structs
 
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
+from mcp_guard.governance import Snapshot
 from mcp_guard.store import OutdatedError, Store
+from mcp_guard.store.writing import Written
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
@@ -20,6 +23,7 @@ _MOST_COMPLETED = 256  # completions that are written without waiting for one
 _OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
 _OVERDRAWN = "the budget of this agent is used up"
 _OF_CLIENTS = ("agent.connected", "agent.disconnected")
+_RENEWALS = 3  # of decisions that were made under an older registry
 _ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
 
 
@@ -27,12 +31,22 @@ def _nobody(text: str) -> None:
     """Nobody is told."""
 
 
+class Renewing(Protocol):
+    """Whoever can tell whether an agent still stands as it did: `LiveRegistry`."""
+
+    def renewed(self, under: Snapshot) -> int | None:
+        """The present version of the registry, where the agent stands in it as it did then."""
+        ...
+
+
 class Ledger:
     """Writes events to the store in time."""
 
-    def __init__(self, store: Store, tell: Callable[[str], None] = _nobody) -> None:
-        """`tell` is given what a person should know: that a budget is nearly spent."""
-        self._store, self._tell = store, tell
+    def __init__(self, store: Store, tell: Callable[[str], None] = _nobody, registry: Renewing | None = None) -> None:
+        """`tell` is given what a person should know: that a budget is nearly spent. `registry` is asked where something
+        in it was changed while a call was judged: a change that is about others leaves the decision as it is.
+        """
+        self._store, self._tell, self._registry = store, tell, registry
         self._waiting: list[Event] = []
         self._completed: list[Event] = []
         self._listed: dict[str | None, ToolsListed] = {}  # the last listing of each server, for the catalog
@@ -55,7 +69,7 @@ class Ledger:
         if len(self._completed) >= _TOGETHER:
             self._gather()
         try:
-            written = self._store.record(self._waiting + events if self._waiting else events)
+            written = self._record(self._waiting + events if self._waiting else events)
         except OutdatedError:
             return dict.fromkeys((event.id for event in events), _OUTDATED)
         except GuardError as error:
@@ -70,6 +84,33 @@ class Ledger:
         for alert in written.alerts:
             self._tell(alert.text)
         return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in written.overdrawn.items()}
+
+    def _record(self, events: list[Event], renewals: int = _RENEWALS) -> Written:
+        """Write, with decisions that an unrelated change has overtaken put under the registry as it is now."""
+        try:
+            return self._store.record(events)
+        except OutdatedError:
+            renewed = self._renewed(events) if renewals else None
+            if renewed is None:
+                raise
+            return self._record(renewed, renewals - 1)
+
+    def _renewed(self, events: list[Event]) -> list[Event] | None:
+        """The events with their decisions under the present registry; None where one of them may be another there."""
+        versions: dict[int, int | None] = {}  # by the snapshot: most decisions of one moment share it
+        renewed: list[Event] = []
+        for event in events:
+            if isinstance(event, Judged) and event.registry is not None:
+                under = event.under
+                if self._registry is None or not isinstance(under, Snapshot):
+                    return None
+                if id(under) not in versions:
+                    versions[id(under)] = self._registry.renewed(under)
+                if (version := versions[id(under)]) is None:
+                    return None
+                event = structs.replace(event, registry=version)
+            renewed.append(event)
+        return renewed
 
     def later(self, event: Event) -> None:
         """Write this event before the next commit's, or when the line is idle. A completion may take its time."""

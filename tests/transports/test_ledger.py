@@ -5,7 +5,9 @@ import pytest
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
-from mcp_guard.store import OutdatedError, Store
+from mcp_guard.store import LiveRegistry, OutdatedError, Store
+from mcp_guard.store.registry import agents, grants, overrides
+from mcp_guard.store.registry.book import Book
 from mcp_guard.store.writing import Written
 from mcp_guard.transports.ledger import Ledger
 
@@ -92,6 +94,35 @@ def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_a
     log.trouble = ""
     assert ledger.commit([event("next")]) == {}
     assert log.transactions == [["listed", "done", "denied", "next"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "written"),
+    [
+        (lambda book: overrides.add(book, "another", "*", "deny"), True),
+        (lambda book: agents.create(book, "newcomer"), True),
+        (lambda book: overrides.stop(book, None), False),
+        (lambda book: grants.add(book, "cursor", "get_*", "allow"), False),
+    ],
+    ids=["another is stopped", "another arrives", "everything is stopped", "it was granted something"],
+)
+def test_a_change_while_a_call_is_judged_refuses_it_only_where_it_is_about_its_agent(tmp_path, change, written):
+    path = str(tmp_path / "audit.db")
+    store = Store.open(path)
+    try:
+        registry = LiveRegistry(store)
+        ledger = Ledger(store, registry=registry)
+        under = registry.snapshot("cursor", None)
+        facts = {"ts": 0, "type": "tool.decided", "connection_id": "C", "agent": "cursor"}
+        judged = Judged(id="call", registry=under.version, under=under, **facts)
+        with Book(path, "kim") as book:
+            change(book)
+            refused = ledger.commit([event("before", "tools.listed"), judged])
+            rows = [row["id"] for row in book.rows("SELECT id FROM events WHERE connection_id = 'C'")]
+    finally:
+        store.close()
+    assert (refused == {}) is written
+    assert rows == (["before", "call"] if written else [])
 
 
 def test_a_decision_under_an_older_registry_is_not_written_and_may_be_made_again(log):

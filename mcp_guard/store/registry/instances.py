@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from mcp_guard.events import Event
 from mcp_guard.store.registry.book import CONNECTION, Book, ConflictError, NotFoundError, Row
 from mcp_guard.store.registry.checks import check_reason
-from mcp_guard.store.rows import insertion, row, storable, timestamp
+from mcp_guard.store.rows import insertion, row, storable, storable_text, timestamp
 
 _COLUMNS = (
     "id, agent, user, server, client_name, client_version, host, directory, protocol, transport, "
@@ -34,12 +34,10 @@ def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
     """Take in an `agent.connected`: the instance, and its agent where nobody has registered it. Raises sqlite3.Error,
     with nothing written.
     """
-    import socket
-
     client = event.data.get("client")
     said: Mapping[str, object] = client if isinstance(client, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
     name, version = (str(said.get(field, ""))[:_LONGEST] for field in ("name", "version"))
-    agent, at = event.agent or "", timestamp(event.ts)
+    agent, at = storable_text(event.agent or ""), timestamp(event.ts)
     protocol, transport = (str(event.data.get(field, "")) for field in ("protocol", "transport"))
     cursor.execute("BEGIN IMMEDIATE")
     try:
@@ -54,13 +52,21 @@ def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
                 data=data,
             )
             cursor.execute(insertion(1), storable(row(told)))
-        here = socket.gethostname(), os.getcwd()
         facts = event.connection_id, agent, event.user or "", event.server or "", name, version
-        cursor.execute(_SEEN, (*facts, *here, protocol, transport, at))
+        row_of_it = (*facts, os.uname().nodename if hasattr(os, "uname") else "", _directory(), protocol, transport, at)
+        cursor.execute(_SEEN, tuple(map(storable_text, row_of_it)))
         cursor.execute("COMMIT")
     finally:
         if cursor.connection.in_transaction:
             cursor.execute("ROLLBACK")
+
+
+def _directory() -> str:
+    """Where the guard was started; empty where that is gone by now."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def left(cursor: sqlite3.Cursor, event: Event) -> None:

@@ -44,6 +44,16 @@ class LiveRegistry:
             self._changes_at = found.changes_at
         return found
 
+    def renewed(self, under: Snapshot) -> int | None:
+        """The present version, where the agent stands in it as it did then; None where it does not, or where that
+        cannot be told. The change itself is heard of with the next look.
+        """
+        try:
+            present = self._store.snapshot(under.agent, under.credential, time.time_ns() // 1000)
+        except GuardError:
+            return None
+        return present.version if present.deciding == under.deciding else None
+
     def ruling(self, approval: str) -> Ruling | None:
         """What a person has decided about an approval."""
         try:

@@ -47,6 +47,7 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential
         agent,
         registry_version(connection.cursor()),
         now,
+        credential=credential,
         status=status,
         risk=risk,
         tags=tuple(json.loads(tags)),

@@ -1,14 +1,15 @@
 """How an agent stands by what is in the registry, and that nothing is written under a registry that has moved on."""
 
+import os
 import sqlite3
 import threading
 
 import pytest
 
-from mcp_guard.events import Judged
+from mcp_guard.events import Event, Judged
 from mcp_guard.identity.errors import CredentialError
 from mcp_guard.store import OutdatedError, Store
-from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, overrides, windows
+from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, instances, overrides, windows
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.registry.live import LiveRegistry
 from mcp_guard.store.rows import timestamp
@@ -191,3 +192,18 @@ def test_what_is_no_key_proves_nothing(book: Book, change) -> None:
         credentials.prove(connection, change(key), timestamp(book.now))
     assert key not in str(caught.value)
     connection.close()
+
+
+@pytest.mark.parametrize("trouble", ["the directory is gone", "its name is no text"])
+def test_a_client_is_noted_wherever_the_guard_was_started(store: Store, book: Book, monkeypatch, trouble: str) -> None:
+    def nowhere() -> str:
+        if trouble == "the directory is gone":
+            raise FileNotFoundError
+        return "/srv/\udcff"
+
+    monkeypatch.setattr(os, "getcwd", nowhere)
+    came = Event(
+        id="c-1", ts=1, type="agent.connected", connection_id="c", agent="cursor", user="kim\udcff", server="s"
+    )
+    store.follow(came)
+    assert [row["agent"] for row in instances.listed(book)] == ["cursor"]
