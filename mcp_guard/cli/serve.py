@@ -1,24 +1,22 @@
 """`mcp-guard serve`: guard servers for clients over HTTP. Here are the options as a person sees them; see `serving`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from mcp_guard.cli import guard_options
+
 app = typer.Typer(add_completion=False)
 
-_REMOTE, _ACCESS, _BESIDE = "Remote servers", "Who may connect", "Beside MCP"
+_ACCESS, _BESIDE = "Who may connect", "Beside MCP"
 _EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"
 
 
 @app.command(epilog=_EXAMPLE)
 def serve(
-    command: Annotated[
-        list[str] | None, typer.Argument(metavar="-- CMD ARG…", help="The server to guard, after `--`.")
-    ] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Guard a remote server instead.")] = None,
-    config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Guard all servers of a guard.yaml or mcpServers JSON instead.")
-    ] = None,
+    command: guard_options.Command = None,
+    url: guard_options.Url = None,
+    config: guard_options.Config = None,
     host: Annotated[
         str,
         typer.Option(
@@ -30,13 +28,11 @@ def serve(
     port: Annotated[
         int, typer.Option(metavar="PORT", min=0, max=65535, help="0: any free port.", rich_help_panel=_ACCESS)
     ] = 8808,
-    policy: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="Policy file; several make one list.")
-    ] = None,
-    server: Annotated[str | None, typer.Option(metavar="SLUG", help="The server's name in policies and log.")] = None,
-    agent: Annotated[str | None, typer.Option(metavar="SLUG", help="Pin the agent of all clients.")] = None,
-    user: Annotated[str | None, typer.Option(metavar="ID", help="Who owns the clients. Default: your login.")] = None,
-    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
+    policy: guard_options.Policy = None,
+    server: guard_options.Server = None,
+    agent: guard_options.Agent = None,
+    user: guard_options.User = None,
+    group: guard_options.Group = None,
     token_file: Annotated[
         str | None,
         typer.Option(
@@ -88,16 +84,11 @@ def serve(
         str | None,
         typer.Option(metavar="FILE", help="The certificate's private key (PEM).", rich_help_panel=_ACCESS),
     ] = None,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")] = None,
-    mode: Annotated[
-        Literal["enforce", "observe"], typer.Option(help="`observe` decides and records, and forwards everything.")
-    ] = "enforce",
-    retain: Annotated[int | None, typer.Option(metavar="DAYS", min=1, help="Delete older events from the log.")] = None,
-    audit_arguments: Annotated[
-        Literal["full", "redacted", "hashed", "none"] | None,
-        typer.Option(help="How arguments are kept in the log. Default: as the policy says, else redacted."),
-    ] = None,
-    max_message: Annotated[int, typer.Option(metavar="MIB", min=1, help="Largest message, in MiB.")] = 64,
+    db: guard_options.Database = None,
+    mode: guard_options.Mode = "enforce",
+    retain: guard_options.Retain = None,
+    audit_arguments: guard_options.AuditArguments = None,
+    max_message: guard_options.MaxMessage = 64,
     max_clients: Annotated[int, typer.Option(metavar="N", min=1, help="Clients at a time.")] = 128,
     idle: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="A session without a message ends then.")] = 30,
     grace: Annotated[
@@ -116,43 +107,13 @@ def serve(
             rich_help_panel=_BESIDE,
         ),
     ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="'NAME: VALUE'",
-            help="A header for the remote server; repeatable. ${VARIABLE} and ${file:PATH} are filled in.",
-            rich_help_panel=_REMOTE,
-        ),
-    ] = None,
-    transport: Annotated[
-        Literal["auto", "http", "sse"],
-        typer.Option(help="`http` is streamable HTTP, `sse` the older HTTP with SSE.", rich_help_panel=_REMOTE),
-    ] = "auto",
-    auth: Annotated[
-        Literal["auto", "oauth", "client-credentials", "none"],
-        typer.Option(
-            help="How to log in: `oauth` in a browser (`auto`: if the server asks for it).", rich_help_panel=_REMOTE
-        ),
-    ] = "auto",
-    client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The OAuth client's id.", rich_help_panel=_REMOTE)
-    ] = None,
-    client_secret: Annotated[
-        str | None,
-        typer.Option(metavar="SECRET", help="Its secret: write ${VARIABLE} or ${file:PATH}.", rich_help_panel=_REMOTE),
-    ] = None,
-    scope: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SCOPE", help="An OAuth scope to ask for; repeatable.", rich_help_panel=_REMOTE),
-    ] = None,
-    issuer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="The authorization server that may see the secret. Default: the server's own origin.",
-            rich_help_panel=_REMOTE,
-        ),
-    ] = None,
+    header: guard_options.Header = None,
+    transport: guard_options.Transport = "auto",
+    auth: guard_options.Auth = "auto",
+    client_id: guard_options.ClientId = None,
+    client_secret: guard_options.ClientSecret = None,
+    scope: guard_options.Scope = None,
+    issuer: guard_options.Issuer = None,
 ) -> None:
     """Guard MCP servers for clients over HTTP: streamable HTTP at /mcp, HTTP with SSE at /sse, health at /healthz.
 
