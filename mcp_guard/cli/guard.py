@@ -1,8 +1,8 @@
 """`mcp-guard run`, once its arguments are known: from an idle process to a guarded connection.
 
-The upstream takes longest to start, so it is started first where that is safe: when the log says that this very policy
-has been loaded before. Everything else is imported while it boots. With a policy that is new, nothing is started before
-it has been read and found good.
+The upstream takes longest to start, so it is started as early as is safe: at once, when the log says that this very
+policy has been loaded before; else as soon as the policy has been found good and the log stands. The rest is imported
+while it boots. Only where the agent has to prove who it is, nothing is started before it has.
 """
 
 import gc
@@ -50,23 +50,29 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
     if known:
         upstream.start()
 
-    from mcp_guard.store import LiveRegistry, Store
-    from mcp_guard.transports.ledger import Ledger
-    from mcp_guard.transports.stdio import Pump, say
-
     policy = load_policy(files, sources)
-    if not files.paths:
-        say("no policy: every call is denied; give one with --policy FILE")
-    for warning in policy.warnings:
-        say(str(warning))
+
+    from mcp_guard.store import Store
+
     store = Store.open(database, retain_days=arguments.retain)
     try:
+        if not known and token is None:
+            upstream.start()
+
+        from mcp_guard.store import LiveRegistry
+        from mcp_guard.transports.ledger import Ledger
+        from mcp_guard.transports.stdio import Pump, say
+
+        if not files.paths:
+            say("no policy: every call is denied; give one with --policy FILE")
+        for warning in policy.warnings:
+            say(str(warning))
         registry = LiveRegistry(store)
         proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
         slug = arguments.server or server_slug(arguments.command)
         facts = connection(arguments, slug, store.redaction_key(), proof)
         gate = open_gate(facts, policy, registry)
-        if not known:
+        if token is not None:
             upstream.start()
         reload = _reloader(gate, files, registry)
         pump = Pump(gate, upstream, Ledger(store, say, registry), reload, limit=arguments.max_message << 20)
