@@ -117,9 +117,10 @@ class Session:
         return entry
 
     def close_sent(self, request_id: RequestId | float) -> Open | None:
-        """The same for an answer of the upstream's, which has not been sent what still waits for a person."""
+        """The same for an answer of the upstream's, which has not been sent what still waits to be judged."""
         entry = self.open.get(cast(RequestId, request_id))
-        return None if entry is None or entry.kind == "approval" else self.close(request_id)
+        unsent = entry is None or entry.kind == "approval" or entry.held is not None
+        return None if unsent else self.close(request_id)
 
     def cancelled(self, entry: Open) -> None:
         """The client does not want the answer any more. It may come all the same, and is treated as ever then."""

@@ -147,6 +147,17 @@ def test_a_call_before_the_tools_are_known_waits_for_them_and_is_then_judged():
     assert turn.types == ["tools.listed", "agent.connected", *["tool.decided"] * 3]
 
 
+def test_a_waiting_call_cannot_be_answered_before_it_was_judged():
+    book = Playbook(ALLOW_ALL)
+    listing = book.client(notification("notifications/initialized")).upstream[1]
+    book.client(call(1, "read_file"))
+    turn = book.upstream(result(1, content=[]))
+    assert (turn.client, turn.types) == ([], ["message.rejected"])
+    turn = book.upstream(result(listing["id"], tools=[tool("read_file")]))
+    assert turn.upstream == [call(1, "read_file")]
+    assert turn.types[-1] == "tool.decided"
+
+
 def test_a_waiting_call_is_answered_when_the_upstream_does_not_list_in_time():
     book = Playbook(ALLOW_ALL)
     book.client(notification("notifications/initialized"))
