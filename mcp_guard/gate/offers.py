@@ -5,8 +5,6 @@ Where the policy has no say in them, these requests pass like any other. Otherwi
 answered as if it were not there. These methods have no result that says "denied", so a denial is a JSON-RPC error.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from mcp_guard.events import Event, EventType, Judged
@@ -25,7 +23,7 @@ from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, forward
 from mcp_guard.gate.wire import encode
-from mcp_guard.policy.values import Call, Decision, Json, OfferKind
+from mcp_guard.policy.values import Decision, Json, OfferKind
 from mcp_guard.redaction import safe_text
 
 LONGEST_NAME = 8192  # characters of a name or URI that is judged
@@ -41,16 +39,8 @@ _COMPLETED: dict[OfferKind, EventType] = {
     "resource": "resource.completed",
 }
 _REFERENCES: dict[Json, OfferKind] = {"ref/prompt": "prompt", "ref/resource": "resource"}
+_COMPLETION = "completion/complete"
 _NAMED_BY: dict[OfferKind, str] = {"prompt": "name", "resource": "uri"}
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What is asked of a prompt or resource: its name or URI, the arguments, and their JSON text."""
-
-    kind: OfferKind
-    name: str
-    arguments: dict[str, Json] = {}
-    encoded: bytes = b"{}"
 
 
 def get_prompt(session: Session, request: Request, now: int) -> list[Output]:
@@ -60,11 +50,12 @@ def get_prompt(session: Session, request: Request, now: int) -> list[Output]:
     params = request.params
     refuse_near_names(params, PROMPT_MEMBERS, "parameter")
     arguments = params.get("arguments")
+    name = _text(params, "name")
     if arguments is None:
-        return _judged(session, request, Asked("prompt", _text(params, "name")), now)
+        return [judge(session, _asked(request, "prompt", name), now)]
     if not isinstance(arguments, dict):
         raise MalformedError(INVALID_PARAMS, "params.arguments must be an object")
-    return _judged(session, request, Asked("prompt", _text(params, "name"), arguments, encode(arguments)), now)
+    return [judge(session, _asked(request, "prompt", name, arguments, encode(arguments)), now)]
 
 
 def read_resource(session: Session, request: Request, now: int) -> list[Output]:
@@ -72,7 +63,7 @@ def read_resource(session: Session, request: Request, now: int) -> list[Output]:
     if not session.governs("resource"):
         return forward(session, request, "other", now)
     refuse_near_names(request.params, RESOURCE_MEMBERS, "parameter")
-    return _judged(session, request, Asked("resource", _text(request.params, "uri")), now)
+    return [judge(session, _asked(request, "resource", _text(request.params, "uri")), now)]
 
 
 def complete(session: Session, request: Request, now: int) -> list[Output]:
@@ -88,10 +79,8 @@ def complete(session: Session, request: Request, now: int) -> list[Output]:
     kind = _REFERENCES.get(written) if isinstance(written, str) else None
     if kind is None:
         raise MalformedError(INVALID_PARAMS, "params.ref.type must be ref/prompt or ref/resource")
-    asked = Asked(kind, _text(reference, _NAMED_BY[kind]))
-    if not session.governs(kind):
-        return forward(session, request, "other", now)
-    return _judged(session, request, asked, now, session.policy.decide_completion)
+    asked = _asked(request, kind, _text(reference, _NAMED_BY[kind]))
+    return [judge(session, asked, now)] if session.governs(kind) else forward(session, request, "other", now)
 
 
 def _text(members: dict[str, Json], name: str) -> str:
@@ -103,47 +92,49 @@ def _text(members: dict[str, Json], name: str) -> str:
     return value
 
 
-def _judged(
-    session: Session,
-    request: Request,
-    asked: Asked,
-    now: int,
-    decide: Callable[[Call], Decision] | None = None,
-) -> list[Output]:
+def _asked(
+    request: Request, kind: OfferKind, name: str, arguments: dict[str, Json] | None = None, encoded: bytes = b"{}"
+) -> ReadCall:
+    return ReadCall(request, name, arguments or {}, encoded, encode(request.message), kind)
+
+
+def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
     """Decide what is asked, and say what is to be done about it."""
-    line = encode(request.message)
-    decision = decided(session, asked, now, decide)
+    return conclude(session, call, decide(session, call, now), now)
+
+
+def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
+    """Say what is to be done about a request on which this is the last word."""
+    request = call.request
     forwarded = decision.outcome == "allow" or session.observing
-    event = recorded(session, request, asked, decision, now, forwarded=forwarded)
+    event = row(session, call, decision, now, forwarded=forwarded)
     if not forwarded:
-        denial = _denial(session, request, asked, decision, event.id)
-        return [Denied(event, answered(request.id, request.batch, denial))]
-    label = event.tool or ""
+        line = _denial(session, call, decision, event.id)
+        return Denied(event, answered(request.id, request.batch, line))
     is_cacheable = request.modern and request.method == "resources/read" and not session.observing
     kind = "reading" if is_cacheable else "offer"
-    session.opened(Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=asked.kind))
-    return [Admitted(event, line, request.id)]
+    label = event.tool or ""
+    session.opened(Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=call.kind))
+    return Admitted(event, call.line, request.id)
 
 
-def decided(session: Session, asked: Asked, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
-    """The verdict on it; `decide` in the place of the policy's own."""
-    if near_arguments(asked.arguments, frozenset()):
+def decide(session: Session, call: ReadCall, now: int) -> Decision:
+    """The verdict on it, under what is in force now. What is completed is judged by what the client is shown."""
+    if near_arguments(call.arguments, frozenset()):
         return calls.NEAR_NAMES
-    return session.decide(session.call(asked.name, asked.arguments, asked.kind), now, decide)
+    by_policy = session.policy.decide_completion if call.request.method == _COMPLETION else None
+    return session.decide(session.call(call.tool, call.arguments, call.kind), now, by_policy)
 
 
-def recorded(
-    session: Session, request: Request, asked: Asked, decision: Decision, now: int, *, forwarded: bool
-) -> Judged:
+def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decision: that of a call, under a type of its own and with the method. Budgets are for calls."""
-    label = safe_text(asked.name, _LONGEST_LABEL[asked.kind])
-    call = ReadCall(request, asked.name, asked.arguments, asked.encoded, b"")
+    label = safe_text(call.tool, _LONGEST_LABEL[call.kind])
     event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
-    data = {**event.data, "method": request.method}
-    if not asked.arguments:
+    data = {**event.data, "method": call.request.method}
+    if not call.arguments:
         data["arguments"] = {}
         data.pop("redacted", None)
-    return msgspec.structs.replace(event, type=_DECIDED[asked.kind], data=data, charged=False)
+    return msgspec.structs.replace(event, type=_DECIDED[call.kind], data=data, charged=False)
 
 
 def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: int) -> Event:
@@ -152,11 +143,12 @@ def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: 
     return msgspec.structs.replace(event, type=_COMPLETED[entry.offer])
 
 
-def _denial(session: Session, request: Request, asked: Asked, decision: Decision, decision_id: str) -> bytes:
+def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
     """What the client gets: what is hidden from it is not there, all else is denied with reasons."""
-    if request.method == "completion/complete" or not is_shown(session, asked.kind, asked.name):
-        return answers.not_there(request.id, asked.kind, asked.name, modern=request.modern)
-    return answers.denied_offer(request.id, asked.kind, asked.name, decision, decision_id)
+    request = call.request
+    if request.method == _COMPLETION or not is_shown(session, call.kind, call.tool):
+        return answers.not_there(request.id, call.kind, call.tool, modern=request.modern)
+    return answers.denied_offer(request.id, call.kind, call.tool, decision, decision_id)
 
 
 def is_shown(session: Session, kind: OfferKind, name: str) -> bool:

@@ -29,7 +29,7 @@ class Request(msgspec.Struct, frozen=True):
 
 class ReadCall(msgspec.Struct, frozen=True):
     """A call as it was read: what is judged (`tool`, `arguments`), and what was encoded from it (`encoded`, the
-    arguments alone; `line`, the whole message).
+    arguments alone; `line`, the whole message). So is what is asked of a prompt or resource: `tool` is its name or URI.
     """
 
     request: Request
@@ -37,6 +37,7 @@ class ReadCall(msgspec.Struct, frozen=True):
     arguments: dict[str, Json]
     encoded: bytes
     line: bytes
+    kind: OfferKind = "tool"
 
 
 class Open(msgspec.Struct):

@@ -5,6 +5,7 @@ protocol says that something is not honoured. Changes of the lists that the guar
 """
 
 from mcp_guard.events import Judged
+from mcp_guard.gate import offers
 from mcp_guard.gate.messages import (
     INVALID_PARAMS,
     LISTEN_MEMBERS,
@@ -12,9 +13,8 @@ from mcp_guard.gate.messages import (
     MalformedError,
     refuse_near_names,
 )
-from mcp_guard.gate.offers import LONGEST_NAME, Asked, decided, recorded
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Record
-from mcp_guard.gate.requests import Open, Request
+from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, forward
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json, OfferKind
@@ -51,9 +51,11 @@ def wants(wanted: Json) -> frozenset[OfferKind]:
 def _uris(given: Json) -> list[str]:
     if not isinstance(given, list) or len(given) > MOST_RESOURCES:
         raise MalformedError(INVALID_PARAMS, f"resourceSubscriptions must be a list of at most {MOST_RESOURCES} URIs")
-    uris = [uri for uri in given if isinstance(uri, str) and len(uri) <= LONGEST_NAME]
+    uris = [uri for uri in given if isinstance(uri, str) and len(uri) <= offers.LONGEST_NAME]
     if len(uris) < len(given):
-        raise MalformedError(INVALID_PARAMS, f"resourceSubscriptions must be URIs of up to {LONGEST_NAME} characters")
+        raise MalformedError(
+            INVALID_PARAMS, f"resourceSubscriptions must be URIs of up to {offers.LONGEST_NAME} characters"
+        )
     return list(dict.fromkeys(uris))
 
 
@@ -64,10 +66,10 @@ def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris:
     denials: list[Output] = []
     rows: dict[str, Judged] = {}
     for uri in uris:
-        asked = Asked("resource", uri)
-        decision = decided(session, asked, now)
+        call = ReadCall(request, uri, {}, b"{}", b"", "resource")
+        decision = offers.decide(session, call, now)
         forwarded = decision.outcome == "allow" or session.observing
-        event = recorded(session, request, asked, decision, now, forwarded=forwarded)
+        event = offers.row(session, call, decision, now, forwarded=forwarded)
         if forwarded:
             rows[uri] = event
         else:
