@@ -33,7 +33,8 @@ Header = Annotated[
     list[str] | None,
     typer.Option(
         metavar="'NAME: VALUE'",
-        help="A header for the remote server; repeatable. ${VARIABLE} and ${file:PATH} are filled in.",
+        help="A header for the remote server; repeatable. ${VARIABLE} and ${file:PATH} are filled in (in a client's "
+        "configuration: %{VARIABLE} and %{file:PATH}, which no client replaces).",
         rich_help_panel=_REMOTE,
     ),
 ]
@@ -66,5 +67,13 @@ Issuer = Annotated[
         metavar="URL",
         help="The authorization server that may see the secret. Default: the server's own origin.",
         rich_help_panel=_REMOTE,
+    ),
+]
+Webhook = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Tell this URL of budget alerts, approvals that wait, stops and quarantines; repeatable. ${VARIABLE} and "
+        "${file:PATH} are filled in. Signed with the secret in MCP_GUARD_WEBHOOK_SECRET.",
     ),
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mcp_guard.config import Auth, HttpServer, ServerConfig, StdioServer
 from mcp_guard.errors import GuardError
 from mcp_guard.transports.arms import Arm
-from mcp_guard.transports.references import resolve
+from mcp_guard.transports.references import resolve, resolve_remote
 
 if TYPE_CHECKING:
     from mcp_guard.transports.ends import UpstreamEnd
@@ -43,8 +43,10 @@ def _remote(slug: str, server: HttpServer, limit: int, restart: bool) -> "Callab
     from mcp_guard.transports.stdio import say
 
     where = f"server {slug}"
-    url = resolve(server.url, where)
-    headers = check_headers({name: resolve(text, f"{where}, header {name}") for name, text in server.headers.items()})
+    url = resolve_remote(server.url, where)
+    headers = check_headers(
+        {name: resolve_remote(text, f"{where}, header {name}") for name, text in server.headers.items()}
+    )
     parsed = parse_url(url)
     if parsed.scheme == "http" and not is_loopback(parsed):
         say(f"{where}: what is sent to it can be read and changed on its way: its URL is not https")
@@ -87,7 +89,7 @@ def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) ->
         url=url,
         person=auth.kind != "client_credentials",
         client_id=auth.client_id,
-        client_secret=resolve(auth.client_secret, f"{where}, client secret") if auth.client_secret else None,
+        client_secret=resolve_remote(auth.client_secret, f"{where}, client secret") if auth.client_secret else None,
         scopes=auth.scopes,
         issuer=auth.issuer,
     )

@@ -118,7 +118,7 @@ def _reached(
     names = _variables(headers)
     hidden = {"MCP_GUARD_URL": url} if "$" in url or "?" in url else {}
     words = [*launch.program[1:], "run", *launch.options, "--server", slug]
-    words += ["--url", "${MCP_GUARD_URL}" if hidden else url, *(("--transport", "sse") if old else ())]
+    words += ["--url", "%{MCP_GUARD_URL}" if hidden else url, *(("--transport", "sse") if old else ())]
     passed = _passed(server)
     if passed is None:
         return Left("what it names as variables of the environment are none")
@@ -128,7 +128,7 @@ def _reached(
     operations += [Put(name, "stdio") for name in ("type", "transport") if name in server]
     present = next((name for name in ("headers", "http_headers") if name in server), None)
     if present is not None:
-        variables = {name: variable.strip("${}") for name, variable in names.items()}
+        variables = {name: variable.strip("%{}") for name, variable in names.items()}
         operations.append(Rename(present, "env", variables, hidden))
     added = [Add(field, "args", list[Json](words))]
     if hidden and present is None:
@@ -150,9 +150,9 @@ def _passed(server: Server) -> _Passed | None:
     bearer, headers = server.get("bearer_token_env_var"), server.get("env_http_headers", {})
     fields = [name for name in ("bearer_token_env_var", "env_http_headers") if name in server]
     named: dict[str, Json] = {**headers} if isinstance(headers, dict) else {"": None}
-    found = [(name, f"${{{variable}}}", variable) for name, variable in named.items()]
+    found = [(name, f"%{{{variable}}}", variable) for name, variable in named.items()]
     if "bearer_token_env_var" in server:
-        found.append(("Authorization", f"Bearer ${{{bearer}}}", bearer))
+        found.append(("Authorization", f"Bearer %{{{bearer}}}", bearer))
     variables = [variable for _, _, variable in found if isinstance(variable, str) and _VARIABLE.match(variable)]
     if len(variables) != len(found):
         return None
@@ -164,7 +164,7 @@ def _variables(headers: Mapping[str, Json]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in headers:
         variable = "MCP_GUARD_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-        while f"${{{variable}}}" in found.values():
+        while f"%{{{variable}}}" in found.values():
             variable += "_"
-        found[name] = f"${{{variable}}}"
+        found[name] = f"%{{{variable}}}"
     return found

@@ -1,5 +1,8 @@
 """References in configured texts: `${NAME}` for a variable of the environment, `${file:PATH}` for what a file holds.
 
+Of a remote server, `%{NAME}` and `%{file:PATH}` are the same, for the arguments in clients' configurations: most
+clients replace `${NAME}` there themselves, which puts a secret on a command line for every process to read, or warn
+that they know no such variable.
 They are resolved at the edge, when a connection is made, and what they stood for goes nowhere but where it is needed:
 no error and no log line quotes it. One that cannot be resolved is an error, never an empty text.
 """
@@ -13,6 +16,7 @@ from mcp_guard.errors import GuardError
 MOST = 64 * 1024  # bytes of a file that a reference may stand for
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^{}]*)\}")
+_REMOTE_REFERENCE = re.compile(r"\$\$|%%(?=\{)|[$%]\{([^{}]*)\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -21,7 +25,12 @@ def resolve(text: str, where: str) -> str:
 
     Raises GuardError where a variable is not set, a file cannot be read, or a reference is neither.
     """
-    return _REFERENCE.sub(lambda found: "$" if found[1] is None else _value(found[1], where), text)
+    return _REFERENCE.sub(lambda found: _value(found[1], where) if found[1] is not None else "$", text)
+
+
+def resolve_remote(text: str, where: str) -> str:
+    """The same for what reaches a remote server: `%{NAME}` is a reference too, and `%%{` stands for `%{`."""
+    return _REMOTE_REFERENCE.sub(lambda found: _value(found[1], where) if found[1] is not None else found[0][0], text)
 
 
 def _value(reference: str, where: str) -> str:

@@ -81,7 +81,7 @@ def test_claude_code_gives_the_guard_the_headers_that_it_fills_in(machine: Machi
         machine.guard("init", "--yes")
         entry = json.loads(machine.claude_file.read_text())["mcpServers"]["web"]
         assert entry["env"] == {"MCP_GUARD_AUTHORIZATION": "Bearer ${TOKEN}"}
-        assert "Authorization: ${MCP_GUARD_AUTHORIZATION}" in entry["args"]
+        assert "Authorization: %{MCP_GUARD_AUTHORIZATION}" in entry["args"]
         assert connected(machine.claude("list")) == {"web"}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.errors import GuardError
-from mcp_guard.transports.references import MOST, resolve
+from mcp_guard.transports.references import MOST, resolve, resolve_remote
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ TEXTS = [
     ("a $$ b $${MCP_TEST_TOKEN}", "a $ b ${MCP_TEST_TOKEN}"),
     ("$MCP_TEST_TOKEN", "$MCP_TEST_TOKEN"),
     ("5$", "5$"),
+    ("-w %{MCP_TEST_TOKEN} 100%", "-w %{MCP_TEST_TOKEN} 100%"),
 ]
 
 
@@ -37,6 +38,21 @@ def test_a_reference_stands_for_what_it_names(text: str, value: str, secret: Pat
 def test_what_a_reference_stands_for_is_not_read_again(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_TEST_TOKEN", "${file:/etc/passwd}")
     assert resolve("${MCP_TEST_TOKEN}", "here") == "${file:/etc/passwd}"
+
+
+REMOTE_TEXTS = [
+    ("Bearer %{MCP_TEST_TOKEN}", "Bearer t0ken"),
+    ("Bearer ${MCP_TEST_TOKEN}", "Bearer t0ken"),
+    ("%{file:SECRET}", "s3cret"),
+    ("a %%{MCP_TEST_TOKEN} $$ 5%% %7B", "a %{MCP_TEST_TOKEN} $ 5%% %7B"),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), REMOTE_TEXTS)
+def test_for_a_remote_server_a_reference_may_be_written_so_that_no_client_replaces_it(
+    text: str, value: str, secret: Path
+) -> None:
+    assert resolve_remote(text.replace("SECRET", str(secret)), "here") == value
 
 
 FAULTS = [
