@@ -11,11 +11,11 @@ from mcp_guard.cli.switched import (
 )
 from mcp_guard.cli.switched import read_config, with_config
 from mcp_guard.cli.upstreams import arm_of, slug_of_url
-from mcp_guard.config import ServerConfig
+from mcp_guard.config import GuardConfig
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
 from mcp_guard.gate.bridge import Bridged
-from mcp_guard.gate.hub import DEFAULT_PREFIX, Hub, Member
+from mcp_guard.gate.hub import Hub, Member, Patience, Tardy
 from mcp_guard.governance import Registry
 from mcp_guard.policy import Policy
 from mcp_guard.transports.arms import Arm
@@ -61,22 +61,21 @@ def _configured(run: RunArguments, path: str) -> tuple[RunArguments, Upstreams]:
         return [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in servers.items()]
 
     arms()
-    return run, Upstreams(arms, _many(dict(servers), config.prefix) if many else _single(next(iter(servers))))
+    return run, Upstreams(arms, _many(config) if many else _single(next(iter(servers))))
 
 
 def _single(slug: str) -> Callable[[Facts, Policy, Registry], Conversation]:
     return lambda facts, policy, registry: Single(slug, open_gate(facts(slug), policy, registry))
 
 
-def _many(
-    servers: dict[str, ServerConfig], prefix: str = DEFAULT_PREFIX
-) -> Callable[[Facts, Policy, Registry], Conversation]:
-    members = [Member(slug, lazy=server.start == "lazy") for slug, server in servers.items()]
+def _many(config: GuardConfig) -> Callable[[Facts, Policy, Registry], Conversation]:
+    members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
+    patience, tardy = Patience.of(config.wait), Tardy()  # what one client has waited for in vain, the next does not
 
     def converse(facts: Facts, policy: Policy, registry: Registry) -> Conversation:
         def gate_of(slug: str, policy: Policy) -> Bridged:
             return open_gate(facts(slug), policy, registry)
 
-        return Hub(facts(""), policy, members, gate_of, prefix=prefix)
+        return Hub(facts(""), policy, members, gate_of, prefix=config.prefix, patience=patience, tardy=tardy)
 
     return converse

@@ -20,7 +20,7 @@ from mcp_guard.cli.upstreams import arm_of, slug_of_url
 from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.errors import GuardError
 from mcp_guard.gate.bridge import Bridged
-from mcp_guard.gate.hub import Hub, Member
+from mcp_guard.gate.hub import Hub, Member, Patience
 from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.arms import Arm
@@ -67,7 +67,8 @@ def guard_many(arguments: RunArguments) -> int:
         if not many:
             return Single(arms[0].slug, gate_of(arms[0].slug, policy))
         members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
-        return Hub(connection(arguments, "", key, proof), policy, members, gate_of, prefix=config.prefix)
+        facts, patience = connection(arguments, "", key, proof), Patience.of(config.wait)
+        return Hub(facts, policy, members, gate_of, prefix=config.prefix, patience=patience)
 
     return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse, token)
 

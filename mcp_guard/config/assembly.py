@@ -47,6 +47,7 @@ def config(checked: Checked[GuardDocument], report: Report) -> GuardConfig:
         user=document.user or None,
         groups=document.groups,
         prefix=document.prefix,
+        wait=document.wait,
     )
 
 

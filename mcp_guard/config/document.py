@@ -11,9 +11,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mcp_guard.config.values import AuthKind, HttpTransport, StartWhen
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX
+from mcp_guard.gate.hub.patience import DEFAULT_WAIT
 from mcp_guard.policy.shapes import Section, texts
 
 Text = str | UnsetType
+LONGEST_WAIT = 300
 
 
 class AuthSection(Section, frozen=True):
@@ -64,4 +66,8 @@ class GuardDocument(Section, frozen=True):
     prefix: Annotated[
         str, Meta(description="What the names of a server's tools and prompts begin with; empty for no prefix.")
     ] = DEFAULT_PREFIX
+    wait: Annotated[
+        float,
+        Meta(ge=0, le=LONGEST_WAIT, description="Seconds that the client waits for servers that are slow to start."),
+    ] = DEFAULT_WAIT
     servers: Annotated[Mapping[str, ServerSection], Meta(description="By name, in order of precedence.")] = {}

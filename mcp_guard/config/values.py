@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX
+from mcp_guard.gate.hub.patience import DEFAULT_WAIT
 from mcp_guard.policy import Diagnostic
 
 StartWhen = Literal["eager", "lazy"]
@@ -62,7 +63,8 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One configuration file. `servers` by slug, in the order of the file, which is the order of precedence.
 
     `policy` paths, `db` and each `cwd` are as written: relative ones are the directory's of the file. `db`, `agent` and
-    `user` None: the guard's defaults. `warnings`: what is probably not meant.
+    `user` None: the guard's defaults. `wait`: seconds that a client waits for servers that are slow to start.
+    `warnings`: what is probably not meant.
     """
 
     servers: Mapping[str, ServerConfig]
@@ -72,4 +74,5 @@ class GuardConfig(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     groups: tuple[str, ...] = ()
     prefix: str = DEFAULT_PREFIX
+    wait: float = DEFAULT_WAIT
     warnings: tuple[Diagnostic, ...] = ()

@@ -166,7 +166,7 @@ class _Reading:
             hint = "leave the quotes out" if _text(node) in map(str, kind.values) else ""
             self._report.error("unknown-value", f"{_shown(node)} is not one of: {shown}", place, hint)
             return
-        expected = "text or a list of texts" if many else _EXPECTED[type(kind)]
+        expected = "text or a list of texts" if many else _expected(kind)
         self._report.error("wrong-type", f"{expected} expected, {_found(node)} found", place, _type_hint(kind, node))
 
 
@@ -179,6 +179,12 @@ _EXPECTED: dict[type[inspect.Type], str] = {
     inspect.DictType: "a mapping",
     inspect.StructType: "a mapping",
 }
+
+
+def _expected(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.FloatType) and kind.le is not None:
+        return f"a number from {kind.ge or 0:g} to {kind.le:g}"
+    return _EXPECTED[type(kind)]
 
 
 def _first_value(kind: inspect.Type) -> object:
@@ -197,8 +203,10 @@ def _is_section(kind: inspect.Type) -> bool:
 
 
 def _in_range(number: float, kind: inspect.FloatType) -> bool:
-    """Whether the type allows this number: finite, and not below its least. A boolean is none."""
-    return not isinstance(number, bool) and isfinite(number) and (kind.ge is None or number >= kind.ge)
+    """Whether the type allows this number: finite, and within its bounds. A boolean is none."""
+    if isinstance(number, bool) or not isfinite(number):
+        return False
+    return (kind.ge is None or number >= kind.ge) and (kind.le is None or number <= kind.le)
 
 
 def _is_between(number: int, kind: inspect.IntType) -> bool:

@@ -5,6 +5,7 @@ No I/O here; time comes in as microseconds since the epoch. The address of an ou
 line goes to the one client.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from mcp_guard.gate import Denied, Output, Refusal, Unwritten
@@ -20,6 +21,11 @@ class Conversation(Protocol):
     @property
     def holding(self) -> bool:
         """Whether anything of the client's waits for something of the guard's own (a listing, a handshake)."""
+        ...
+
+    @property
+    def late(self) -> Sequence[str]:
+        """The upstreams that the client has to do without for now, because they do not answer."""
         ...
 
     def start(self, now: int) -> list[Addressed]:
@@ -123,6 +129,11 @@ class Single:
     def holding(self) -> bool:
         """As `Conversation.holding`; so are all the others."""
         return self._gate.holding
+
+    @property
+    def late(self) -> Sequence[str]:
+        """Nobody can do without the only upstream."""
+        return ()
 
     def start(self, now: int) -> list[Addressed]:
         """The connection opens."""

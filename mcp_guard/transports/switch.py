@@ -63,6 +63,7 @@ class Switch:
         self._client_slow = self._client_held = False
         self._open, self._failed = True, False
         self._said: dict[Arm, str] = {}  # how each arm ended last
+        self._late: set[str] = set()  # arms of which was said that they do not answer
         self.lost = False  # whether it ended because its only upstream did
         self._flush_at: asyncio.TimerHandle | None = None
         self._active = False  # whether anything was carried since the flush was last put off
@@ -277,6 +278,10 @@ class Switch:
             await asyncio.sleep(TICK)
             self._handle(self._reload)
             self._handle(self._conversation.tick)
+            for slug in self._conversation.late:
+                if slug not in self._late:  # said once: it may be late with every list
+                    self._late.add(slug)
+                    say(f"the server {slug} does not answer; going on without it until it does")
 
     # The end
 

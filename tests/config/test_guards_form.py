@@ -23,6 +23,7 @@ agent: claude-code
 user: kim@example.com
 groups: staff
 prefix: "{server}."
+wait: 2.5
 servers:
   files:
     command: npx
@@ -46,6 +47,7 @@ def test_everything_that_a_configuration_can_say() -> None:
         user="kim@example.com",
         groups=("staff",),
         prefix="{server}.",
+        wait=2.5,
         servers={
             "files": StdioServer(
                 command="npx",
@@ -127,6 +129,11 @@ FAULTS = [
         ["1:1 bad-prefix"],
     ),
     ("one prefix for all", "prefix: x\nservers: {a: {command: x}, b: {command: x}}", ["1:9 bad-prefix"]),
+    ("a wait before time", "wait: -1\nservers: {a: {command: x}}", ["1:7 wrong-type"]),
+    ("a wait that no client outlives", "wait: 301\nservers: {a: {command: x}}", ["1:7 wrong-type"]),
+    ("a wait that never ends", "wait: .inf\nservers: {a: {command: x}}", ["1:7 wrong-type"]),
+    ("a wait in words", "wait: 5s\nservers: {a: {command: x}}", ["1:7 wrong-type"]),
+    ("no wait at all", "wait: 0\nservers: {a: {command: x}}", []),
     ("a prefix that does not matter", "prefix: x\nservers: {a: {command: x}}", []),
 ]
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mcp import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.e2e.guard import Guard, server
+from tests.e2e.http_session import HttpSession
 from tests.e2e.test_matrix import MODES, PAGE, Client, Upstream, carried, named, outcome
 from tests.e2e.through import REFERENCE, reference_over_http, served
 from tests.e2e.wire import text_of, wire
@@ -121,7 +123,9 @@ for line in sys.stdin:
     }
     if message.get("params", {}).get("arguments", {}).get("wait"):
         continue
-    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": answers[message["method"]]}), flush=True)
+    known = message["method"] in answers
+    answer = {"result": answers[message["method"]]} if known else {"error": {"code": -32601, "message": "unknown"}}
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], **answer}), flush=True)
 """
 
 
@@ -147,15 +151,57 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
     assert guard.events("upstream.exited")[0]["server"] == "one"
 
 
-def test_a_server_that_hangs_from_the_start_leaves_the_others_as_they_are(tmp_path: Path) -> None:
-    hung = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
-    guard = Guard(tmp_path)
-    with wire(
-        guard.run(configured(tmp_path, {"hung": hung, "fine": local([sys.executable, "-c", MORTAL])}))
-    ) as session:
-        session.open("2025-11-25")
-        assert [tool["name"] for tool in session.request("tools/list")["result"]["tools"]] == ["fine__pid"]
+HUNG = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
+FINE = local([sys.executable, "-c", MORTAL])
+WAIT = 5  # seconds, and so many that no machine is too slow for what is to come without waiting
+
+
+def listed(response: dict[str, Any]) -> list[str]:
+    return [tool["name"] for tool in response["result"]["tools"]]
+
+
+@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+def test_a_server_that_hangs_from_its_start_costs_one_wait_and_leaves_the_others_as_they_are(
+    revision: str, tmp_path: Path
+) -> None:
+    begun = time.monotonic()
+    with wire(Guard(tmp_path).run(configured(tmp_path, {"hung": HUNG, "fine": FINE}, wait=WAIT))) as session:
+        session.open(revision)
+        assert time.monotonic() - begun >= WAIT
+        assert listed(session.request("tools/list")) == ["fine__pid"]
+        for method in ("prompts/list", "resources/list", "tools/list"):
+            assert "result" in session.request(method), method
         assert text_of(session.call("fine__pid")).isdigit()
+        assert time.monotonic() - begun < 2 * WAIT
+        session.finish()
+        assert "the server hung does not answer; going on without it" in session.stderr()
+
+
+def test_a_second_client_does_not_wait_for_a_server_that_hung_for_the_first(tmp_path: Path) -> None:
+    with served(Guard(tmp_path), configured(tmp_path, {"hung": HUNG, "fine": FINE}, wait=WAIT)) as url:
+        begun = time.monotonic()
+        first = HttpSession(url)
+        assert time.monotonic() - begun >= WAIT
+        begun = time.monotonic()
+        second = HttpSession(url)
+        assert {listed(one.request("tools/list").json)[0] for one in (first, second)} == {"fine__pid"}
+        assert second.text("fine__pid").isdigit()
+        assert time.monotonic() - begun < WAIT
+
+
+def test_a_server_that_comes_late_is_announced_and_can_be_used(tmp_path: Path) -> None:
+    """It starts when it can open a pipe of which nobody has opened the other end yet."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    late = local([sys.executable, "-c", f"open({str(gate)!r}).read()\n{MORTAL}"])
+    with wire(Guard(tmp_path).run(configured(tmp_path, {"late": late, "fine": FINE}, wait=0))) as session:
+        declared = session.open("2025-11-25")["result"]["capabilities"]
+        assert all(declared[name]["listChanged"] for name in ("tools", "prompts", "resources"))
+        assert listed(session.request("tools/list")) == ["fine__pid"]
+        gate.write_text("")
+        session.until(lambda message: message.get("method") == "notifications/tools/list_changed")
+        assert listed(session.request("tools/list")) == ["late__pid", "fine__pid"]
+        assert text_of(session.call("late__pid")).isdigit()
         session.finish()
 
 

@@ -80,7 +80,10 @@ class Arm:
         self.how = ""  # why it is down or refused; follows "the server …"
         self.down_since = 0
         self.failing = False  # in its last life it ended before it was ready
-        self.overdue = False  # a list had to do without it: nothing waits for it until it answers something
+        self.since = 0  # when its last handshake began
+        self.owed: set[str] = set()  # what the client may wait for: see `waiting`
+        self.due = 0  # by when it is to have come
+        self.overdue = False  # the client had to do without it: nothing waits for it until it owes nothing
         self.capabilities: dict[str, Json] | None = None
         self.hello: dict[str, Json] | None = None  # its InitializeResult or DiscoverResult
         self.shelves: dict[str, Shelf] = {method: Shelf() for method in KINDS}
@@ -117,6 +120,7 @@ class Arm:
         self.gate = None
         self.capabilities = self.hello = None
         self.overdue = False
+        self.owed.clear()
         self.asks.clear()
         self.listings.clear()
         for shelf in self.shelves.values():

@@ -22,11 +22,12 @@ from mcp_guard.gate.hub.naming import Naming
 from mcp_guard.gate.hub.owners import MAX_KNOWN, Owners
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.hub.questions import Questions
+from mcp_guard.gate.hub.waiting import Tardy
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.requests import Request
-from mcp_guard.gate.session import MAX_REJECTIONS, answered
+from mcp_guard.gate.session import answered
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
@@ -68,8 +69,9 @@ class Desk:
         open_gate: OpenGate,
         naming: Naming,
         patience: Patience,
+        tardy: Tardy,
     ) -> None:
-        self.policy, self.naming, self.patience = policy, naming, patience
+        self.policy, self.naming, self.patience, self.tardy = policy, naming, patience, tardy
         self.client = Client(connection, policy)
         self.arms: dict[str, Arm] = {member.slug: Arm(member) for member in members}
         self.era: Literal["", "legacy", "modern"] = ""
@@ -93,12 +95,13 @@ class Desk:
         self.outbox: list[Addressed] = []
         self.inbox: deque[tuple[Arm, Reply | Denied, RequestId | None]] = deque()
         self.wanted: deque[Arm] = deque()  # arms that something waits for
+        self.missed: deque[Arm] = deque()  # arms that nobody is to wait for any more
         self.again: deque[Request] = deque()  # requests that waited for lists
         self._open_gate = open_gate
         self._recorder = Recorder(connection, self.client, policy)
         self._shadowed: set[tuple[str, str, str]] = set()
         self._numbers = 0
-        self._rejections: Counter[str] = Counter()  # by server, so that one that floods hides no other's
+        self._rejections: defaultdict[str, Rejections] = defaultdict(Rejections)  # one that floods hides no other's
 
     # What leaves
 
@@ -133,14 +136,11 @@ class Desk:
         self.outbox.append((event.server or HUB, Record(event)))
 
     def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int, slug: str = "") -> None:
-        """Record what went no further; nothing once there was too much of it from one side."""
-        self._rejections[slug] += 1
-        if self._rejections[slug] > MAX_REJECTIONS:
-            return
-        if self._rejections[slug] == MAX_REJECTIONS:
-            reason += "; further rejected messages of this connection are not recorded"
-        event = self._recorder.rejected(now, sender, reason, size)
-        self.record(msgspec.structs.replace(event, server=slug or None))
+        """Record what went no further, or count it once there was too much of it from one side."""
+        told = self._rejections[slug].refused(reason, size, now)
+        if told is not None:
+            event = self._recorder.rejected(now, sender, told.reason, told.size)
+            self.record(msgspec.structs.replace(event, server=slug or None))
 
     def shadowed(self, arm: Arm, method: str, key: str, now: int) -> None:
         """Record, once, that a server lists what another one before it has listed: the first one keeps it."""
@@ -194,7 +194,7 @@ class Desk:
             self.tell(arm, request.message, now, request.id)
         elif (reason := self.unreachable(arm, now)) is not None:
             self.fail(request.id, INTERNAL_ERROR, reason)
-        elif arm.take(Held(request, len(encode(request.message)), now + self.patience.call)):
+        elif arm.take(Held(request, len(encode(request.message)), self._ready_by(arm, now))):
             self.want(arm)
         else:
             reason = f"too much waits already for the MCP server `{arm.slug}` to get ready"
@@ -207,7 +207,13 @@ class Desk:
         """
         is_down = arm.standing == "down" and (arm.failing or now >= arm.down_since + self.patience.down)
         gone = is_down or arm.standing == "refused"
-        return f"the MCP server `{arm.slug}` behind mcp-guard {arm.how}" if gone else None
+        hangs = arm.standing == "greeting" and now >= self._ready_by(arm, now)
+        how = arm.how if gone else "did not get ready in time" if hangs else None
+        return None if how is None else f"the MCP server `{arm.slug}` behind mcp-guard {how}"
+
+    def _ready_by(self, arm: Arm, now: int) -> int:
+        """Until when a request waits for an arm: from when it was greeted, if it has been, and not anew for each."""
+        return (arm.since if arm.standing == "greeting" else now) + self.patience.call
 
     def open_gate(self, arm: Arm, now: int) -> None:
         """Begin a life of an arm: a new gate, unless there is one."""

@@ -64,7 +64,6 @@ def _entry(desk: Desk, arm: Arm, request_id: object) -> Open | None:
 
 
 def _response(desk: Desk, arm: Arm, head: Head, asked: RequestId | None, size: int, now: int) -> None:
-    arm.overdue = False
     request_id = head.id
     if request_id is None and asked is not None:
         request_id = asked  # the gate refused what it was just given

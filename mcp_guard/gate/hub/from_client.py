@@ -138,8 +138,8 @@ def _set_level(desk: Desk, request: Request, now: int) -> None:
     """`logging/setLevel` is for every server, and for those that come later."""
     params = desk.level = without_token(request.params)
     arms = [arm for arm in desk.arms.values() if arm.standing == "ready" and arm.has("logging")]
-    waiting = {arm.slug for arm in arms if not arm.overdue}
-    poll = Poll(request, waiting, now + desk.patience.listing, _level_set)
+    expected = {arm.slug for arm in arms if not arm.overdue}
+    poll = Poll(request, expected, now + desk.patience.wait, _level_set)
     for arm in arms:
         desk.ask(
             arm,

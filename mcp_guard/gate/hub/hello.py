@@ -8,7 +8,7 @@ time is up. Modern (2026-07-28, "Discovery"): a server is asked for its capabili
 import msgspec
 
 from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
-from mcp_guard.gate.hub import announcing, listen, lists, merging, messages, polls
+from mcp_guard.gate.hub import announcing, listen, lists, merging, messages, polls, waiting
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, shown, without_token
 from mcp_guard.gate.hub.messages import Head
@@ -32,11 +32,11 @@ def initialize(desk: Desk, request: Request, now: int) -> None:
     desk.era, desk.hello = "legacy", without_token(request.params)
     desk.client.introduce(request.params.get("clientInfo"), None, desk.policy)
     eager = [arm for arm in desk.arms.values() if not arm.lazy or arm.standing in ("ready", "greeting")]
-    waiting = {arm.slug for arm in eager if arm.standing not in ("down", "refused")}
+    expected = {arm.slug for arm in eager if arm.standing not in ("down", "refused")}
     for arm in eager:
-        if arm.slug in waiting:
+        if arm.slug in expected:
             greet(desk, arm, now)
-    polls.begin(desk, Poll(request, waiting, now + desk.patience.hello, _initialize_answer), now)
+    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, _initialize_answer), now)
 
 
 def introduced(desk: Desk, envelope: dict[str, Json], now: int) -> None:
@@ -52,12 +52,12 @@ def introduced(desk: Desk, envelope: dict[str, Json], now: int) -> None:
 
 def discover(desk: Desk, request: Request, now: int) -> None:
     """The modern client asks what there is: answered once the servers that are being greeted have answered."""
-    waiting = {arm.slug for arm in desk.arms.values() if _expected(arm)}
-    polls.begin(desk, Poll(request, waiting, now + desk.patience.hello, _discover_answer), now)
+    expected = {arm.slug for arm in desk.arms.values() if _expected(arm)}
+    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, _discover_answer), now)
 
 
 def _expected(arm: Arm) -> bool:
-    return arm.standing == "greeting" or (arm.standing == "idle" and not arm.lazy)
+    return not arm.overdue and (arm.standing == "greeting" or (arm.standing == "idle" and not arm.lazy))
 
 
 def greet(desk: Desk, arm: Arm, now: int) -> None:
@@ -65,7 +65,8 @@ def greet(desk: Desk, arm: Arm, now: int) -> None:
     if not desk.era:
         return
     desk.open_gate(arm, now)
-    arm.standing = "greeting"
+    arm.standing, arm.since = "greeting", now
+    waiting.owes(desk, arm, waiting.GREETING, now)
     if desk.era == "legacy":
         desk.ask(arm, "initialize", desk.hello or {}, _greeted, now)
     else:
@@ -86,6 +87,7 @@ def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:
     if head.result is msgspec.UNSET and (desk.era == "legacy" or error.get("code") == UNSUPPORTED_VERSION):
         arm.standing = "refused"
         arm.how = f"refused the connection: {shown(error.get('message'))}"
+        waiting.paid(desk, arm, waiting.GREETING)
         dismiss(desk, arm, now)
         for poll in list(desk.polls):
             polls.answered(desk, poll, arm.slug, head, now)
@@ -95,6 +97,9 @@ def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:
     arm.capabilities = found if isinstance(found, dict) else None if desk.era == "modern" else {}
     arm.standing, arm.failing = "ready", False
     _ready(desk, arm, head, now)
+    waiting.paid(
+        desk, arm, waiting.GREETING
+    )  # not before: what it is asked by now, its first list, is in the same wait
 
 
 def _ready(desk: Desk, arm: Arm, head: Head, now: int) -> None:

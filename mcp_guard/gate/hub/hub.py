@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.connection import Connection
-from mcp_guard.gate.hub import announcing, from_arm, from_client, hello, listen, lists, messages, polls
+from mcp_guard.gate.hub import announcing, from_arm, from_client, hello, listen, lists, messages, polls, waiting
 from mcp_guard.gate.hub.arm import Arm, Guarded, Member, OpenGate
 from mcp_guard.gate.hub.desk import Addressed, Desk
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
 from mcp_guard.gate.hub.patience import Patience
+from mcp_guard.gate.hub.waiting import Tardy
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.session import answered
@@ -29,7 +30,8 @@ class Hub:
 
     `members` are in order of precedence. `open_gate(slug, policy)` gives a new gate (bridged where need be) for each
     life of a server, with a connection id of its own. `connection` is the client's with the hub itself; its `server`
-    is not used. Raises ValueError where the names of the servers could be taken for each other's (see `naming`).
+    is not used. `tardy` may be shared with other clients' hubs in front of the same servers. Raises ValueError where
+    the names of the servers could be taken for each other's (see `naming`).
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Hub:
         *,
         prefix: str = DEFAULT_PREFIX,
         patience: Patience = _DEFAULT_PATIENCE,
+        tardy: Tardy | None = None,
     ) -> None:
         naming = Naming([member.slug for member in members], prefix)
-        self._desk = Desk(connection, policy, members, open_gate, naming, patience)
+        self._desk = Desk(connection, policy, members, open_gate, naming, patience, tardy or Tardy())
 
     def start(self, now: int) -> list[Addressed]:
         """The connection opens. Servers that are not lazy are expected to be started now."""
@@ -143,6 +146,7 @@ class Hub:
             for held in arm.release(None if reason else now):
                 text = reason or _too_late(desk, arm)
                 desk.fail(held.request.id, INTERNAL_ERROR, text)
+        waiting.expire(desk, now)
         polls.expire(desk, now)
         lists.expire(desk, now)
         listen.expire(desk, now)
@@ -154,6 +158,11 @@ class Hub:
         desk = self._desk
         waiting = any(arm.queue or (arm.gate is not None and arm.gate.holding) for arm in desk.arms.values())
         return waiting or any(gather.held is not None for gather in desk.gathers)
+
+    @property
+    def late(self) -> list[str]:
+        """The servers that the client has to do without for now, because they do not answer."""
+        return [arm.slug for arm in self._desk.arms.values() if arm.overdue]
 
     def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
         """Another policy is in force from the next call on: every gate's, and the client hears once of each list."""
@@ -219,7 +228,7 @@ class Hub:
     def _settle(self, now: int) -> list[Addressed]:
         """Follow up what has come of it, until nothing is left to do; gives all outputs, in order."""
         desk = self._desk
-        while desk.inbox or desk.wanted or desk.again:
+        while desk.inbox or desk.wanted or desk.missed or desk.again:
             try:
                 self._follow_up(now)
             except Exception as error:  # a mistake of ours must not end the session of all servers
@@ -236,6 +245,10 @@ class Hub:
             arm = desk.wanted.popleft()
             if arm.standing == "idle":
                 hello.greet(desk, arm, now)
+        elif desk.missed:
+            arm = desk.missed.popleft()
+            polls.gone(desk, arm.slug, now)
+            lists.go_without(desk, arm, now)
         else:
             from_client.resume(desk, desk.again.popleft(), now)
 

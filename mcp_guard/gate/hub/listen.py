@@ -74,7 +74,7 @@ def begin(desk: Desk, request: Request, now: int) -> None:
     if len(desk.subscriptions) >= MAX_SUBSCRIPTIONS:
         desk.fail(request.id, INTERNAL_ERROR, f"more than {MAX_SUBSCRIPTIONS} subscriptions are open")
         return
-    subscription = desk.subscriptions[request.id] = Subscription(request, now + desk.patience.listing)
+    subscription = desk.subscriptions[request.id] = Subscription(request, now + desk.patience.wait)
     for arm in desk.arms.values():
         if arm.standing == "ready":
             _subscribe(desk, subscription, arm, now)
@@ -92,7 +92,7 @@ def _subscribe(desk: Desk, subscription: Subscription, arm: Arm, now: int) -> No
     params: dict[str, Json] = {"notifications": _part(desk, subscription, arm)}
     if isinstance(subscription.meta, dict):
         params["_meta"] = {name: value for name, value in subscription.meta.items() if name != "progressToken"}
-    if not subscription.acknowledged:
+    if not subscription.acknowledged and not arm.overdue:
         subscription.waiting.add(arm.slug)
     request_id = desk.ask(arm, "subscriptions/listen", params, partial(_ended, subscription), now)
     subscription.asks[arm.slug] = request_id

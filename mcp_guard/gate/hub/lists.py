@@ -1,6 +1,6 @@
 """The lists of all servers as one: every page of each is fetched, and put together in the configured order.
 
-A client's list asks every server anew and waits for them, but no longer than `Patience.listing`; then it is answered
+A client's list asks every server anew and waits for them, but no longer than `Patience.wait`; then it is answered
 with what is known. A server's list that comes later is announced, if it differs. One server is asked for one list once
 at a time: who asks meanwhile waits for the next turn. Only a legacy client's first list of tools is asked for ahead of
 it, of each server as it gets ready, so that it need not wait for all of them when the slowest is there.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcp_guard.gate.hub import announcing, merging, messages
+from mcp_guard.gate.hub import announcing, merging, messages, waiting
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind, read_entries
 from mcp_guard.gate.hub.messages import Head
@@ -77,13 +77,13 @@ def ask(desk: "Desk", request: Request, now: int) -> None:
         desk.fail(request.id, INTERNAL_ERROR, "too many lists are being waited for")
     else:
         meta = request.params.get("_meta")
-        _begin(desk, Gather(now + desk.patience.listing, request=request), offering, [kind], _meta(meta), now)
+        _begin(desk, Gather(now + desk.patience.wait, request=request), offering, [kind], _meta(meta), now)
 
 
 def hold(desk: "Desk", request: Request, methods: list[str], now: int) -> None:
     """Keep a request until these lists are known, as far as they are not; then it is sent on its way again."""
     meta = _meta(request.params.get("_meta"))
-    gather = Gather(now + desk.patience.listing, held=request)
+    gather = Gather(now + desk.patience.wait, held=request)
     kinds = [KINDS[method] for method in methods]
     arms = [arm for arm in desk.arms.values() if any(_unknown(arm, kind) for kind in kinds)]
     _begin(desk, gather, arms, kinds, meta, now, only_unknown=True)
@@ -165,6 +165,7 @@ def _fetch(desk: "Desk", arm: Arm, listing: Listing, now: int) -> None:
         desk.want(arm)
         return
     listing.asked = True
+    waiting.owes(desk, arm, listing.kind.method, now)
     params: dict[str, Json] = {} if listing.cursor is None else {"cursor": listing.cursor}
     if listing.meta:
         params["_meta"] = listing.meta
@@ -175,14 +176,15 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
     """A page has come, or an error."""
     kind = listing.kind
     if listing.void:
-        waiting = [*listing.gathers, *listing.next]
-        again = Listing(kind, listing.meta, waiting, late=listing.late, ahead=listing.ahead)
+        gathers = [*listing.gathers, *listing.next]
+        again = Listing(kind, listing.meta, gathers, late=listing.late, ahead=listing.ahead)
         arm.listings[kind.method] = again
         _fetch(desk, arm, again, now)
         return
     found = messages.members(head.result)
     entries = read_entries(found[kind.member], kind, arm.slug, desk.naming) if kind.member in found else None
     if entries is None:
+        waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now, head)
         return
     for entry in entries:
@@ -196,6 +198,7 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
     if full:
         desk.rejected("upstream", f"{kind.method}: the list is too long, its end is left out", 0, now, arm.slug)
     if full or not isinstance(cursor, str) or cursor == listing.cursor:
+        waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now)
     else:
         listing.cursor = cursor
@@ -211,7 +214,7 @@ def _end(desk: "Desk", arm: Arm, listing: Listing, now: int, failure: Head | Non
         differs = shelf.put(kept, merging.ttl(listing.ttls))
         shelf.outdated = listing.outdated
         if listing.ahead:
-            shelf.keep_ahead(now + desk.patience.listing)
+            shelf.keep_ahead(now + desk.patience.wait)
         if listing.late and differs and kind.changed:
             announcing.changed(desk, [kind.changed])
     else:
@@ -280,16 +283,22 @@ def _ask_again(desk: "Desk", gather: Gather, request: Request, now: int) -> None
 
 
 def expire(desk: "Desk", now: int) -> None:
-    """Answer what is overdue with what is known."""
+    """Wait no longer for those who have kept somebody waiting for a whole list."""
     for gather in list(desk.gathers):
         if now >= gather.deadline:
-            for slug, method in gather.waiting:
-                arm = desk.arms[slug]
-                arm.overdue = True
-                if method in arm.listings:
-                    arm.listings[method].late = True
-            gather.waiting.clear()
-            _finish_if_done(desk, gather, now)
+            for slug in {slug for slug, _ in gather.waiting}:
+                waiting.go_without(desk, desk.arms[slug])
+
+
+def go_without(desk: "Desk", arm: Arm, now: int) -> None:
+    """Nobody waits for a server any more: who did is answered with what is known, and hears of it if it comes."""
+    for gather in list(desk.gathers):
+        missed = {(slug, method) for slug, method in gather.waiting if slug == arm.slug}
+        for _, method in missed:
+            if method in arm.listings:
+                arm.listings[method].late = True
+        gather.waiting -= missed
+        _finish_if_done(desk, gather, now)
 
 
 def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:

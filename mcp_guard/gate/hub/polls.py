@@ -37,7 +37,7 @@ def answered(desk: "Desk", poll: Poll, slug: str, head: Head | None, now: int) -
 
 
 def gone(desk: "Desk", slug: str, now: int) -> None:
-    """A server is gone: nobody waits for it."""
+    """A server is gone, or long overdue: nobody waits for it."""
     for poll in list(desk.polls):
         answered(desk, poll, slug, None, now)
 

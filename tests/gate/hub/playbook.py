@@ -13,7 +13,7 @@ from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Record
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.bridge.bridged import KEY_BYTES
-from mcp_guard.gate.hub import Addressed, Hub, Member
+from mcp_guard.gate.hub import Addressed, Hub, Member, Tardy
 from mcp_guard.policy import Policy
 from tests.gate.playbook import ALLOW_ALL, META, notification, policy_of, request, result, tool
 
@@ -107,6 +107,7 @@ class Playbook:
         lazy: Iterable[str] = (),
         prefix: str = "{server}__",
         bridged: bool = False,
+        tardy: Tardy | None = None,
     ) -> None:
         self.bridged = bridged
         self.servers = servers if isinstance(servers, dict) else {slug: Server() for slug in servers}
@@ -114,7 +115,7 @@ class Playbook:
         self.now = 1_000_000
         members = [Member(slug, lazy=slug in lazy) for slug in self.servers]
         connection = Connection(id="H", server="", user="kim")
-        self.hub = Hub(connection, policy_of(policy), members, self._open_gate, prefix=prefix)
+        self.hub = Hub(connection, policy_of(policy), members, self._open_gate, prefix=prefix, tardy=tardy)
         self.opening = self.turn(self.hub.start(self.now))
 
     def _open_gate(self, slug: str, policy: Policy) -> Gate | Bridged:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.gate.hub.playbook import CLIENT, Playbook, Server, connected, modern
-from tests.gate.playbook import META, call, notification, request, result
+from tests.gate.playbook import META, call, request, result
 
 HELLO = request(0, "initialize", protocolVersion="2025-11-25", clientInfo=CLIENT, capabilities={"roots": {}})
 
@@ -100,46 +100,6 @@ def test_one_server_is_introduced_as_itself() -> None:
     assert book.client(call(2, "read")).to("files")[0]["params"]["name"] == "read"
 
 
-def test_a_hung_server_holds_nobody_up_and_its_capabilities_are_left_open() -> None:
-    book = Playbook({"a": Server(tools=["t"]), "hung": Server(silent=True)})
-    assert book.client(HELLO).client == []
-    turn = book.wait(5)
-    assert set(turn.answer(0)["result"]["capabilities"]) == {"tools", "prompts", "resources", "logging", "completions"}
-    book.client(notification("notifications/initialized"))
-    assert book.client(request(1, "tools/list")).client == []  # it may have been starting
-    assert [entry["name"] for entry in book.wait(5).answer(1)["result"]["tools"]] == ["a__t"]
-    turn = book.client(request(2, "tools/list"))
-    assert [entry["name"] for entry in turn.answer(2)["result"]["tools"]] == ["a__t"]
-
-
-def test_a_server_that_is_slow_to_start_is_in_the_first_list() -> None:
-    book = Playbook({"a": Server(tools=["t"]), "slow": Server(silent=True, tools=["u"])})
-    hello = book.client(HELLO).to("slow")[0]
-    book.wait(5)
-    book.client(notification("notifications/initialized"))
-    book.client(request(1, "tools/list"))
-    book.wait(3)
-    book.servers["slow"].silent = False
-    turn = book.server("slow", book.servers["slow"].answer(hello))
-    assert [entry["name"] for entry in turn.answer(1)["result"]["tools"]] == ["a__t", "slow__u"]
-    assert [message for message in turn.client if "method" in message] == []
-
-
-def test_a_server_that_comes_late_is_announced_and_then_listed() -> None:
-    book = Playbook({"a": Server(tools=["t"]), "late": Server(silent=True, tools=["u"])})
-    hello = book.client(HELLO).to("late")[0]
-    book.wait(5)
-    book.client(notification("notifications/initialized"))
-    book.client(request(1, "tools/list"))
-    book.wait(5)
-    book.servers["late"].silent = False
-    turn = book.server("late", book.servers["late"].answer(hello))
-    assert [message["method"] for message in turn.to("late")[:1]] == ["notifications/initialized"]
-    assert [message["method"] for message in turn.client] == ["notifications/tools/list_changed"]
-    turn = book.client(request(2, "tools/list"))
-    assert [entry["name"] for entry in turn.answer(2)["result"]["tools"]] == ["a__t", "late__u"]
-
-
 def test_the_client_is_refused_only_where_every_server_refuses_it() -> None:
     book = Playbook({"a": Server(silent=True), "b": Server(silent=True)})
     turn = book.client(HELLO)
@@ -187,11 +147,3 @@ def test_a_modern_client_may_begin_with_anything() -> None:
     turn = book.client(request(1, "tools/list", _meta=META))
     assert [message["method"] for message in turn.to("a")][:1] == ["server/discover"]
     assert [entry["name"] for entry in turn.answer(1)["result"]["tools"]] == ["a__t", "b__t"]
-
-
-def test_what_is_discovered_while_a_server_hangs_is_not_kept() -> None:
-    book = Playbook({"a": Server(), "hung": Server(silent=True)})
-    book.client(request("d", "server/discover", _meta=META))
-    found = book.wait(5).answer("d")["result"]
-    assert found["ttlMs"] == 0
-    assert "completions" in found["capabilities"]
