@@ -27,7 +27,7 @@ from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.requests import Request
-from mcp_guard.gate.session import answered
+from mcp_guard.gate.session import MAX_REJECTIONS, answered
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
@@ -101,7 +101,7 @@ class Desk:
         self._recorder = Recorder(connection, self.client, policy)
         self._shadowed: set[tuple[str, str, str]] = set()
         self._numbers = 0
-        self._rejections: defaultdict[str, Rejections] = defaultdict(Rejections)  # one that floods hides no other's
+        self._rejections: Counter[str] = Counter()  # by server, so that one that floods hides no other's
 
     # What leaves
 
@@ -136,11 +136,14 @@ class Desk:
         self.outbox.append((event.server or HUB, Record(event)))
 
     def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int, slug: str = "") -> None:
-        """Record what went no further, or count it once there was too much of it from one side."""
-        told = self._rejections[slug].refused(reason, size, now)
-        if told is not None:
-            event = self._recorder.rejected(now, sender, told.reason, told.size)
-            self.record(msgspec.structs.replace(event, server=slug or None))
+        """Record what went no further; nothing once there was too much of it from one side."""
+        self._rejections[slug] += 1
+        if self._rejections[slug] > MAX_REJECTIONS:
+            return
+        if self._rejections[slug] == MAX_REJECTIONS:
+            reason += "; further rejected messages of this connection are not recorded"
+        event = self._recorder.rejected(now, sender, reason, size)
+        self.record(msgspec.structs.replace(event, server=slug or None))
 
     def shadowed(self, arm: Arm, method: str, key: str, now: int) -> None:
         """Record, once, that a server lists what another one before it has listed: the first one keeps it."""
