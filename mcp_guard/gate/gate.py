@@ -152,7 +152,8 @@ class Gate:
         """The client is gone; nothing more will be answered."""
         session = self._session
         event = session.recorder.event("agent.disconnected", now, {"why": why})
-        return [*settling.withdraw_all(session, now), *listing.connected(session, now), Record(event)]
+        left = [*settling.withdraw_all(session, now), *session.rejections_left(now)]
+        return [*left, *listing.connected(session, now), Record(event)]
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): every open request is answered with an error."""

@@ -14,6 +14,7 @@ from mcp_guard.gate.connection import Client, Connection
 from mcp_guard.gate.messages import INVALID_REQUEST, MalformedError, RequestId
 from mcp_guard.gate.outputs import Forward, Output, Record, Reply
 from mcp_guard.gate.recorder import Recorder
+from mcp_guard.gate.rejections import Rejections
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
@@ -23,7 +24,6 @@ from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility,
 
 MAX_OPEN = 65_536  # requests of one side that wait for an answer
 MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
-MAX_REJECTIONS = 1_000  # events about unreadable messages; a peer that floods must not fill the disk
 
 
 class Session:
@@ -47,7 +47,7 @@ class Session:
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
         self._cancelled: deque[RequestId] = deque()
-        self._rejections = {"client": 0, "upstream": 0}  # by sender, so that one that floods does not hide the other's
+        self._rejections = {"client": Rejections(), "upstream": Rejections()}  # one that floods hides no other's
 
     @property
     def observing(self) -> bool:
@@ -157,13 +157,14 @@ class Session:
             raise MalformedError(INVALID_REQUEST, f"more than {MAX_OPEN} requests are open")
 
     def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int) -> list[Output]:
-        """The event of a message that goes no further; none once a peer has sent too many of them."""
-        self._rejections[sender] += 1
-        if self._rejections[sender] > MAX_REJECTIONS:
-            return []
-        if self._rejections[sender] == MAX_REJECTIONS:
-            reason += f"; further messages rejected from the {sender} on this connection are not recorded"
-        return [Record(self.recorder.rejected(now, sender, reason, size))]
+        """The event of a message that goes no further; none each once a peer has sent too many of them."""
+        told = self._rejections[sender].refused(reason, size, now)
+        return [] if told is None else [Record(self.recorder.rejected(now, sender, told.reason, told.size))]
+
+    def rejections_left(self, now: int) -> list[Output]:
+        """The events of messages that were refused and have none yet: the connection ends."""
+        left = [(sender, rejections.rest(now)) for sender, rejections in self._rejections.items()]
+        return [Record(self.recorder.rejected(now, sender, told.reason, told.size)) for sender, told in left if told]
 
     def replace_policy(self, policy: Policy) -> None:
         """Another policy is in force from now on."""

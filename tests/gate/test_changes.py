@@ -129,5 +129,7 @@ def test_a_side_that_floods_fills_no_log_and_hides_nothing_of_the_other():
     book = connected(ALLOW_ALL)
     rows = [book.turn(book.gate.upstream_oversized(100, 64, 5)) for _ in range(1_001)]
     assert [turn.types for turn in rows] == [["message.rejected"]] * 1_000 + [[]]
-    assert "further messages rejected from the upstream" in rows[-2].events[-1].data["reason"]
+    assert "further messages rejected on this connection are counted" in rows[-2].events[-1].data["reason"]
     assert book.turn(book.gate.client_oversized(100, 64, 5)).types == ["message.rejected"]
+    counted = book.turn(book.gate.client_closed("the client closed its end", 6)).events[0]
+    assert counted.data == {"from": "upstream", "reason": "1 messages rejected since the last row", "bytes": 100}

@@ -5,7 +5,7 @@ is to be done leaves through `outbox`; what a gate says to the client passes thr
 it. The invariant: only the arm that a request was sent to can answer it.
 """
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -26,8 +26,9 @@ from mcp_guard.gate.hub.waiting import Tardy
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
+from mcp_guard.gate.rejections import Rejection, Rejections
 from mcp_guard.gate.requests import Request
-from mcp_guard.gate.session import MAX_REJECTIONS, answered
+from mcp_guard.gate.session import answered
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 Addressed: TypeAlias = tuple[str, Output]
 HUB = ""  # the address of what is the hub's own
+
+_Sender: TypeAlias = Literal["client", "upstream"]
 
 _LONGEST_HOW = 300
 
@@ -101,7 +104,7 @@ class Desk:
         self._recorder = Recorder(connection, self.client, policy)
         self._shadowed: set[tuple[str, str, str]] = set()
         self._numbers = 0
-        self._rejections: Counter[str] = Counter()  # by server, so that one that floods hides no other's
+        self._rejections: defaultdict[tuple[_Sender, str], Rejections] = defaultdict(Rejections)  # by server too
 
     # What leaves
 
@@ -135,15 +138,19 @@ class Desk:
         """Write an event."""
         self.outbox.append((event.server or HUB, Record(event)))
 
-    def rejected(self, sender: Literal["client", "upstream"], reason: str, size: int, now: int, slug: str = "") -> None:
-        """Record what went no further; nothing once there was too much of it from one side."""
-        self._rejections[slug] += 1
-        if self._rejections[slug] > MAX_REJECTIONS:
-            return
-        if self._rejections[slug] == MAX_REJECTIONS:
-            reason += "; further rejected messages of this connection are not recorded"
-        event = self._recorder.rejected(now, sender, reason, size)
-        self.record(msgspec.structs.replace(event, server=slug or None))
+    def rejected(self, sender: _Sender, reason: str, size: int, now: int, slug: str = "") -> None:
+        """Record what went no further, or count it once there was too much of it from one side."""
+        self._tell_rejected(sender, slug, self._rejections[sender, slug].refused(reason, size, now), now)
+
+    def tell_rejections_left(self, now: int) -> None:
+        """Record what was only counted so far: the connection ends."""
+        for (sender, slug), rejections in self._rejections.items():
+            self._tell_rejected(sender, slug, rejections.rest(now), now)
+
+    def _tell_rejected(self, sender: _Sender, slug: str, told: Rejection | None, now: int) -> None:
+        if told is not None:
+            event = self._recorder.rejected(now, sender, told.reason, told.size)
+            self.record(msgspec.structs.replace(event, server=slug or None))
 
     def shadowed(self, arm: Arm, method: str, key: str, now: int) -> None:
         """Record, once, that a server lists what another one before it has listed: the first one keeps it."""

@@ -210,6 +210,7 @@ class Hub:
         for arm in self._desk.arms.values():
             if arm.gate is not None:
                 self._desk.take(arm, arm.gate.client_closed(why, now))
+        self._desk.tell_rejections_left(now)
         return self._settle(now)
 
     def _take_back(self, arm: Arm) -> None:
