@@ -208,13 +208,16 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """A call that a person is, or was, asked about. `arguments` are JSON, as the audit log may show them."""
+    """What a person is, or was, asked about. `method` says what it is; of a prompt, `tool` is the name, of a resource,
+    the URI. `arguments` are JSON, as the audit log may show them.
+    """
 
     id: str
     connection_id: str
     agent: str
     user: str
     server: str
+    method: str
     tool: str
     arguments: str
     reason: str

@@ -17,7 +17,11 @@ _LONGEST_NAME = 200
 DENIED = -31403  # of the guard's own; the protocol leaves codes outside -32768 … -32000 to applications
 LEGACY_NOT_FOUND = -32002  # a resource, until 2025-11-25; -32602 since then
 LISTS: Mapping[OfferKind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
-_DOING: Mapping[OfferKind, str] = {"tool": "Calling", "prompt": "Getting the prompt", "resource": "Reading"}
+_DOING = {
+    "prompts/get": "Getting the prompt",
+    "resources/read": "Reading",
+    "resources/subscribe": "Subscribing to",
+}
 
 
 def error(request_id: RequestId | None, code: int, message: str, data: Mapping[str, Json] | None = None) -> bytes:
@@ -43,10 +47,10 @@ def not_there(request_id: RequestId, kind: OfferKind, name: str, *, modern: bool
     return error(request_id, code, "Resource not found", {"uri": name})
 
 
-def denied_offer(request_id: RequestId, kind: OfferKind, name: str, decision: Decision, decision_id: str) -> bytes:
+def denied_offer(request_id: RequestId, method: str, name: str, decision: Decision, decision_id: str) -> bytes:
     """A denied prompt or resource: an error with what a model can act on, and the decision's id in the audit log."""
-    doing = f"{_DOING[kind]} {_short(name)}"
-    if decision.outcome == "require_approval":
+    doing = f"{_DOING[method]} {_short(name)}"
+    if decision.outcome == "require_approval" or decision.decided_by == "approval":
         head = f"{doing} needs a person's approval, and none was given."
     else:
         head = f"{doing} was denied by policy."

@@ -65,10 +65,10 @@ def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pen
     """Decide one call and say what is to be done about it: it runs, it is denied, or a person is asked."""
     decision = decide(session, call, now)
     if decision.outcome == "require_approval" and not session.observing:
-        decision = asking.approved_before(session, call, now) or decision
-        pending = asking.ask(session, call, decision, now) if decision.outcome == "require_approval" else None
-        if pending is not None:
-            return pending
+        found = asking.consult(session, call, session.tools.label(call.tool), decision, now)
+        if isinstance(found, Pending):
+            return found
+        decision = found
     return conclude(session, call, decision, now)
 
 
@@ -116,9 +116,15 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
     by_policy = decision.decided_by in ("policy", "default")
     hidden = by_policy and call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
     if decision is _UNLISTED or hidden:
-        return answers.unknown_tool(request.id, call.tool)
-    text = answers.denial_text(call.tool, decision)
+        return answers.unknown_tool(request.id, session.connection.known_as(call.tool))
+    text = answers.denial_text(session.connection.known_as(call.tool), decision)
     return answers.denial(request.id, text, decision_id, modern=request.modern)
+
+
+def failure(call: ReadCall, reason: str, decision_id: str) -> bytes:
+    """What the client gets where the guard itself could not do its work."""
+    text = answers.guard_failure_text(call.tool, reason)
+    return answers.denial(call.request.id, text, decision_id, modern=call.request.modern)
 
 
 def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
@@ -126,12 +132,13 @@ def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:
     entry = session.close(admitted.request_id)
     assert entry is not None, "an admitted call waits for its answer"
     event = admitted.event
+    tool = session.connection.known_as(entry.tool)
     spent = session.budget_spent(event.ts) if refusal.decided_by == "budget" else None
     if spent is not None:
         refusal = Refusal(spent.reason, spent.decided_by, spent.rule)
-        text = answers.denial_text(entry.tool, spent)
+        text = answers.denial_text(tool, spent)
     else:
-        text = answers.guard_failure_text(entry.tool, refusal.reason)
+        text = answers.guard_failure_text(tool, refusal.reason)
     line = answers.denial(entry.id, text, event.id, modern=entry.modern)
     return Denied(unrecorded(event, refusal), answered(entry.id, entry.batch, line))
 

@@ -18,10 +18,10 @@ from mcp_guard.gate.messages import (
     readable_id,
 )
 from mcp_guard.gate.outputs import Forward, Output
-from mcp_guard.gate.requests import Request
+from mcp_guard.gate.requests import ReadCall, Request
 from mcp_guard.gate.session import Session, answered, forward, replies
 from mcp_guard.gate.wire import UnreadableError, decode, encode
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 
 
 def receive(session: Session, line: bytes, now: int) -> list[Output]:
@@ -105,6 +105,27 @@ def _call(session: Session, request: Request, now: int) -> list[Output]:
         return [calls.judge(session, call, now)]
     calls.hold(session, call, now)
     return [] if session.tools.running else listing.begin(session, now)
+
+
+def _get_prompt(session: Session, request: Request, now: int) -> list[Output]:
+    return _offer(session, request, "prompt", offers.of_prompt, now)
+
+
+def _read_resource(session: Session, request: Request, now: int) -> list[Output]:
+    return _offer(session, request, "resource", offers.of_resource, now)
+
+
+def _offer(
+    session: Session, request: Request, kind: OfferKind, read: Callable[[Request], ReadCall], now: int
+) -> list[Output]:
+    """What is asked of a prompt or resource: judged where anything has a say in it, or where a person was asked."""
+    brought = settling.returned(request)
+    if brought is None and not session.governs(kind):
+        return forward(session, request, "other", now)
+    call = read(request)
+    if brought is not None:
+        return settling.came_back(session, brought, call, now)
+    return [offers.judge(session, call, now)]
 
 
 def _initialize(session: Session, request: Request, now: int) -> list[Output]:
@@ -197,10 +218,10 @@ _REQUESTS: dict[str, Callable[[Session, Request, int], list[Output]]] = {
     "subscriptions/listen": subscriptions.listen,
     "tools/call": _call,
     "tools/list": _list,
-    "prompts/get": offers.get_prompt,
+    "prompts/get": _get_prompt,
     "prompts/list": offer_lists.ask,
-    "resources/read": offers.read_resource,
-    "resources/subscribe": offers.read_resource,
+    "resources/read": _read_resource,
+    "resources/subscribe": _read_resource,
     "resources/list": offer_lists.ask,
     "resources/templates/list": offer_lists.ask,
     "completion/complete": offers.complete,

@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 import msgspec
 
+from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import INTERNAL_ERROR, MAX_ID_LENGTH, RequestId
@@ -175,15 +176,21 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
 
 def _offer_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
     """What an admitted request for a prompt or resource got."""
-    event = offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
+    event = _offer_completed(session, entry, head, line, now)
     return [*_passed(session, entry, passable(session, line)), Record(event)]
 
 
 def _reading_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
     """A resource that the policy let this agent read is for it alone, whatever the upstream says of sharing it."""
-    event = offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
+    event = _offer_completed(session, entry, head, line, now)
     shown = passable(session, line) if head.result is msgspec.UNSET else kept_private(line)
     return [*_passed(session, entry, shown), Record(event)]
+
+
+def _offer_completed(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> Event:
+    if entry.approval:
+        _asked_back(session, entry, line, now)
+    return offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
 
 
 def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:

@@ -2,13 +2,15 @@
 
 Where the policy has no say in them, these requests pass like any other. Otherwise a request goes upstream only as an
 `Admitted`, and what goes there is encoded from the very values that were judged. A prompt or resource that is hidden is
-answered as if it were not there. These methods have no result that says "denied", so a denial is a JSON-RPC error.
+answered as if it were not there. These methods have no result that says "denied", so a denial is a JSON-RPC error. A
+person is asked about getting a prompt and about reading a resource, never about a subscription.
 """
 
 import msgspec
 
 from mcp_guard.events import Event, EventType, Judged
 from mcp_guard.gate import answers, calls
+from mcp_guard.gate.approvals import asking, binding
 from mcp_guard.gate.messages import (
     COMPLETION_MEMBERS,
     INVALID_PARAMS,
@@ -19,7 +21,7 @@ from mcp_guard.gate.messages import (
     near_arguments,
     refuse_near_names,
 )
-from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, forward
 from mcp_guard.gate.wire import encode
@@ -28,6 +30,7 @@ from mcp_guard.redaction import safe_text
 
 LONGEST_NAME = 8192  # characters of a name or URI that is judged
 _LONGEST_LABEL: dict[OfferKind, int] = {"tool": 256, "prompt": 256, "resource": 2048}
+_LONGEST_SHOWN = 16 * LONGEST_NAME  # of any name, with every character in it that would not show as an escape
 _DECIDED: dict[OfferKind, EventType] = {
     "tool": "tool.decided",
     "prompt": "prompt.decided",
@@ -40,30 +43,29 @@ _COMPLETED: dict[OfferKind, EventType] = {
 }
 _REFERENCES: dict[Json, OfferKind] = {"ref/prompt": "prompt", "ref/resource": "resource"}
 _COMPLETION = "completion/complete"
+_ASKED_ABOUT = frozenset(("prompts/get", "resources/read"))
+_READ_FIRST = "A person is asked about reading it, and once that is approved for the session, this is as well."
+_TOO_LONG = "Nobody can be asked, as it is too long to be shown to a person."
 _NAMED_BY: dict[OfferKind, str] = {"prompt": "name", "resource": "uri"}
 
 
-def get_prompt(session: Session, request: Request, now: int) -> list[Output]:
-    """`prompts/get` (MCP, "Prompts")."""
-    if not session.governs("prompt"):
-        return forward(session, request, "other", now)
+def of_prompt(request: Request) -> ReadCall:
+    """What `prompts/get` asks for (MCP, "Prompts"). Raises MalformedError."""
     params = request.params
     refuse_near_names(params, PROMPT_MEMBERS, "parameter")
     arguments = params.get("arguments")
     name = _text(params, "name")
     if arguments is None:
-        return [judge(session, _asked(request, "prompt", name), now)]
+        return _asked(request, "prompt", name)
     if not isinstance(arguments, dict):
         raise MalformedError(INVALID_PARAMS, "params.arguments must be an object")
-    return [judge(session, _asked(request, "prompt", name, arguments, encode(arguments)), now)]
+    return _asked(request, "prompt", name, arguments, encode(arguments))
 
 
-def read_resource(session: Session, request: Request, now: int) -> list[Output]:
-    """`resources/read` and `resources/subscribe` (MCP, "Resources")."""
-    if not session.governs("resource"):
-        return forward(session, request, "other", now)
+def of_resource(request: Request) -> ReadCall:
+    """What `resources/read` and `resources/subscribe` ask for (MCP, "Resources"). Raises MalformedError."""
     refuse_near_names(request.params, RESOURCE_MEMBERS, "parameter")
-    return [judge(session, _asked(request, "resource", _text(request.params, "uri")), now)]
+    return _asked(request, "resource", _text(request.params, "uri"))
 
 
 def complete(session: Session, request: Request, now: int) -> list[Output]:
@@ -98,9 +100,31 @@ def _asked(
     return ReadCall(request, name, arguments or {}, encoded, encode(request.message), kind)
 
 
-def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied:
-    """Decide what is asked, and say what is to be done about it."""
-    return conclude(session, call, decide(session, call, now), now)
+def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pending:
+    """Decide what is asked, and say what is to be done about it: it goes on, it is denied, or a person is asked."""
+    decision = decide(session, call, now)
+    if decision.outcome == "require_approval" and not session.observing:
+        found = _consulted(session, call, decision, now)
+        if isinstance(found, Pending):
+            return found
+        decision = found
+    return conclude(session, call, decision, now)
+
+
+def _consulted(session: Session, call: ReadCall, decision: Decision, now: int) -> Decision | Pending:
+    """What a person has said, or is asked."""
+    if call.request.method not in _ASKED_ABOUT:
+        return approved_to_read(session, call, decision)
+    label = _label(call)
+    if safe_text(call.tool, _LONGEST_SHOWN) != label:
+        return msgspec.structs.replace(decision, reason=f"{decision.reason} {_TOO_LONG}")
+    return asking.consult(session, call, label, decision, now)
+
+
+def approved_to_read(session: Session, call: ReadCall, decision: Decision) -> Decision:
+    """The decision on a subscription to a resource of which reading needs a person's approval: it goes with reading."""
+    approved = asking.standing(session, call)
+    return approved or msgspec.structs.replace(decision, reason=f"{decision.reason} {_READ_FIRST}")
 
 
 def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
@@ -114,7 +138,11 @@ def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> 
     is_cacheable = request.modern and request.method == "resources/read" and not session.observing
     kind = "reading" if is_cacheable else "offer"
     label = event.tool or ""
-    session.opened(Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=call.kind))
+    entry = Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=call.kind)
+    if decision.decided_by == "approval" and request.modern:
+        entry.approval = decision.rule or ""
+        entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+    session.opened(entry)
     return Admitted(event, call.line, request.id)
 
 
@@ -128,13 +156,17 @@ def decide(session: Session, call: ReadCall, now: int) -> Decision:
 
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decision: that of a call, under a type of its own and with the method. Budgets are for calls."""
-    label = safe_text(call.tool, _LONGEST_LABEL[call.kind])
-    event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
+    event = session.recorder.decided(now, call, _label(call), decision, session.snapshot, forwarded=forwarded)
     data = {**event.data, "method": call.request.method}
     if not call.arguments:
         data["arguments"] = {}
         data.pop("redacted", None)
     return msgspec.structs.replace(event, type=_DECIDED[call.kind], data=data, charged=False)
+
+
+def _label(call: ReadCall) -> str:
+    """The name or URI as the log and a person are shown it."""
+    return safe_text(call.tool, _LONGEST_LABEL[call.kind])
 
 
 def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: int) -> Event:
@@ -145,15 +177,20 @@ def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: 
 
 def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
     """What the client gets: what is hidden from it is not there, all else is denied with reasons."""
-    request = call.request
+    request, name = call.request, session.connection.known_as(call.tool, call.kind)
     if request.method == _COMPLETION or not is_shown(session, call.kind, call.tool):
-        return answers.not_there(request.id, call.kind, call.tool, modern=request.modern)
-    return answers.denied_offer(request.id, call.kind, call.tool, decision, decision_id)
+        return answers.not_there(request.id, call.kind, name, modern=request.modern)
+    return answers.denied_offer(request.id, request.method, name, decision, decision_id)
 
 
 def is_shown(session: Session, kind: OfferKind, name: str) -> bool:
     """Whether this client may see a prompt or resource: some request for it could be let through."""
     return session.preview(kind, name) != "denied"
+
+
+def failure(call: ReadCall, reason: str, decision_id: str) -> bytes:
+    """What the client gets where the guard itself could not do its work."""
+    return answers.guard_failure(call.request.id, reason, decision_id)
 
 
 def refuse(session: Session, admitted: Admitted, refusal: Refusal) -> Denied:

@@ -10,7 +10,7 @@ about a second. Indexes cover rare events only.
 import sqlite3
 
 from mcp_guard.store.errors import StoreError
-from mcp_guard.store.registry.tables import REGISTRY
+from mcp_guard.store.registry.tables import APPROVED_METHODS, REGISTRY
 from mcp_guard.store.views import VIEWS
 
 APPLICATION_ID = 0x6D637067  # "mcpg", in the file's header: what `file` and we know the database by
@@ -119,7 +119,7 @@ _CATALOG = (
 )
 
 # What leads from each version to the next. A version that was ever released is never edited.
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS), _CATALOG, REGISTRY, VIEWS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_VIEWS), _CATALOG, REGISTRY, VIEWS, APPROVED_METHODS)
 VERSION = len(MIGRATIONS)
 SINCE_EVENTS, SINCE_CATALOG, SINCE_REGISTRY = 1, 2, 3  # the versions that brought the log, the catalog, the registry
 

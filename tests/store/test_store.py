@@ -42,7 +42,7 @@ def test_opening_creates_the_directory_the_file_and_the_key_for_this_user_alone(
 
 def test_the_table_has_the_columns_that_are_promised(store: Store, path: Path) -> None:
     assert [row["name"] for row in rows(path, "PRAGMA table_info(events)")] == COLUMNS
-    assert rows(path, "PRAGMA user_version") == [{"user_version": 4}]
+    assert rows(path, "PRAGMA user_version") == [{"user_version": 5}]
     assert rows(path, "PRAGMA journal_mode") == [{"journal_mode": "wal"}]
 
 

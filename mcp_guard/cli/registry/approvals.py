@@ -1,4 +1,4 @@
-"""`mcp-guard approvals`: the calls that wait for a person, and deciding them.
+"""`mcp-guard approvals`: the calls (prompts, resources) that wait for a person, and deciding them.
 
 An agent must not approve for itself: where the environment holds an agent's credential, this is an agent's shell, and
 nothing is decided in it.
@@ -23,6 +23,7 @@ _COLUMNS = {
     "agent": "AGENT",
     "user": "USER",
     "server": "SERVER",
+    "method": "METHOD",
     "tool": "TOOL",
     "status": "STATUS",
     "expires_at": "UNTIL",
@@ -108,6 +109,8 @@ def _show(row: Row, *, as_json: bool) -> None:
         show_one({**row, "arguments": msgspec.json.decode(row["arguments"])}, as_json=True)
         return
     show_one({name: value for name, value in row.items() if name not in ("arguments", "pattern")}, as_json=False)
+    if row["method"] == "resources/read":
+        return  # it has none
     kept = msgspec.json.decode(row["arguments"])
     typer.echo("\narguments:")
     typer.echo("not kept" if kept["arguments"] is None else _visible(msgspec.json.encode(kept["arguments"])))

@@ -1,4 +1,4 @@
-"""A person is asked about one call: through the client where it shows forms, else in the store.
+"""A person is asked about one call, prompt or resource: through the client where it shows forms, else in the store.
 
 Either way the row of the approval is committed before anything waits (`Pending`). Where nobody can be asked, nothing is
 made of it, and the call is denied.
@@ -9,23 +9,31 @@ from msgspec import structs
 
 from mcp_guard.events import ApprovalRequested
 from mcp_guard.gate.approvals import binding, form
-from mcp_guard.gate.approvals.waiting import Waiting
+from mcp_guard.gate.approvals.waiting import Subject, Waiting
 from mcp_guard.gate.connection import CAPABILITIES_META
 from mcp_guard.gate.outputs import Pending
 from mcp_guard.gate.requests import Open, ReadCall
 from mcp_guard.gate.session import Session
 from mcp_guard.policy.values import Decision, Json
+from mcp_guard.policy.wording import WORDS
 from mcp_guard.redaction import recorded_arguments
 
 _LONGEST_PATTERN = 300
-_FOR_THE_SESSION = "A person has approved this tool for the rest of the connection."
-_GOES_ON = "It goes on with a call that a person has approved."
+_FOR_THE_SESSION = "A person has approved this {} for the rest of the connection."
+_GOES_ON = "It goes on with a {} that a person has approved."
 _BARE = str.maketrans("", "", "*: \x7f")
 
 
+def consult(session: Session, call: ReadCall, label: str, decision: Decision, now: int) -> Pending | Decision:
+    """What a person has said to this already, else the question; the decision as it is where nobody can be asked.
+    `label` is the name of what is asked for as a person is shown it.
+    """
+    return approved_before(session, call, now) or ask(session, call, label, decision, now) or decision
+
+
 def approved_before(session: Session, call: ReadCall, now: int) -> Decision | None:
-    """The decision on a call that a person has approved already: its tool for the rest of the connection, or this very
-    call, which goes on with what its server asked for. None where nobody has.
+    """The decision on what a person has approved already: its tool for the rest of the connection, or this very call,
+    which goes on with what its server asked for. None where nobody has.
     """
     params = call.request.params
     if call.request.modern and ("inputResponses" in params or "requestState" in params):
@@ -33,19 +41,25 @@ def approved_before(session: Session, call: ReadCall, now: int) -> Decision | No
         state = params.get("requestState")
         approval = session.approvals.going_on(bound, state if isinstance(state, str) else None, now)
         if approval is not None:
-            return Decision("allow", "approval", approval, _GOES_ON)
-    agent = session.client.principal.agent
-    approval = session.approvals.standing(agent, call.tool, definition(session, call.tool))
-    return None if approval is None else Decision("allow", "approval", approval, _FOR_THE_SESSION)
+            return Decision("allow", "approval", approval, _GOES_ON.format(WORDS[call.kind].one))
+    return standing(session, call)
 
 
-def definition(session: Session, name: str) -> str:
-    """What a tool is at the moment: approved as something else, it is not approved."""
-    tool = session.tools.catalog.tools.get(name)
-    return "" if tool is None else tool.hash
+def standing(session: Session, call: ReadCall) -> Decision | None:
+    """The decision on what a person has approved for the rest of the connection; None where nobody has."""
+    approval = session.approvals.standing(subject(session, call))
+    if approval is None:
+        return None
+    return Decision("allow", "approval", approval, _FOR_THE_SESSION.format(WORDS[call.kind].thing))
 
 
-def ask(session: Session, call: ReadCall, decision: Decision, now: int) -> Pending | None:
+def subject(session: Session, call: ReadCall) -> Subject:
+    """What is approved for a session, and for whom: a tool as it is defined at the moment, a prompt, or a resource."""
+    tool = session.tools.catalog.tools.get(call.tool) if call.kind == "tool" else None
+    return Subject(session.client.principal.agent, call.kind, call.tool, "" if tool is None else tool.hash)
+
+
+def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: int) -> Pending | None:
     """Ask a person; None where nobody can be asked."""
     approvals, request, settings = session.approvals, call.request, session.policy.settings
     shown = form.arguments_text(call, session.connection.redaction_key)
@@ -59,6 +73,7 @@ def ask(session: Session, call: ReadCall, decision: Decision, now: int) -> Pendi
     waiting = Waiting(
         id=approval,
         call=call,
+        label=label,
         agent=principal.agent,
         decision=decision,
         bound=binding.call_hash(key, session.connection.server, call),
@@ -77,11 +92,11 @@ def ask(session: Session, call: ReadCall, decision: Decision, now: int) -> Pendi
 def question(session: Session, waiting: Waiting, arguments: str) -> bytes:
     """The line that asks the person through the client, in the era of the request."""
     connection, request = session.connection, waiting.call.request
-    label = session.tools.label(waiting.call.tool)
-    text = form.message(waiting, connection.server, connection.user, label, arguments)
+    text = form.message(waiting, connection.server, connection.user, arguments)
+    params = form.params(text, waiting.call.kind)
     if waiting.question is not None:
-        return form.request(waiting.question, text)
-    return form.result(request.id, text, binding.state(connection.redaction_key, waiting.id, waiting.bound))
+        return form.request(waiting.question, params)
+    return form.result(request.id, params, binding.state(connection.redaction_key, waiting.id, waiting.bound))
 
 
 def _capabilities(session: Session, call: ReadCall) -> Json:
@@ -96,9 +111,12 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
     """The row of the question, and what the registry keeps of it."""
     connection, call = session.connection, waiting.call
     mode = connection.audit_arguments or session.policy.settings.audit_arguments
-    kept = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
+    kept: dict[str, object] = {"arguments": {}}
+    if call.kind == "tool" or call.arguments:
+        kept = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
     data = {
         **kept,
+        "method": call.request.method,
         "connection": connection.id,
         "request_id": call.request.id,
         "asked": where,
@@ -108,12 +126,13 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
         "call_hash": waiting.bound,
         "seconds": (waiting.deadline - waiting.asked) // 1_000_000,
     }
-    event = session.recorder.event("approval.requested", now, data, session.tools.label(call.tool))
+    event = session.recorder.event("approval.requested", now, data, waiting.label)
     return ApprovalRequested(
         **structs.asdict(structs.replace(event, rule=waiting.id)),
+        method=call.request.method,
         arguments=_encode(kept).decode(),
         call_hash=waiting.bound,
-        pattern=_pattern(connection.server, call.tool),
+        pattern=_pattern(connection.server, call.tool) if call.kind == "tool" else "",
         reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),
         expires=waiting.deadline,
     )

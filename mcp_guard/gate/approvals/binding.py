@@ -1,7 +1,8 @@
 """What ties an approval to exactly one call, and to the connection that waits: keyed hashes that nobody can guess.
 
-The key is the guard's own secret. A call's hash covers all that it does upstream: its server, its tool, the arguments
-as they are encoded to be sent, and every other parameter but those that belong to one attempt.
+The key is the guard's own secret. A call's hash covers all that it does upstream: its server, its method, its tool
+(prompt, resource), the arguments as they are encoded to be sent, and every other parameter but those that belong to one
+attempt.
 """
 
 from mcp_guard.gate.requests import ReadCall
@@ -14,7 +15,7 @@ _STATE = "mcp-guard-approval"  # how the `requestState` of a question begins
 def call_hash(key: bytes, server: str, call: ReadCall) -> str:
     """What exactly would run, as a keyed hash."""
     rest = {name: value for name, value in call.request.params.items() if name not in _OF_ONE_ATTEMPT}
-    return _mac(key, "call", server, call.tool, call.encoded, encode(rest))
+    return _mac(key, "call", server, call.request.method, call.tool, call.encoded, encode(rest))
 
 
 def question_id(key: bytes, approval: str) -> str:

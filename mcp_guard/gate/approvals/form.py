@@ -1,8 +1,8 @@
 """What a person is asked through the client (MCP, "Elicitation", form mode), and what the answer says.
 
-A person sees what would run: the tool, its server, who asks, the arguments with secrets left out and all that would not
-show made visible. What is too long to be shown whole is not asked about here. An answer that is not plainly a yes is a
-no.
+A person sees what would run: the tool (prompt, resource), its server, who asks, the arguments with secrets left out and
+all that would not show made visible. What is too long to be shown whole is not asked about here. An answer that is not
+plainly a yes is a no.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.gate.wire import decode, encode
 from mcp_guard.governance import ApprovalScope
-from mcp_guard.policy.values import Json
+from mcp_guard.policy.values import Json, OfferKind
 from mcp_guard.redaction import recorded_arguments
 
 METHOD = "elicitation/create"
@@ -25,17 +25,15 @@ LONGEST = 8_000  # characters of arguments that a person can be expected to read
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
 _DENY = "deny"
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        _FIELD: {
-            "type": "string",
-            "title": "Decision",
-            "description": "For this session: every further call of this tool until the client disconnects.",
-            "enum": [*_CHOICES, _DENY],
-        }
-    },
-    "required": [_FIELD],
+_WANTS: Mapping[OfferKind, str] = {
+    "tool": "wants to call {} on the server {}",
+    "prompt": "wants the prompt {} of the server {}",
+    "resource": "wants to read {} from the server {}",
+}
+_SESSION: Mapping[OfferKind, str] = {
+    "tool": "For this session: every further call of this tool until the client disconnects.",
+    "prompt": "For this session: this prompt, with any arguments, until the client disconnects.",
+    "resource": "For this session: this resource, and notice of its changes, until the client disconnects.",
 }
 
 
@@ -68,28 +66,33 @@ def visible(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
-def message(waiting: Waiting, server: str, user: str, label: str, arguments: str) -> str:
-    """What a person reads."""
-    decision = waiting.decision
-    asks = f"The agent {visible(waiting.agent)} of {visible(user)} wants to call {label} on the server {server}."
+def message(waiting: Waiting, server: str, user: str, arguments: str) -> str:
+    """What a person reads. A resource has no arguments."""
+    decision, kind = waiting.decision, waiting.call.kind
+    wants = _WANTS[kind].format(waiting.label, server)
+    asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
-    return f"mcp-guard: a person's approval is needed.\n{asks}\n{because}\nArguments:\n{arguments}"
+    with_these = () if kind == "resource" else (f"Arguments:\n{arguments}",)
+    return "\n".join(("mcp-guard: a person's approval is needed.", asks, because, *with_these))
 
 
-def request(question: RequestId, text: str) -> bytes:
+def params(text: str, kind: OfferKind) -> dict[str, object]:
+    """The question in a client's form: a text, and a choice."""
+    choice = {"type": "string", "title": "Decision", "description": _SESSION[kind], "enum": [*_CHOICES, _DENY]}
+    schema = {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
+    return {"message": text, "requestedSchema": schema}
+
+
+def request(question: RequestId, asked: Mapping[str, object]) -> bytes:
     """The question, as a request of the guard's own."""
-    return encode({"jsonrpc": "2.0", "id": question, "method": METHOD, "params": _params(text)})
+    return encode({"jsonrpc": "2.0", "id": question, "method": METHOD, "params": asked})
 
 
-def result(request_id: RequestId, text: str, state: str) -> bytes:
+def result(request_id: RequestId, params: Mapping[str, object], state: str) -> bytes:
     """The question, as the result that asks for input (2026-07-28, "Multi Round-Trip Requests")."""
-    asked = {KEY: {"method": METHOD, "params": {"mode": "form", **_params(text)}}}
+    asked = {KEY: {"method": METHOD, "params": {"mode": "form", **params}}}
     value = {"resultType": "input_required", "inputRequests": asked, "requestState": state}
     return encode({"jsonrpc": "2.0", "id": request_id, "result": value})
-
-
-def _params(text: str) -> dict[str, object]:
-    return {"message": text, "requestedSchema": _SCHEMA}
 
 
 def scope_of(answer: Json) -> ApprovalScope | None:

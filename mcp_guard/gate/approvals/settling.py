@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from mcp_guard.events import ApprovalSettled
-from mcp_guard.gate import answers, calls
+from mcp_guard.gate import answers, calls, judging
 from mcp_guard.gate.approvals import asking, binding, form
 from mcp_guard.gate.approvals.waiting import Waiting
 from mcp_guard.gate.messages import INVALID_PARAMS, MalformedError
@@ -19,15 +19,16 @@ from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.governance import ApprovalScope, Ruling
 from mcp_guard.policy.values import Decision, Json
+from mcp_guard.policy.wording import WORDS
 
 KEEP_ALIVE = 10_000_000  # microseconds between two notices of progress for a call that waits
 
 _APPROVED = {
-    "once": "{} approved this call.",
-    "session": "{} approved this tool for the rest of the connection.",
-    "grant": "{} approved this tool ahead.",
+    "once": "{by} approved this {one}.",
+    "session": "{by} approved this {thing} for the rest of the connection.",
+    "grant": "{by} approved this {thing} ahead.",
 }
-_DENIED = "{} denied this call{}"
+_DENIED = "{by} denied this {one}{said}"
 _EXPIRED = "Nobody decided about it within {} seconds."
 _USED = "The approval that was asked for has expired, or was used already."
 _ANOTHER = "Another agent is on the line than the one that a person was asked about."
@@ -78,7 +79,7 @@ def came_back(session: Session, brought: Returned, call: ReadCall, now: int) -> 
         raise MalformedError(INVALID_PARAMS, _UNKNOWN)
     waiting = session.approvals.waiting.get(brought.approval)
     if waiting is None or not waiting.suspended:
-        return [calls.conclude(session, call, Decision("deny", "approval", brought.approval, _USED), now)]
+        return [judging.of(call).conclude(session, call, Decision("deny", "approval", brought.approval, _USED), now)]
     waiting.call = call  # the very line that will run
     ruling = session.registry.ruling(waiting.id)
     if ruling is not None:
@@ -122,7 +123,7 @@ def reconsider(session: Session, now: int) -> list[Output]:
         if ruling is not None:
             outputs += [*_unasked(waiting), *_settled(session, waiting, ruling, now)]
             continue
-        decision = calls.decide(session, waiting.call, now)
+        decision = judging.of(waiting.call).decide(session, waiting.call, now)
         if decision.outcome != "require_approval":
             outputs += [_told(session, waiting, "withdrawn", now), *_unasked(waiting)]
             outputs.append(_concluded(session, waiting, decision, now))
@@ -131,23 +132,26 @@ def reconsider(session: Session, now: int) -> list[Output]:
 
 def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int) -> list[Output]:
     """A person has decided: judge the call again, and do what comes of both. A deny wins."""
-    decision = calls.decide(session, waiting.call, now)
+    decision = judging.of(waiting.call).decide(session, waiting.call, now)
     if waiting.agent != session.client.principal.agent:
         decision = Decision("deny", "approval", waiting.id, _ANOTHER)
     if decision.outcome != "deny" and not ruling.approved:
         said = f": {ruling.comment}" if ruling.comment else "."
-        decision = Decision("deny", "approval", waiting.id, _DENIED.format(ruling.by, said))
+        reason = _DENIED.format(by=ruling.by, one=WORDS[waiting.call.kind].one, said=said)
+        decision = Decision("deny", "approval", waiting.id, reason)
     elif decision.outcome == "require_approval":
-        decision = approved(waiting.id, ruling.scope, ruling.by)
+        decision = _approved(waiting, ruling)
     if ruling.approved and ruling.scope == "session":
-        tool = waiting.call.tool
-        session.approvals.stand(waiting.agent, tool, asking.definition(session, tool), waiting.id)
+        subject = structs.replace(asking.subject(session, waiting.call), agent=waiting.agent)
+        session.approvals.stand(subject, waiting.id)
     return [_concluded(session, waiting, decision, now)]
 
 
-def approved(approval: str, scope: ApprovalScope, by: str) -> Decision:
-    """The decision on a call that a person has approved."""
-    return Decision("allow", "approval", approval, _APPROVED[scope].format(by))
+def _approved(waiting: Waiting, ruling: Ruling) -> Decision:
+    """The decision on what a person has approved."""
+    words = WORDS[waiting.call.kind]
+    reason = _APPROVED[ruling.scope].format(by=ruling.by, one=words.one, thing=words.thing)
+    return Decision("allow", "approval", waiting.id, reason)
 
 
 def _concluded(session: Session, waiting: Waiting, decision: Decision, now: int) -> Output:
@@ -155,7 +159,7 @@ def _concluded(session: Session, waiting: Waiting, decision: Decision, now: int)
     session.approvals.remove(waiting)
     if not waiting.suspended:
         session.close(waiting.call.request.id)
-    return calls.conclude(session, waiting.call, decision, now)
+    return judging.of(waiting.call).conclude(session, waiting.call, decision, now)
 
 
 # Nobody decides
@@ -208,7 +212,7 @@ def withdraw_all(session: Session, now: int) -> list[Output]:
 def _withdrawn(session: Session, waiting: Waiting, now: int) -> list[Output]:
     session.approvals.remove(waiting)
     decision = structs.replace(_WITHDRAWN, rule=waiting.id)
-    row = calls.unconditional(calls.row(session, waiting.call, decision, now, forwarded=False))
+    row = calls.unconditional(judging.of(waiting.call).row(session, waiting.call, decision, now, forwarded=False))
     return [_told(session, waiting, "withdrawn", now), Record(row), *_unasked(waiting)]
 
 
@@ -219,9 +223,9 @@ def refuse(session: Session, pending: Pending, refusal: Refusal) -> Denied:
     request = waiting.call.request
     if not waiting.suspended:
         session.close(request.id)
-    event = calls.row(session, waiting.call, waiting.decision, pending.event.ts, forwarded=False)
-    text = answers.guard_failure_text(waiting.call.tool, refusal.reason)
-    line = answers.denial(request.id, text, event.id, modern=request.modern)
+    judged = judging.of(waiting.call)
+    event = judged.row(session, waiting.call, waiting.decision, pending.event.ts, forwarded=False)
+    line = judged.failure(waiting.call, refusal.reason, event.id)
     return Denied(calls.unrecorded(event, refusal), answered(request.id, request.batch, line))
 
 
@@ -238,7 +242,7 @@ def _told(
     data = {"status": status, "connection": session.connection.id}
     data |= {"by": by, "via": "client", "scope": scope} if decided else {"by": "mcp-guard"}
     kind = "approval.decided" if decided else "approval.withdrawn"
-    event = session.recorder.event(kind, now, data, session.tools.label(waiting.call.tool))
+    event = session.recorder.event(kind, now, data, waiting.label)
     facts = structs.asdict(structs.replace(event, rule=waiting.id))
     return Record(ApprovalSettled(**facts, status=status, scope=scope, by=by))
 

@@ -8,22 +8,33 @@ import msgspec
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.requests import ReadCall
-from mcp_guard.policy.values import Decision, Json
+from mcp_guard.policy.values import Decision, Json, OfferKind
 
 MAX_WAITING = 64  # calls of one connection
 MAX_BYTES = 64 * 1024 * 1024  # of their messages; one alone may be as large as any message
-_MAX_STANDING = 1_024  # tools that were approved for the session
+_MAX_STANDING = 1_024  # tools, prompts and resources that were approved for the session
 _MAX_ASKED_BACK = 1_024  # approved calls whose servers need more input; the oldest are forgotten
 _ASKED_BACK = 10 * 60 * 1_000_000  # microseconds in which the client has to come back with it
 
 
+class Subject(msgspec.Struct, frozen=True):
+    """What a person approves for a session, and for which agent: a tool by its definition, a prompt, a resource."""
+
+    agent: str
+    kind: OfferKind
+    name: str
+    definition: str
+
+
 class Waiting(msgspec.Struct):
-    """One call that waits. `decision` says why a person is asked, `bound` is the hash of what would run, `deadline` is
-    microseconds since the epoch, and `question` the id of the guard's own request to the client while that is open.
+    """One call that waits. `label` names what it is of as a person is shown it, `decision` says why a person is asked,
+    `bound` is the hash of what would run, `deadline` is microseconds since the epoch, and `question` the id of the
+    guard's own request to the client while that is open.
     """
 
     id: str
     call: ReadCall
+    label: str
     agent: str
     decision: Decision
     bound: str
@@ -40,7 +51,7 @@ class Approvals:
     def __init__(self) -> None:
         self.waiting: dict[str, Waiting] = {}  # by the approval's id
         self.questions: dict[RequestId, Waiting] = {}  # by the id of the question that the client is asked
-        self._standing: dict[tuple[str, str, str], str] = {}
+        self._standing: dict[Subject, str] = {}
         self._asked_back: dict[tuple[str, Json], tuple[str, int]] = {}
         self._count = 0
 
@@ -85,11 +96,11 @@ class Approvals:
         approval, deadline = self._asked_back.pop((bound, state), (None, 0))
         return approval if now < deadline else None
 
-    def stand(self, agent: str, tool: str, definition: str, approval: str) -> None:
-        """A person has approved a tool, as it is defined now, for the rest of the connection."""
+    def stand(self, subject: Subject, approval: str) -> None:
+        """A person has approved this for the rest of the connection."""
         if len(self._standing) < _MAX_STANDING:
-            self._standing[agent, tool, definition] = approval
+            self._standing[subject] = approval
 
-    def standing(self, agent: str, tool: str, definition: str) -> str | None:
-        """The approval by which calls of this tool run for the rest of the connection."""
-        return self._standing.get((agent, tool, definition)) if self._standing else None
+    def standing(self, subject: Subject) -> str | None:
+        """The approval by which this is allowed for the rest of the connection."""
+        return self._standing.get(subject)

@@ -1,4 +1,5 @@
-"""Approvals in the registry: calls that a person is asked about. Guards write and settle them; a person decides here.
+"""Approvals in the registry: calls (prompts, resources) that a person is asked about. Guards write and settle them; a
+person decides here.
 
 The rows are history, too: one that is decided, withdrawn or expired stays. The invariant: only a pending one can be
 decided, once, and what is approved is the one call whose hash the row holds, on the one connection that waits for it.
@@ -13,17 +14,18 @@ from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidEr
 from mcp_guard.store.registry.checks import check_reason
 from mcp_guard.store.rows import storable_text, timestamp
 
+CALL = "tools/call"
 SCOPES: tuple[ApprovalScope, ...] = ("once", "session", "grant")
 STATUSES = ("pending", "approved", "denied", "withdrawn", "expired")
 
 _COLUMNS = (
-    "id, connection_id, agent, user, server, tool, arguments, call_hash, pattern, reason, status, scope, "
+    "id, connection_id, agent, user, server, method, tool, arguments, call_hash, pattern, reason, status, scope, "
     "requested_at, expires_at, decided_at, decided_by, decided_via, comment"
 )
 _REQUEST = """
-    INSERT INTO approvals (id, connection_id, agent, user, server, tool, arguments, call_hash, pattern, reason, status,
-                           requested_at, expires_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)
+    INSERT INTO approvals (id, connection_id, agent, user, server, method, tool, arguments, call_hash, pattern, reason,
+                           status, requested_at, expires_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)
 """
 _SETTLE = """
     UPDATE approvals SET status = ?, scope = ?, decided_at = ?, decided_by = ?, decided_via = ?
@@ -36,7 +38,7 @@ _SETTLE = """
 
 def requested(cursor: sqlite3.Cursor, event: ApprovalRequested) -> None:
     """A person is asked. Raises sqlite3.Error."""
-    texts = (event.agent, event.user, event.server, event.tool, event.arguments)
+    texts = (event.agent, event.user, event.server, event.method, event.tool, event.arguments)
     shown = [storable_text(text or "") for text in texts]
     bound = event.call_hash, storable_text(event.pattern), storable_text(event.reason)
     cursor.execute(
@@ -133,6 +135,8 @@ def _pending(change: Change, approval_id: str) -> Row:
 
 
 def _grant(book: Book, change: Change, row: Row, expires: int | None, comment: str) -> None:
+    if row["method"] != CALL:
+        raise InvalidError("grants are for tools", "approve this once, or for the session")
     if not row["pattern"]:
         raise InvalidError("this tool's name cannot be the pattern of a grant", "approve it once, or for the session")
     reason = comment or f"approved with {row['id']}"

@@ -216,5 +216,8 @@ _TRIGGERS = (
     f"CREATE TRIGGER approvals_decided AFTER UPDATE OF status ON approvals WHEN NEW.decided_via = 'store' {_BUMP}",
 )
 
+APPROVED_METHODS = ("ALTER TABLE approvals ADD COLUMN method TEXT NOT NULL DEFAULT 'tools/call'",)
+"""Since a person is asked about prompts and resources, too: `tool` is a prompt's name, or a resource's URI, then."""
+
 REGISTRY = (*_TABLES, *_TRIGGERS)
 """The statements that make the registry."""

@@ -36,6 +36,7 @@ def asked(book: Book, number: int = 1, *, pattern: str = "files:send_mail") -> A
         server="files",
         tool="send_mail",
         rule=f"C-a{number}",
+        method="tools/call",
         arguments=KEPT,
         call_hash="h",
         pattern=pattern,
