@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.policy import Policy
-from mcp_guard.policy.values import Json, Principal
+from mcp_guard.policy.values import Json, OfferKind, Principal
 from mcp_guard.redaction import ArgumentsMode, safe_text
 
 PROTOCOL_META = "io.modelcontextprotocol/protocolVersion"
@@ -27,7 +27,8 @@ Mode = Literal["enforce", "observe"]
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a connection before the first message, and stays true to its end.
 
-    `id` is unique in the log; `server` is the slug that the launching config gave the upstream; `agent` is the slug
+    `id` is unique in the log; `server` is the slug that the launching config gave the upstream; `prefix` is what the
+    client knows the names of its tools and prompts by, where several servers are shown as one; `agent` is the slug
     that it pinned or a credential proves, or None; `credential` is that one; `user_verified` says that a credential
     vouches for the user, too; `audit_arguments` outranks what the policy says of it; `redaction_key`
     (secret) keys the hashes that stand for secrets in the log.
@@ -44,6 +45,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     transport: str = "stdio"
     audit_arguments: ArgumentsMode | None = None
     redaction_key: bytes = b""
+    prefix: str = ""
+
+    def known_as(self, name: str, kind: OfferKind = "tool") -> str:
+        """What the client knows something of the upstream's as; a URI is the same on both sides."""
+        return name if kind == "resource" else self.prefix + name
 
 
 class Client:
