@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from mcp_guard.store.registry.credentials import Proof
 
 VARIABLE = "MCP_GUARD_TOKEN"
+WEBHOOK_SECRET = "MCP_GUARD_WEBHOOK_SECRET"
 
 
 def taken_token() -> str | None:
     """The credential of the environment, which is taken out of it: no server behind the guard gets to see it."""
     return os.environ.pop(VARIABLE, None) or None
+
+
+def taken_webhook_secret() -> str | None:
+    """What webhooks are signed with, taken out of the environment likewise."""
+    return os.environ.pop(WEBHOOK_SECRET, None) or None
 
 
 def proven(store: "Store", token: str, agent: str | None, user: str | None = None) -> "Proof":

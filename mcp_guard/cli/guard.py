@@ -10,9 +10,10 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from mcp_guard import __version__
-from mcp_guard.cli.credentials import proven, taken_token
+from mcp_guard.cli.credentials import proven, taken_token, taken_webhook_secret
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.errors import GuardError
@@ -21,6 +22,7 @@ from mcp_guard.transports import process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mcp_guard.cli.webhooks import Webhooks
     from mcp_guard.gate import Connection, Output
     from mcp_guard.gate.bridge import Bridged
     from mcp_guard.governance import Registry
@@ -33,14 +35,21 @@ def guard(arguments: RunArguments) -> int:
     """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
     files = PolicyFiles(arguments.policy or user_policy())
     token = taken_token()  # before the upstream is prepared, which inherits the environment
+    webhooks = wanted_webhooks(arguments)
     upstream = process.prepare(arguments.command)
     try:
-        return _guard(arguments, files, upstream, token)
+        return _guard(arguments, files, upstream, token, webhooks)
     finally:
         upstream.close()
 
 
-def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstream, token: str | None) -> int:
+def _guard(
+    arguments: RunArguments,
+    files: PolicyFiles,
+    upstream: process.Upstream,
+    token: str | None,
+    webhooks: "Webhooks | None",
+) -> int:
     from mcp_guard.store.known import known_policy
     from mcp_guard.store.location import default_database
 
@@ -76,11 +85,35 @@ def _guard(arguments: RunArguments, files: PolicyFiles, upstream: process.Upstre
             upstream.start()
         reload = _reloader(gate, files, registry)
         pump = Pump(gate, upstream, Ledger(store, say, registry), reload, limit=arguments.max_message << 20)
-        gc.collect()
-        gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
-        return pump.run()
+        with telling(webhooks, database):
+            gc.collect()
+            gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+            return pump.run()
     finally:
         store.close()
+
+
+def wanted_webhooks(arguments: RunArguments) -> "Webhooks | None":
+    """The webhooks that were asked for, if any. Their secret leaves the environment in any case: no server may see it.
+
+    Raises GuardError.
+    """
+    secret = taken_webhook_secret()
+    if not arguments.webhook:
+        return None
+    from mcp_guard.cli.webhooks import webhooks
+
+    return webhooks(arguments.webhook, secret)
+
+
+def telling(webhooks: "Webhooks | None", database: str) -> AbstractContextManager[object]:
+    """Those who asked for it are told of what the log gets, as long as this lasts. Raises StoreError."""
+    if webhooks is None:
+        return nullcontext()
+    from mcp_guard.cli.webhooks import telling
+    from mcp_guard.transports.stdio import say
+
+    return telling(database, webhooks, say)
 
 
 def user_policy() -> tuple[str, ...]:

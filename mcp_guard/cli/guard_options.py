@@ -73,7 +73,7 @@ Webhook = Annotated[
     list[str] | None,
     typer.Option(
         metavar="URL",
-        help="Tell this URL of budget alerts, approvals that wait, stops and quarantines; repeatable. ${VARIABLE} and "
-        "${file:PATH} are filled in. Signed with the secret in MCP_GUARD_WEBHOOK_SECRET.",
+        help="Tell this URL of budget alerts, approvals that wait, stops and quarantines; repeatable. %{VARIABLE} and "
+        "%{file:PATH} are filled in. Signed with the secret in MCP_GUARD_WEBHOOK_SECRET.",
     ),
 ]

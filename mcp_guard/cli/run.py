@@ -33,6 +33,7 @@ def run(
     retain: guard_options.Retain = None,
     audit_arguments: guard_options.AuditArguments = None,
     max_message: guard_options.MaxMessage = 64,
+    webhook: guard_options.Webhook = None,
     header: guard_options.Header = None,
     transport: guard_options.Transport = "auto",
     auth: guard_options.Auth = "auto",
@@ -45,7 +46,7 @@ def run(
     arguments = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
         tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
-        config, issuer,
+        config, issuer, tuple(webhook or ()),
     )  # fmt: skip
     _check(arguments)
     raise SystemExit(start(arguments))

@@ -33,9 +33,12 @@ class RunArguments(NamedTuple):
     scope: tuple[str, ...] = ()
     config: str | None = None
     issuer: str | None = None
+    webhook: tuple[str, ...] = ()
 
 
-REPEATED = {"--policy": "policy", "--group": "group", "--header": "header", "--scope": "scope"}
+REPEATED = {
+    "--policy": "policy", "--group": "group", "--header": "header", "--scope": "scope", "--webhook": "webhook",
+}  # fmt: skip
 TEXTS = {
     "--server": "server", "--agent": "agent", "--user": "user", "--db": "db", "--url": "url", "--config": "config",
     "--client-id": "client_id", "--client-secret": "client_secret", "--issuer": "issuer",

@@ -89,6 +89,7 @@ def serve(
     retain: guard_options.Retain = None,
     audit_arguments: guard_options.AuditArguments = None,
     max_message: guard_options.MaxMessage = 64,
+    webhook: guard_options.Webhook = None,
     max_clients: Annotated[int, typer.Option(metavar="N", min=1, help="Clients at a time.")] = 128,
     idle: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="A session without a message ends then.")] = 30,
     grace: Annotated[
@@ -98,15 +99,6 @@ def serve(
         bool,
         typer.Option("--metrics-open", help="/metrics without a token, on this machine.", rich_help_panel=_BESIDE),
     ] = False,
-    webhook: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL",
-            help="Tell this URL of budget alerts, approvals that wait, stops and quarantines; repeatable. "
-            "Signed with the secret in MCP_GUARD_WEBHOOK_SECRET.",
-            rich_help_panel=_BESIDE,
-        ),
-    ] = None,
     header: guard_options.Header = None,
     transport: guard_options.Transport = "auto",
     auth: guard_options.Auth = "auto",
@@ -125,10 +117,10 @@ def serve(
     guarded = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,
         tuple(command or ()), url, tuple(header or ()), transport, auth, client_id, client_secret, tuple(scope or ()),
-        config, issuer,
+        config, issuer, tuple(webhook or ()),
     )  # fmt: skip
     served = ServeArguments(
         guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
-        tls_key, max_clients, idle, grace, metrics_open, tuple(webhook or ()), require_token, public_url,
+        tls_key, max_clients, idle, grace, metrics_open, require_token, public_url,
     )  # fmt: skip
     raise SystemExit(start(served))

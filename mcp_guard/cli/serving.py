@@ -10,15 +10,16 @@ from typing import NamedTuple
 from mcp_guard.api.api import Api
 from mcp_guard.api.metrics import Latency
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
-from mcp_guard.cli.credentials import taken_token
+from mcp_guard.cli.credentials import taken_token, taken_webhook_secret
 from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.served_access import OfClient, access, check_exposure, for_client, is_loopback
-from mcp_guard.cli.served_beside import beside, webhooks
+from mcp_guard.cli.served_beside import beside
 from mcp_guard.cli.served_upstreams import Upstreams, upstreams
 from mcp_guard.cli.shared_policy import SharedPolicy
+from mcp_guard.cli.webhooks import webhooks
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
 from mcp_guard.store import LiveRegistry, Store
@@ -49,7 +50,6 @@ class ServeArguments(NamedTuple):
     idle: int = 30  # minutes
     grace: float = 10.0  # seconds
     metrics_open: bool = False
-    webhooks: tuple[str, ...] = ()
     require_token: bool = False
     public_url: str | None = None
 
@@ -59,7 +59,7 @@ def start(arguments: ServeArguments) -> int:
     taken_token()  # clients bring their own; what is in the environment is for no server to see
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     os.environ.pop(arguments.token_env or "", None)  # nor is the token that they have to bring
-    told = webhooks(arguments.webhooks)
+    told = webhooks(arguments.run.webhook, taken_webhook_secret())
     check_exposure(arguments, credentials)
     context = _tls(arguments)
     run, behind = upstreams(arguments.run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mcp_guard.cli import event_loop
 from mcp_guard.cli.credentials import proven, taken_token
-from mcp_guard.cli.guard import connection, load_policy, open_gate, user_policy
+from mcp_guard.cli.guard import connection, load_policy, open_gate, telling, user_policy, wanted_webhooks
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.shared_policy import SharedPolicy
@@ -34,6 +34,7 @@ from mcp_guard.transports.switch import Switch
 if TYPE_CHECKING:
     from mcp_guard.policy import Policy
     from mcp_guard.store.registry.credentials import Proof
+    from mcp_guard.cli.webhooks import Webhooks
 
 Converse = Callable[["Policy", LiveRegistry, bytes, "Proof | None"], Conversation]
 
@@ -41,20 +42,20 @@ Converse = Callable[["Policy", LiveRegistry, bytes, "Proof | None"], Conversatio
 def guard_remote(arguments: RunArguments) -> int:
     """Guard one remote server until the client is gone; gives the status to end with. Raises GuardError."""
     assert arguments.url is not None
-    token = taken_token()
+    token, webhooks = taken_token(), wanted_webhooks(arguments)
     slug = arguments.server or slug_of_url(arguments.url)
     arm = arm_of(slug, _remote_server(arguments), limit=arguments.max_message << 20)
 
     def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
         return Single(slug, open_gate(connection(arguments, slug, key, proof), policy, registry))
 
-    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse, token)
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), [arm], converse, token, webhooks)
 
 
 def guard_many(arguments: RunArguments) -> int:
     """Guard every server that a configuration file names. Raises GuardError."""
     assert arguments.config is not None
-    token = taken_token()  # before any server is prepared, which inherits the environment
+    token, webhooks = taken_token(), wanted_webhooks(arguments)  # before a server is prepared: it inherits what is left
     config, home = read_config(arguments.config), os.path.dirname(arguments.config)
     arguments = with_config(arguments, config, home)
     limit, many = arguments.max_message << 20, len(config.servers) > 1
@@ -70,7 +71,7 @@ def guard_many(arguments: RunArguments) -> int:
         facts, patience = connection(arguments, "", key, proof), Patience.of(config.wait)
         return Hub(facts, policy, members, gate_of, prefix=config.prefix, patience=patience)
 
-    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse, token)
+    return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse, token, webhooks)
 
 
 def read_config(path: str) -> GuardConfig:
@@ -103,7 +104,12 @@ def with_config(arguments: RunArguments, config: GuardConfig, home: str) -> RunA
 
 
 def _guard(
-    arguments: RunArguments, files: PolicyFiles, arms: Sequence[Arm], converse: Converse, token: str | None
+    arguments: RunArguments,
+    files: PolicyFiles,
+    arms: Sequence[Arm],
+    converse: Converse,
+    token: str | None,
+    webhooks: "Webhooks | None",
 ) -> int:
     """Guard the arms for the client on stdin and stdout, in the conversation that `converse` makes."""
     policy = load_policy(files, files.read())
@@ -121,10 +127,11 @@ def _guard(
         shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
         reload = shared.reloader(conversation)
         switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)
-        gc.collect()
-        gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
-        status = event_loop.run(_until_over(switch))
-        lost = ledger.close()
+        with telling(webhooks, store.path):
+            gc.collect()
+            gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+            status = event_loop.run(_until_over(switch))
+            lost = ledger.close()
         if lost:
             say(lost)
     finally:

@@ -101,7 +101,7 @@ def _locked(name: str, deadline: float) -> int:
     """A handle on the file, locked, and certainly the one that others find under this name."""
     while True:
         handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
-        if _try_lock(handle):
+        if try_lock(handle):
             if identity(name) == (os.fstat(handle).st_dev, os.fstat(handle).st_ino):
                 return handle
         elif time.monotonic() > deadline:
@@ -111,7 +111,8 @@ def _locked(name: str, deadline: float) -> int:
         time.sleep(_PAUSE)
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Lock a file for as long as this handle, or a copy of it, is open; False where another has it."""
     try:
         import fcntl
     except ImportError:  # no such locks on this system: SQLite's own are left

@@ -1,7 +1,10 @@
 """Following the log and telling each receiver, on a thread of its own: no call ever waits for a webhook.
 
-The log is the queue: what is not told yet is still in it. A receiver that fails is tried again, after longer and longer
-waits; one that goes on failing gets one try an event until it is there again, and no more than the newest events.
+The log is the queue: what is not told yet is still in it, and a `Place` says how far it is told. A receiver that fails
+is tried again, after longer and longer waits; one that goes on failing gets one try an event until it is there again,
+and no more than the newest events.
+
+Invariant: an event is passed only when it has been delivered or given up.
 """
 
 import http.client
@@ -13,17 +16,19 @@ from collections.abc import Callable
 
 from mcp_guard.errors import GuardError
 from mcp_guard.store.reader import Filters, RecordedEvent, newest_seq, read_events
-from mcp_guard.webhooks.notices import TOLD, Target, body, signed
+from mcp_guard.webhooks.notices import TOLD, Target, body, name_of, signed
+from mcp_guard.webhooks.place import Place
 
 LOOK = 1.0  # seconds between two looks into the log
 TIMEOUT = 10.0  # seconds for a receiver to take it
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each further try
 MOST_BEHIND = 1_000  # events; older ones are given up
+LAST_MOMENT = 1.0  # seconds that the end waits for what is under way
 _READ = 64 << 10  # bytes of an answer that are read
 
 
 class Receiver:
-    """One receiver, told from now on. `say` tells a person what could not be delivered."""
+    """One receiver, told in turn with all who have the same one. `say` tells a person what could not be delivered."""
 
     def __init__(
         self,
@@ -37,7 +42,7 @@ class Receiver:
     ) -> None:
         self._path, self._target, self._key, self._say = path, target, key, say
         self._look, self._waits = look, waits
-        self._seen = newest_seq(path)
+        self._place = Place(path, name_of(target, key), lambda: newest_seq(path))
         self._failing = False
         self._ending = threading.Event()
         self.delivered = self.failed = 0
@@ -48,52 +53,62 @@ class Receiver:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; what is under way gets a moment."""
+        """End, after a last look; what is under way then gets a moment, and is told again by who comes next."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join(1.0)
+            self._thread.join(LAST_MOMENT)
 
     def _follow(self) -> None:
-        unreadable = False
-        while not self._ending.wait(self._look):
+        ends = unusable = False
+        while True:
             try:
-                for event in self._new():
-                    self._tell(event)
-                    if self._ending.is_set():
-                        return
-                unreadable = False
+                if self._place.take():
+                    self._tell_new()
+                unusable = False
             except GuardError as error:
-                if not unreadable:
-                    self._say(f"webhooks wait, as the log cannot be read: {error.message}")
-                unreadable = True
+                if not unusable:
+                    self._say(f"webhooks wait: {error.message}")
+                unusable = True
+            if ends:
+                return self._place.leave()
+            ends = self._ending.wait(self._look)
 
-    def _new(self) -> "deque[RecordedEvent]":
-        """The events since the last look, as many as are told at most."""
+    def _tell_new(self) -> None:
         upto = newest_seq(self._path)
+        for event in self._new(upto):
+            if not self._tell(event):
+                return
+            self._place.move(event.seq)
+        self._place.move(upto)  # which is less than before where the log is another one: that is told from now on
+
+    def _new(self, upto: int) -> "deque[RecordedEvent]":
+        """The events since the last look, as many as are told at most."""
         found: deque[RecordedEvent] = deque(maxlen=MOST_BEHIND)
-        if upto > self._seen:
-            behind = 0
-            for event in read_events(self._path, Filters(types=tuple(TOLD), after=self._seen, upto=upto)):
+        behind = 0
+        if upto > self._place.seq:
+            for event in read_events(self._path, Filters(types=tuple(TOLD), after=self._place.seq, upto=upto)):
                 found.append(event)
                 behind += 1
-            if behind > MOST_BEHIND:
-                self._give_up(behind - MOST_BEHIND, "there are too many")
-        self._seen = max(self._seen, upto)
+        if behind > MOST_BEHIND:
+            self._give_up(behind - MOST_BEHIND, "there are too many")
         return found
 
-    def _tell(self, event: RecordedEvent) -> None:
+    def _tell(self, event: RecordedEvent) -> bool:
+        """Deliver, or give up; False where the end came before either."""
         said = body(event)
-        why = ""
-        for wait in (0.0, *(() if self._failing else self._waits)):
-            if self._ending.wait(wait):
-                return
-            why = self._post(event, said)
+        why = self._post(event, said)
+        for wait in () if self._failing else self._waits:
             if not why:
-                self.delivered += 1
-                self._failing = False
-                return
-        self._failing = True
-        self._give_up(1, why)
+                break
+            if self._ending.wait(wait):
+                return False
+            why = self._post(event, said)
+        self._failing = bool(why)
+        if why:
+            self._give_up(1, why)
+        else:
+            self.delivered += 1
+        return True
 
     def _give_up(self, number: int, why: str) -> None:
         self.failed += number

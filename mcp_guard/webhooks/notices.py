@@ -8,14 +8,16 @@ from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from mcp_guard.errors import GuardError
 from mcp_guard.events import EventType
-from mcp_guard.store.reader import RecordedEvent
+
+if TYPE_CHECKING:
+    from mcp_guard.store.reader import RecordedEvent
 
 # What is told, and what of its data.
 _TOLD: Mapping[EventType, tuple[str, ...]] = {
@@ -63,6 +65,11 @@ def target(url: str) -> Target:
     return Target(parts.scheme == "https", parts.hostname, port, (parts.path or "/") + query)
 
 
+def name_of(target: Target, key: bytes) -> str:
+    """What a receiver is called where its URL, which may hold a secret, must not stand; with another key, another."""
+    return hmac.digest(key, msgspec.json.encode(target), sha256).hex()[:16]
+
+
 def secret(text: str) -> bytes:
     """The key that a person gave: `whsec_` and base64, or any text. Raises GuardError, which does not quote it."""
     try:
@@ -75,7 +82,7 @@ def secret(text: str) -> bytes:
     return key
 
 
-def body(event: RecordedEvent) -> bytes:
+def body(event: "RecordedEvent") -> bytes:
     """What is said of an event."""
     told = TOLD.get(event.type, ())
     data: dict[str, Any] = {

@@ -1,16 +1,14 @@
-"""Webhooks arrive, once and in order; again where a receiver failed; and no longer than they may."""
+"""Webhooks arrive, once and in order, whoever follows; again where a receiver failed; and no longer than they may."""
 
 import hmac
 import json
 import queue
+import re
 import socket
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,42 +16,9 @@ from mcp_guard.store.registry import agents, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.webhooks.delivery import Receiver
 from mcp_guard.webhooks.notices import target
+from tests.webhooks.endpoint import PATIENCE, Endpoint
 
 KEY = b"a key of sixteen bytes or more"
-PATIENCE = 20  # seconds
-
-
-class Endpoint:
-    """A receiver that answers with the statuses it is given, then 204."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.got: queue.SimpleQueue[tuple[str, dict[str, str], bytes]] = queue.SimpleQueue()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sent = self.rfile.read(int(self.headers["content-length"]))
-                endpoint.got.put((self.path, {name.lower(): value for name, value in self.headers.items()}, sent))
-                self.send_response(endpoint.statuses.pop(0) if endpoint.statuses else 204)
-                self.send_header("location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook?for=us"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def next(self) -> dict[str, Any]:
-        return json.loads(self.got.get(timeout=PATIENCE)[2])
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -156,3 +121,79 @@ def test_a_receiver_that_is_not_there_holds_up_nothing(
         assert "Connection refused" in said.get(timeout=PATIENCE)
         receiver.stop()
     assert receiver.failed == 1
+
+
+def test_of_those_who_have_the_same_webhook_one_tells(follow: Follow, endpoint: Endpoint, book: Book) -> None:
+    receivers = [follow(), follow(), follow()]
+    for _ in range(3):
+        overrides.stop(book, None)
+        overrides.resume(book, None)
+    told = [endpoint.next() for _ in range(6)]
+    assert [one["type"] for one in told] == ["calls.stopped", "calls.resumed"] * 3
+    for receiver in receivers:
+        receiver.stop()
+    assert endpoint.got.empty()
+    assert sorted(receiver.delivered for receiver in receivers) == [0, 0, 6]
+
+
+def test_who_follows_next_goes_on_where_the_last_one_ended(follow: Follow, endpoint: Endpoint, book: Book) -> None:
+    first, second = follow(), follow(f"{endpoint.url}&other")
+    overrides.stop(book, None)
+    assert {endpoint.got.get(timeout=PATIENCE)[0] for _ in range(2)} == {"/hook?for=us", "/hook?for=us&other"}
+    first.stop()
+    second.stop()
+    overrides.resume(book, None)
+    follow()
+    assert endpoint.next()["type"] == "calls.resumed"
+    overrides.stop(book, "cursor")
+    assert endpoint.next()["data"]["agent"] == "cursor"
+
+
+def test_what_happened_just_before_the_end_is_told(endpoint: Endpoint, book: Book) -> None:
+    receiver = Receiver(book.path, target(endpoint.url), KEY, print, look=3600)
+    receiver.start()
+    overrides.stop(book, None)
+    receiver.stop()
+    assert endpoint.next()["type"] == "calls.stopped"
+
+
+def test_what_was_not_delivered_by_the_end_is_left_to_who_follows_next(
+    follow: Follow, endpoint: Endpoint, book: Book
+) -> None:
+    endpoint.statuses = [503, 503]
+    receiver = follow(waits=(3600,))
+    overrides.stop(book, None)
+    tried = endpoint.next()
+    receiver.stop()  # which tries once more
+    assert (receiver.delivered, receiver.failed) == (0, 0)
+    follow()
+    assert [endpoint.next(), endpoint.next()] == [tried, tried]
+
+
+def test_a_log_that_was_put_in_the_place_of_another_is_told_from_then_on(
+    follow: Follow, endpoint: Endpoint, book: Book, tmp_path: Path
+) -> None:
+    for _ in range(5):
+        overrides.stop(book, None)
+        overrides.resume(book, None)
+    follow().stop()
+    for file in tmp_path.glob("guard.db*"):
+        if "webhook" not in file.name:
+            file.unlink()
+    with Book(book.path, "ann") as other:
+        overrides.stop(other, None)
+        follow()
+        overrides.resume(other, None)
+        assert endpoint.next()["type"] == "calls.resumed"
+
+
+def test_the_file_that_says_how_far_a_receiver_is_told_tells_nothing_else(
+    follow: Follow, endpoint: Endpoint, book: Book, tmp_path: Path
+) -> None:
+    follow()
+    overrides.stop(book, None)
+    endpoint.next()
+    [place] = tmp_path.glob("*webhook*")
+    assert place.stat().st_mode & 0o077 == 0
+    assert place.read_bytes().isdigit()
+    assert re.fullmatch("guard[.]db-webhook-[0-9a-f]{16}", place.name)
