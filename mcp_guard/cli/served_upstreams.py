@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from mcp_guard.cli.guard import open_gate, server_slug
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.switched import (
@@ -73,8 +75,8 @@ def _many(config: GuardConfig) -> Callable[[Facts, Policy, Registry], Conversati
     patience, tardy = Patience.of(config.wait), Tardy()  # what one client has waited for in vain, the next does not
 
     def converse(facts: Facts, policy: Policy, registry: Registry) -> Conversation:
-        def gate_of(slug: str, policy: Policy) -> Bridged:
-            return open_gate(facts(slug), policy, registry)
+        def gate_of(slug: str, prefix: str, policy: Policy) -> Bridged:
+            return open_gate(replace(facts(slug), prefix=prefix), policy, registry)
 
         return Hub(facts(""), policy, members, gate_of, prefix=config.prefix, patience=patience, tardy=tardy)
 

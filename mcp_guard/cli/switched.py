@@ -10,6 +10,8 @@ import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from mcp_guard.cli import event_loop
 from mcp_guard.cli.credentials import proven, taken_token
 from mcp_guard.cli.guard import connection, load_policy, open_gate, telling, user_policy, wanted_webhooks
@@ -32,9 +34,9 @@ from mcp_guard.transports.stdio_ends import StdioClient
 from mcp_guard.transports.switch import Switch
 
 if TYPE_CHECKING:
+    from mcp_guard.cli.webhooks import Webhooks
     from mcp_guard.policy import Policy
     from mcp_guard.store.registry.credentials import Proof
-    from mcp_guard.cli.webhooks import Webhooks
 
 Converse = Callable[["Policy", LiveRegistry, bytes, "Proof | None"], Conversation]
 
@@ -62,11 +64,12 @@ def guard_many(arguments: RunArguments) -> int:
     arms = [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in config.servers.items()]
 
     def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
-        def gate_of(slug: str, policy: "Policy") -> Bridged:
-            return open_gate(connection(arguments, slug, key, proof), policy, registry)
+        def gate_of(slug: str, prefix: str, policy: "Policy") -> Bridged:
+            facts = replace(connection(arguments, slug, key, proof), prefix=prefix)
+            return open_gate(facts, policy, registry)
 
         if not many:
-            return Single(arms[0].slug, gate_of(arms[0].slug, policy))
+            return Single(arms[0].slug, gate_of(arms[0].slug, "", policy))
         members = [Member(slug, lazy=server.start == "lazy") for slug, server in config.servers.items()]
         facts, patience = connection(arguments, "", key, proof), Patience.of(config.wait)
         return Hub(facts, policy, members, gate_of, prefix=config.prefix, patience=patience)

@@ -121,9 +121,9 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
     return answers.denial(request.id, text, decision_id, modern=request.modern)
 
 
-def failure(call: ReadCall, reason: str, decision_id: str) -> bytes:
+def failure(session: Session, call: ReadCall, reason: str, decision_id: str) -> bytes:
     """What the client gets where the guard itself could not do its work."""
-    text = answers.guard_failure_text(call.tool, reason)
+    text = answers.guard_failure_text(session.connection.known_as(call.tool), reason)
     return answers.denial(call.request.id, text, decision_id, modern=call.request.modern)
 
 

@@ -28,7 +28,7 @@ class Judging(Protocol):
         """The row of one decision."""
         ...
 
-    def failure(self, call: ReadCall, reason: str, decision_id: str) -> bytes:
+    def failure(self, session: Session, call: ReadCall, reason: str, decision_id: str) -> bytes:
         """What the client gets where the guard itself could not do its work."""
         ...
 

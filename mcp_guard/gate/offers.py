@@ -188,7 +188,7 @@ def is_shown(session: Session, kind: OfferKind, name: str) -> bool:
     return session.preview(kind, name) != "denied"
 
 
-def failure(call: ReadCall, reason: str, decision_id: str) -> bytes:
+def failure(session: Session, call: ReadCall, reason: str, decision_id: str) -> bytes:
     """What the client gets where the guard itself could not do its work."""
     return answers.guard_failure(call.request.id, reason, decision_id)
 

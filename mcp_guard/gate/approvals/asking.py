@@ -92,8 +92,10 @@ def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: i
 def question(session: Session, waiting: Waiting, arguments: str) -> bytes:
     """The line that asks the person through the client, in the era of the request."""
     connection, request = session.connection, waiting.call.request
-    text = form.message(waiting, connection.server, connection.user, arguments)
-    params = form.params(text, waiting.call.kind)
+    kind = waiting.call.kind
+    named = connection.known_as(waiting.label, kind)
+    text = form.message(waiting, named, connection.server, connection.user, arguments)
+    params = form.params(text, kind)
     if waiting.question is not None:
         return form.request(waiting.question, params)
     return form.result(request.id, params, binding.state(connection.redaction_key, waiting.id, waiting.bound))

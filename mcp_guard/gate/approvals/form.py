@@ -66,10 +66,10 @@ def visible(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
-def message(waiting: Waiting, server: str, user: str, arguments: str) -> str:
-    """What a person reads. A resource has no arguments."""
+def message(waiting: Waiting, named: str, server: str, user: str, arguments: str) -> str:
+    """What a person reads; `named` is what their client knows it as that is asked for. A resource has no arguments."""
     decision, kind = waiting.decision, waiting.call.kind
-    wants = _WANTS[kind].format(waiting.label, server)
+    wants = _WANTS[kind].format(named, server)
     asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
     with_these = () if kind == "resource" else (f"Arguments:\n{arguments}",)

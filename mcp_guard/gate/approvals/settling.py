@@ -225,7 +225,7 @@ def refuse(session: Session, pending: Pending, refusal: Refusal) -> Denied:
         session.close(request.id)
     judged = judging.of(waiting.call)
     event = judged.row(session, waiting.call, waiting.decision, pending.event.ts, forwarded=False)
-    line = judged.failure(waiting.call, refusal.reason, event.id)
+    line = judged.failure(session, waiting.call, refusal.reason, event.id)
     return Denied(calls.unrecorded(event, refusal), answered(request.id, request.batch, line))
 
 

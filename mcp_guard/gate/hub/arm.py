@@ -48,8 +48,10 @@ class Guarded(Protocol):
     def tick(self, now: int) -> list[Output]: ...  # noqa: D102
 
 
-OpenGate: TypeAlias = Callable[[str, Policy], Guarded]
-"""Gives a new gate for the server of this name, under this policy: one for each life of the server."""
+OpenGate: TypeAlias = Callable[[str, str, Policy], Guarded]
+"""Gives a new gate for the server of this name, with this prefix to the client, under this policy: one for each life of
+the server.
+"""
 
 Then: TypeAlias = "Callable[[Desk, Arm, Head, int], None]"
 """What is done with the answer to a request of the hub's own."""

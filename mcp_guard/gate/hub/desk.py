@@ -228,7 +228,7 @@ class Desk:
     def open_gate(self, arm: Arm, now: int) -> None:
         """Begin a life of an arm: a new gate, unless there is one."""
         if arm.gate is None:
-            arm.gate = self._open_gate(arm.slug, self.policy)
+            arm.gate = self._open_gate(arm.slug, self.naming.prefix(arm.slug), self.policy)
             self.take(arm, arm.gate.start(now))
 
     # The rest

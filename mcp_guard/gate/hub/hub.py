@@ -28,10 +28,10 @@ _DEFAULT_PATIENCE = Patience()
 class Hub:
     """One client in front of many servers.
 
-    `members` are in order of precedence. `open_gate(slug, policy)` gives a new gate (bridged where need be) for each
-    life of a server, with a connection id of its own. `connection` is the client's with the hub itself; its `server`
-    is not used. `tardy` may be shared with other clients' hubs in front of the same servers. Raises ValueError where
-    the names of the servers could be taken for each other's (see `naming`).
+    `members` are in order of precedence. `open_gate(slug, prefix, policy)` gives a new gate (bridged where need be)
+    for each life of a server, with a connection id of its own. `connection` is the client's with the hub itself; its
+    `server` is not used. `tardy` may be shared with other clients' hubs in front of the same servers. Raises ValueError
+    where the names of the servers could be taken for each other's (see `naming`).
     """
 
     def __init__(

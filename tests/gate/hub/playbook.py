@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mcp_guard.events import Event
-from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Record
+from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Pending, Record
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.bridge.bridged import KEY_BYTES
 from mcp_guard.gate.hub import Addressed, Hub, Member, Tardy
@@ -118,9 +118,9 @@ class Playbook:
         self.hub = Hub(connection, policy_of(policy), members, self._open_gate, prefix=prefix, tardy=tardy)
         self.opening = self.turn(self.hub.start(self.now))
 
-    def _open_gate(self, slug: str, policy: Policy) -> Gate | Bridged:
+    def _open_gate(self, slug: str, prefix: str, policy: Policy) -> Gate | Bridged:
         self.lives += 1
-        gate = Gate(Connection(id=f"C{self.lives}", server=slug, user="kim"), policy)
+        gate = Gate(Connection(id=f"C{self.lives}", server=slug, user="kim", prefix=prefix), policy)
         return Bridged(gate, self.lives.to_bytes(KEY_BYTES)) if self.bridged else gate
 
     def client(self, message: object) -> Turn:
@@ -160,7 +160,7 @@ class Playbook:
     def _read(self, outputs: list[Addressed]) -> Turn:
         turn = Turn(outputs=outputs)
         for slug, output in outputs:
-            if isinstance(output, Record | Admitted | Denied):
+            if isinstance(output, Record | Admitted | Denied | Pending):
                 turn.events.append(output.event)
             if isinstance(output, Record) or output.line is None:
                 continue

@@ -55,7 +55,13 @@ def test_a_prompt_is_judged_under_its_servers_own_name(asking: Asking) -> None:
 def test_a_denied_one_reaches_no_server(asking: Asking) -> None:
     turn = asking("prompts/get", name="b__review", arguments={"x": 2})
     assert turn.servers == []
-    assert turn.answer(7)["error"]["code"] == -31403
+    error = turn.answer(7)["error"]
+    assert error["code"] == -31403
+    assert error["message"].startswith("Getting the prompt b__review was denied by policy.")
+
+
+def test_a_hidden_one_is_unknown_under_the_name_that_the_client_used(asking: Asking) -> None:
+    assert asking("prompts/get", name="b__plan").answer(7)["error"]["message"] == "Unknown prompt: b__plan"
 
 
 def test_a_resource_is_read_from_the_server_that_has_it_where_it_may_be(asking: Asking) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_guard.gate import Admitted, Denied, Refusal
-from tests.gate.hub.playbook import Playbook, Server, connected, modern
+from tests.gate.hub.playbook import CLIENT, Playbook, Server, connected, modern
 from tests.gate.playbook import META, call, notification, request, result
 
 BY_SERVER = """
@@ -36,7 +36,7 @@ def test_the_same_tool_of_two_servers_is_judged_as_two() -> None:
     assert book.client(call(1, "a__kill_x")).to("a")
     turn = book.client(call(2, "b__kill_x"))
     assert turn.servers == []
-    assert turn.answer(2)["error"]["message"] == "Unknown tool: kill_x"
+    assert turn.answer(2)["error"]["message"] == "Unknown tool: b__kill_x"
     assert isinstance(turn.outputs[0][1], Denied)
 
 
@@ -44,14 +44,43 @@ def test_a_denial_comes_back_as_a_result_that_says_why() -> None:
     book = two()
     turn = book.client(call(1, "b__put", where="there"))
     assert turn.servers == []
-    assert turn.answer(1)["result"]["isError"] is True
-    assert turn.types == ["tool.decided"]
+    denied = turn.answer(1)["result"]
+    assert denied["isError"] is True
+    assert denied["content"][0]["text"].startswith("This call of b__put was denied by policy.")
+    assert [(event.type, event.server, event.tool) for event in turn.events] == [("tool.decided", "b", "put")]
+
+
+ASK = """
+version: 1
+rules:
+  - {name: Puts are asked for, effect: require_approval, tools: put}
+  - {name: Prompts too, effect: require_approval, prompts: p}
+"""
+ASKED = [
+    ("tools/call", {"name": "b__put"}, "wants to call b__put on the server b."),
+    ("prompts/get", {"name": "b__p"}, "wants the prompt b__p of the server b."),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "text"), ASKED, ids=[one[0] for one in ASKED])
+def test_a_person_is_asked_under_the_name_that_their_client_shows(method: str, params: dict, text: str) -> None:
+    book = Playbook({slug: Server(tools=["put"], prompts=["p"]) for slug in ("a", "b")}, ASK)
+    forms = {"elicitation": {}}
+    book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=CLIENT, capabilities=forms))
+    book.client(notification("notifications/initialized"))
+    turn = book.client(request(1, method, **params))
+    (question,) = turn.client
+    assert text in question["params"]["message"]
+    assert [(event.type, event.server, event.tool) for event in turn.events] == [
+        ("approval.requested", "b", params["name"].removeprefix("b__"))
+    ]
 
 
 def test_a_call_whose_row_cannot_be_written_is_denied_and_answered_once() -> None:
     book = two()
     (slug, admitted) = book.client(call(1, "b__get")).outputs[0]
     denied = book.hub.refuse(slug, admitted, Refusal("the disk is full"))
+    assert b"This call of b__get was denied because" in denied.line
     assert b"the disk is full" in denied.line
     assert book.server("b", result(1, content=[])).client == []
     assert book.client(call(1, "b__get")).to("b")  # its id is free again
@@ -71,7 +100,7 @@ def test_a_name_that_is_no_ones_is_an_unknown_tool(name: str) -> None:
 def test_a_name_of_a_server_that_has_no_such_tool_is_that_servers_unknown_tool() -> None:
     turn = two().client(call(1, "a__b__get"))
     assert turn.servers == []
-    assert turn.answer(1)["error"]["message"] == "Unknown tool: b__get"
+    assert turn.answer(1)["error"]["message"] == "Unknown tool: a__b__get"
     assert [(event.server, event.tool) for event in turn.events] == [("a", "b__get")]
 
 
