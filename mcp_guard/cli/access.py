@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import EXIT_DONE, bad_input
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -20,8 +21,8 @@ def access(
     policy: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="The policy; several make one. Default: that of `run`.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+    as_json: AsJson = False,
+    db: Database = None,
 ) -> None:
     """Show what an agent may do: each tool as allowed, conditional or denied, and by which rules."""
     from mcp_guard.cli.access_report import print_access, print_json_access

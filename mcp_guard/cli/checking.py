@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from mcp_guard.cli.catalogs import CatalogFiles, Database, NoCatalog, catalog_for
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, bad_input
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
 CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 CHECK_EPILOG = "Example: mcp-guard policy check policy.yaml"
 COMPLETE_EPILOG = "Example: mcp-guard policy complete policy.yaml --rule protect-main"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="guard.yaml, or a client's file with `mcpServers`.")],
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are only warnings, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a configuration, and show the servers it names. Exits with 2 on any error."""
     from mcp_guard.config import ConfigError, load

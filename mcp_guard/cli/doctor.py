@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, console, print_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def doctor(
     start: Annotated[
         bool, typer.Option("--start", help="Also start each server and ask for its tools. No tool is called.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at clients, servers, policies, audit log, permissions and versions; exit 1 where something is wrong."""
     found = _examined(start=start)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import bad_input, console, print_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -16,7 +17,7 @@ def explain(
     code: Annotated[
         str | None, typer.Argument(metavar="[CODE]", help="The code of an error or warning; a list of all if left out.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain a code of `policy check`: what it means, why it matters, how to mend it."""
     from mcp_guard.pages import pages

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import EXIT_DONE
 
 EPILOG = "Example: mcp-guard policy impact new.yaml --against policy.yaml"
@@ -24,8 +25,8 @@ def impact(
         str | None, typer.Option(metavar="REV", help="Compare with the policy as it was at this git revision.")
     ] = None,
     days: Annotated[int, typer.Option(metavar="N", min=1, help="Look at the calls of the last N days.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+    as_json: AsJson = False,
+    db: Database = None,
 ) -> None:
     """Show which tools, callers and rules a policy touches, and which recorded calls it would decide otherwise."""
     from mcp_guard.cli.impact_report import print_impact, print_json_impact

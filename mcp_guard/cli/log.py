@@ -5,13 +5,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_guard.cli.moments import moment
+from mcp_guard.cli.options import Database, Since, Until, period
 
 if TYPE_CHECKING:
     from mcp_guard.store.reader import RecordedEvent
@@ -29,8 +28,8 @@ _GLOB = "a name or a glob"
 @app.command(epilog="Example: mcp-guard log --since 2h --decision deny")
 def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing events as they come.")] = False,
-    since: Annotated[str | None, typer.Option(metavar="WHEN", help="2h, 3d, today, 2026-11-21, …")] = None,
-    until: Annotated[str | None, typer.Option(metavar="WHEN", help="The same; a day is meant whole.")] = None,
+    since: Since = None,
+    until: Until = None,
     agent: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The agent: {_GLOB}.")] = None,
     user: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The user: {_GLOB}.")] = None,
     server: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The server: {_GLOB}.")] = None,
@@ -45,18 +44,16 @@ def log(
         typer.Option(min=1, metavar="N", help=f"The newest N; {LATEST} where neither --since nor --until is given."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines: one object for each event.")] = False,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+    db: Database = None,
 ) -> None:
     """Show what has been recorded, newest last: connections, calls with their outcomes, changes of policy and tools."""
     from mcp_guard.store.follow import follow as follow_events
     from mcp_guard.store.location import default_database
-    from mcp_guard.store.reader import Filters, newest_seq, read_events
+    from mcp_guard.store.reader import newest_seq, read_events
 
-    now = datetime.now()
     shown, hidden = _types(types)
-    filters = Filters(
-        since=moment(since, now, "--since") if since else None,
-        until=moment(until, now, "--until", end=True) if until else None,
+    filters = replace(
+        period(since, until),
         agent=agent,
         user=user,
         server=server,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mcp_guard.cli import checking, impact, suggest
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
 
 

@@ -1,12 +1,12 @@
 """`mcp-guard policy suggest`: a draft of a policy out of recorded calls. Reads options, asks, prints."""
 
 import sys
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_guard.cli.moments import moment
+from mcp_guard.cli.options import Database, OfAgent, OfTool, Since, ToServer, Until, period
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 
 if TYPE_CHECKING:
@@ -18,31 +18,23 @@ EPILOG = "Example: mcp-guard policy suggest --since 7d --out draft.yaml"
 
 
 def suggest(
-    since: Annotated[str | None, typer.Option(metavar="WHEN", help="2h, 3d, today, 2026-11-21, …")] = None,
-    until: Annotated[str | None, typer.Option(metavar="WHEN", help="The same; a day is meant whole.")] = None,
-    agent: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls of this agent only.")] = None,
-    server: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls to this server only.")] = None,
-    tool: Annotated[str | None, typer.Option(metavar="GLOB", help="Calls of this tool only.")] = None,
+    since: Since = None,
+    until: Until = None,
+    agent: OfAgent = None,
+    server: ToServer = None,
+    tool: OfTool = None,
     minimum: Annotated[
         int, typer.Option("--minimum", metavar="N", min=2, help="Generalise from at least so many different values.")
     ] = 3,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the draft there; default: print it.")] = None,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="The audit log; default: that of `run`.")] = None,
+    db: Database = None,
 ) -> None:
     """Draft the tightest readable policy that allows what was let through. Read it before you use it."""
     from mcp_guard.cli.replaying import write_file
     from mcp_guard.insight.suggest.draft import draft
     from mcp_guard.store.location import default_database
-    from mcp_guard.store.reader import Filters
 
-    now = datetime.now()
-    filters = Filters(
-        since=moment(since, now, "--since") if since else None,
-        until=moment(until, now, "--until", end=True) if until else None,
-        agent=agent,
-        server=server,
-        tool=tool,
-    )
+    filters = replace(period(since, until), agent=agent, server=server, tool=tool)
     path = db or default_database()
     seen = _seen(path, filters)
     text = draft(seen, minimum, _heading(seen, out))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from mcp_guard.cli.catalogs import Database
+from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, bad_input
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Gone = Annotated[bool, typer.Option("--gone", help="Also tools that their server lists no more.")]
 
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry import issuers, keys, tokens
-from mcp_guard.cli.registry.shared import AsJson, Database, Reason, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import Reason, group, open_book, show_one, show_rows
 
 app = group()
 app.add_typer(tokens.app)

@@ -4,18 +4,9 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.shared import (
-    AsJson,
-    Database,
-    Expires,
-    Reason,
-    expiry,
-    group,
-    open_book,
-    show_one,
-    show_rows,
-)
+from mcp_guard.cli.registry.shared import Expires, Reason, expiry, group, open_book, show_one, show_rows
 
 app = group()
 stop_app, resume_app = (typer.Typer(add_completion=False, rich_markup_mode=None) for _ in range(2))

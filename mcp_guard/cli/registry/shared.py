@@ -12,8 +12,6 @@ from mcp_guard.cli.output import print_json
 if TYPE_CHECKING:
     from mcp_guard.store.registry.book import Book
 
-Database = Annotated[str | None, typer.Option("--db", metavar="F", help="The audit log; the user's own if left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the change.")]
 Expires = Annotated[
     str | None, typer.Option(metavar="MOMENT", help="Until when: `2h`, `30d`, `2026-12-31`; for good if left out.")

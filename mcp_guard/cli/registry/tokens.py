@@ -5,17 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mcp_guard.cli.registry.shared import (
-    AsJson,
-    Database,
-    Expires,
-    Reason,
-    expiry,
-    group,
-    open_book,
-    show_one,
-    show_rows,
-)
+from mcp_guard.cli.options import AsJson, Database
+from mcp_guard.cli.registry.shared import Expires, Reason, expiry, group, open_book, show_one, show_rows
 from mcp_guard.errors import GuardError
 
 app = group()
