@@ -61,19 +61,24 @@ def release(session: Session, now: int) -> list[Output]:
     return outputs
 
 
-def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pending:
-    """Decide one call and say what is to be done about it: it runs, it is denied, or a person is asked."""
+def judge(session: Session, call: ReadCall, now: int, approved: Decision | None = None) -> Admitted | Denied | Pending:
+    """Decide one call and say what is to be done about it: it runs, it is denied, or a person is asked. `approved` is
+    what a person has said of exactly this call already.
+    """
     decision = decide(session, call, now)
     if decision.outcome == "require_approval" and not session.observing:
-        found = asking.consult(session, call, session.tools.label(call.tool), decision, now)
+        found = approved or asking.consult(session, call, session.tools.label(call.tool), decision, now)
         if isinstance(found, Pending):
             return found
+        approved = found if found.outcome == "allow" else None
         decision = found
-    return conclude(session, call, decision, now)
+    return conclude(session, call, decision, now, approved)
 
 
-def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
-    """Say what is to be done about a call on which this is the last word."""
+def conclude(
+    session: Session, call: ReadCall, decision: Decision, now: int, approved: Decision | None = None
+) -> Admitted | Denied:
+    """Say what is to be done about a call on which this is the last word; `approved`: what a person has said of it."""
     request = call.request
     forwarded = decision.outcome == "allow" or session.observing
     event = row(session, call, decision, now, forwarded=forwarded)
@@ -85,7 +90,7 @@ def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> 
         entry.approval = decision.rule or ""
         entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
     session.opened(entry)
-    return Admitted(event, call.line, request.id)
+    return Admitted(event, call.line, request.id, call, approved)
 
 
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:

@@ -9,11 +9,11 @@ and only `calls.judge` makes one; so it is with prompts and resources that the p
 from typing import Literal
 
 from mcp_guard import __version__
-from mcp_guard.gate import answers, calls, from_client, from_upstream, listing, offers
+from mcp_guard.gate import again, answers, calls, from_client, from_upstream, listing
 from mcp_guard.gate.approvals import settling
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
-from mcp_guard.gate.outputs import Denied, End, Output, Pending, Record, Refusal, Reply, Unwritten
+from mcp_guard.gate.outputs import Admitted, Denied, End, Output, Pending, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.requests import PASSED, Open
 from mcp_guard.gate.session import Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError
@@ -56,8 +56,13 @@ class Gate:
         """The row of an admitted call, or of the question that it waits for, was not written: it is denied."""
         if isinstance(admitted, Pending):
             return settling.refuse(self._session, admitted, refusal)
-        of_tool = admitted.event.type == "tool.decided"
-        return (calls if of_tool else offers).refuse(self._session, admitted, refusal)
+        return again.refuse(self._session, admitted, refusal)
+
+    def again(self, admitted: Admitted, now: int) -> list[Output]:
+        """The row of an admitted call was not written, because the registry was changed after the call was judged. That
+        change has been taken in by now (`registry_changed`): judge the call again.
+        """
+        return again.judge(self._session, admitted, now)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
         """A line of the client's was longer than the limit (bytes) and has been thrown away."""

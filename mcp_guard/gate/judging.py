@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mcp_guard.events import Judged
 from mcp_guard.gate import calls, offers
-from mcp_guard.gate.outputs import Admitted, Denied
+from mcp_guard.gate.outputs import Admitted, Denied, Pending
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.gate.session import Session
 from mcp_guard.policy.values import Decision
@@ -20,7 +20,15 @@ class Judging(Protocol):
         """The decision on it, under what is in force now."""
         ...
 
-    def conclude(self, session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
+    def judge(
+        self, session: Session, call: ReadCall, now: int, approved: Decision | None = None
+    ) -> Admitted | Denied | Pending:
+        """Decide, and say what is to be done about it; `approved`: what a person has said of exactly this already."""
+        ...
+
+    def conclude(
+        self, session: Session, call: ReadCall, decision: Decision, now: int, approved: Decision | None = None
+    ) -> Admitted | Denied:
         """What is to be done about it, where this is the last word."""
         ...
 

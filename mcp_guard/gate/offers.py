@@ -100,15 +100,18 @@ def _asked(
     return ReadCall(request, name, arguments or {}, encoded, encode(request.message), kind)
 
 
-def judge(session: Session, call: ReadCall, now: int) -> Admitted | Denied | Pending:
-    """Decide what is asked, and say what is to be done about it: it goes on, it is denied, or a person is asked."""
+def judge(session: Session, call: ReadCall, now: int, approved: Decision | None = None) -> Admitted | Denied | Pending:
+    """Decide what is asked, and say what is to be done about it: it goes on, it is denied, or a person is asked.
+    `approved`: what a person has said of exactly this already.
+    """
     decision = decide(session, call, now)
     if decision.outcome == "require_approval" and not session.observing:
-        found = _consulted(session, call, decision, now)
+        found = approved or _consulted(session, call, decision, now)
         if isinstance(found, Pending):
             return found
+        approved = found if found.outcome == "allow" else None
         decision = found
-    return conclude(session, call, decision, now)
+    return conclude(session, call, decision, now, approved)
 
 
 def _consulted(session: Session, call: ReadCall, decision: Decision, now: int) -> Decision | Pending:
@@ -127,8 +130,10 @@ def approved_to_read(session: Session, call: ReadCall, decision: Decision) -> De
     return approved or msgspec.structs.replace(decision, reason=f"{decision.reason} {_READ_FIRST}")
 
 
-def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> Admitted | Denied:
-    """Say what is to be done about a request on which this is the last word."""
+def conclude(
+    session: Session, call: ReadCall, decision: Decision, now: int, approved: Decision | None = None
+) -> Admitted | Denied:
+    """Say what is to be done about a request on which this is the last word; `approved`: what a person has said."""
     request = call.request
     forwarded = decision.outcome == "allow" or session.observing
     event = row(session, call, decision, now, forwarded=forwarded)
@@ -143,7 +148,7 @@ def conclude(session: Session, call: ReadCall, decision: Decision, now: int) -> 
         entry.approval = decision.rule or ""
         entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
     session.opened(entry)
-    return Admitted(event, call.line, request.id)
+    return Admitted(event, call.line, request.id, call, approved)
 
 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:

@@ -12,7 +12,8 @@ import msgspec
 
 from mcp_guard.events import ApprovalRequested, Event, Judged
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.policy.values import DecidedBy
+from mcp_guard.gate.requests import ReadCall
+from mcp_guard.policy.values import DecidedBy, Decision
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False):
@@ -32,12 +33,17 @@ class Refusal(msgspec.Struct, frozen=True):
 class Admitted(msgspec.Struct, frozen=True):
     """A call that was judged and may run: commit `event`, then send `line` upstream.
 
-    Where the event cannot be committed, the transport gives it back to `Gate.refuse` and sends nothing upstream.
+    Where the event cannot be committed, the transport gives it back and sends nothing upstream: to `Gate.again` where
+    the registry was changed meanwhile, else to `Gate.refuse`. `call` is what was judged, `approved` what a person has
+    said of exactly it; `along` are the ids of the further rows of the same request, of Records that come before it.
     """
 
     event: Judged
     line: bytes
     request_id: RequestId
+    call: ReadCall
+    approved: Decision | None = None
+    along: tuple[str, ...] = ()
 
 
 class Denied(msgspec.Struct, frozen=True):

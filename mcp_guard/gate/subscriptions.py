@@ -19,6 +19,7 @@ from mcp_guard.gate.session import Session, forward
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json, OfferKind
 
+METHOD = "subscriptions/listen"
 MOST_RESOURCES = 1_000  # in one subscription: each is a row of the log
 FLAGS: dict[OfferKind, str] = {
     "tool": "toolsListChanged",
@@ -35,12 +36,17 @@ def listen(session: Session, request: Request, now: int) -> list[Output]:
         refuse_near_names(request.params, LISTEN_MEMBERS, "parameter")
         refuse_near_names(wanted if isinstance(wanted, dict) else {}, SUBSCRIBED_MEMBERS, "member")
         if isinstance(wanted, dict) and uris is not None:
-            outputs = _narrowed(session, request, wanted, _uris(uris), now)
-            session.open[request.id].wants = wants(wanted)
-            return outputs
+            return _narrowed(session, request, wanted, _uris(uris), now)
     outputs = forward(session, request, "listen", now)
     session.open[request.id].wants = wants(wanted)
     return outputs
+
+
+def again(session: Session, request: Request, now: int) -> list[Output]:
+    """Judge the resources anew that it was let through with, because the registry was changed."""
+    wanted = request.params["notifications"]
+    assert isinstance(wanted, dict)
+    return _narrowed(session, request, wanted, _uris(wanted["resourceSubscriptions"]), now)
 
 
 def wants(wanted: Json) -> frozenset[OfferKind]:
@@ -78,8 +84,11 @@ def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris:
             denials.append(Denied(event, None))
     wanted["resourceSubscriptions"] = [*rows]
     if not rows:
-        return [*denials, *forward(session, request, "listen", now)]
-    line = encode(request.message)
-    session.opened(Open(request.id, "listen", now, request.modern, request.batch))
+        outputs = forward(session, request, "listen", now)
+        session.open[request.id].wants = wants(wanted)
+        return [*denials, *outputs]
+    call = ReadCall(request, "", {}, b"{}", encode(request.message), "resource")
+    session.opened(Open(request.id, "listen", now, request.modern, request.batch, wants=wants(wanted)))
     *others, last = rows.values()
-    return [*denials, *map(Record, others), Admitted(last, line, request.id)]
+    along = tuple(event.id for event in others)
+    return [*denials, *map(Record, others), Admitted(last, call.line, request.id, call, along=along)]

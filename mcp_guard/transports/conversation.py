@@ -8,7 +8,7 @@ line goes to the one client.
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from mcp_guard.gate import Denied, Output, Refusal, Unwritten
+from mcp_guard.gate import Admitted, Denied, Output, Refusal, Unwritten
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy import Policy
 
@@ -50,6 +50,12 @@ class Conversation(Protocol):
 
     def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written (`refusal` says why): it is denied."""
+        ...
+
+    def again(self, slug: str, admitted: Admitted, now: int) -> list[Addressed]:
+        """The registry was changed before the row of an admitted call could be written, and that change has been taken
+        in (`registry_changed`): the call is judged again.
+        """
         ...
 
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
@@ -105,6 +111,7 @@ class Guarding(Protocol):
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied: ...  # noqa: D102
+    def again(self, admitted: Admitted, now: int) -> list[Output]: ...  # noqa: D102
     def asked_under(self, request_id: RequestId) -> RequestId: ...  # noqa: D102
     def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
     def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
@@ -158,6 +165,10 @@ class Single:
     def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written."""
         return self._gate.refuse(admitted, refusal)
+
+    def again(self, slug: str, admitted: Admitted, now: int) -> list[Addressed]:
+        """The registry was changed before the row of an admitted call could be written."""
+        return self._addressed(self._gate.again(admitted, now))
 
     def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
         """The id under which the client waits for the answer."""

@@ -20,7 +20,7 @@ from mcp_guard.store.writing import Written
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
-_OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
+OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
 _OVERDRAWN = "the budget of this agent is used up"
 _OF_CLIENTS = ("agent.connected", "agent.disconnected")
 _RENEWALS = 3  # of decisions that were made under an older registry
@@ -33,6 +33,10 @@ def _nobody(text: str) -> None:
 
 class Renewing(Protocol):
     """Whoever can tell whether an agent still stands as it did: `LiveRegistry`."""
+
+    def outdate(self) -> None:
+        """Something has changed: look anew, and soon."""
+        ...
 
     def renewed(self, under: Snapshot) -> int | None:
         """The present version of the registry, where the agent stands in it as it did then."""
@@ -63,15 +67,17 @@ class Ledger:
 
     def commit(self, events: list[Event]) -> Mapping[str, Refusal]:
         """Write these events, and what came before them, and commit. Gives those of `events` that were not written, by
-        their ids, with why: all of them on a failure, or those that a budget refuses. They are the caller's to deal
-        with; on a failure, what waited goes on waiting.
+        their ids, with why: all of them on a failure, or where the registry has changed (`OUTDATED`), or those that a
+        budget refuses. They are the caller's to deal with; on a failure, what waited goes on waiting.
         """
         if len(self._completed) >= _TOGETHER:
             self._gather()
         try:
             written = self._record(self._waiting + events if self._waiting else events)
         except OutdatedError:
-            return dict.fromkeys((event.id for event in events), _OUTDATED)
+            if self._registry is not None:
+                self._registry.outdate()
+            return dict.fromkeys((event.id for event in events), OUTDATED)
         except GuardError as error:
             self.failure = error.message
             self.failures += 1

@@ -35,7 +35,6 @@ Flow: TypeAlias = tuple[bool, bool, bool, bool, bool]
 _UPSTREAM = (Admitted, Forward)
 _JUDGED = (Admitted, Denied, Pending)
 _RECORDED = (Admitted, Denied, Pending, Record)
-_UNWRITTEN = (Admitted, Pending)
 
 
 def say(text: str) -> None:
@@ -257,19 +256,19 @@ class Pump:
             self._send_client(down)
 
     def _recorded(self, outputs: list[Output]) -> list[Output]:
-        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is denied."""
+        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is judged again,
+        or denied.
+        """
         refused = self._ledger.commit([output.event for output in outputs if isinstance(output, _RECORDED)])
         if not refused:
             return [output for output in outputs if not isinstance(output, Record)]
-        left: list[Output] = []
-        for output in outputs:
-            if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
-                if isinstance(output, _UNWRITTEN):
-                    output = self._gate.refuse(output, refusal)
-                self._ledger.later(output.event)
-            if not isinstance(output, Record):
-                left.append(output)
-        return left
+        from mcp_guard.transports.conversation import Single
+        from mcp_guard.transports.unwritten import settled
+
+        one = Single("", self._gate)
+        addressed = [("", output) for output in outputs]
+        left = settled(addressed, refused, one, self._ledger, lambda now: [("", out) for out in self._reload(now)])
+        return [output for _, output in left]
 
     def _send_client(self, lines: list[bytes]) -> None:
         """Send whole lines to the client, after the line that is on its way to it, if there is one."""

@@ -17,6 +17,7 @@ from mcp_guard.transports.conversation import Addressed, Conversation, Renaming
 from mcp_guard.transports.ends import ClientEnd
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.stdio import say
+from mcp_guard.transports.unwritten import settled
 
 DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
@@ -27,7 +28,6 @@ LAST_CHANCE = 1.0  # seconds without progress after which what is on its way fro
 _UPSTREAM = (Admitted, Forward)
 _JUDGED = (Admitted, Denied, Pending)
 _RECORDED = (Admitted, Denied, Pending, Record)
-_UNWRITTEN = (Admitted, Pending)
 
 Reload = Callable[[int], list[Addressed]]
 
@@ -221,19 +221,13 @@ class Switch:
             self._not_there(slug)
 
     def _recorded(self, outputs: list[Addressed]) -> list[Addressed]:
-        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is denied."""
+        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is judged again,
+        or denied.
+        """
         refused = self._ledger.commit([output.event for _, output in outputs if isinstance(output, _RECORDED)])
         if not refused:
             return [(slug, output) for slug, output in outputs if not isinstance(output, Record)]
-        left: list[Addressed] = []
-        for slug, output in outputs:
-            if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
-                if isinstance(output, _UNWRITTEN):
-                    output = self._conversation.refuse(slug, output, refusal)
-                self._ledger.later(output.event)
-            if not isinstance(output, Record):
-                left.append((slug, output))
-        return left
+        return settled(outputs, refused, self._conversation, self._ledger, self._reload)
 
     def _not_there(self, slug: str) -> None:
         """Lines were for an upstream that has just failed and is not begun again yet: whoever asked gets an answer."""

@@ -14,6 +14,7 @@ from mcp_guard.errors import GuardError
 from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, Denied, Forward, Record, Refusal, Reply
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.requests import ReadCall, Request
 from mcp_guard.transports import arms
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed
@@ -125,6 +126,9 @@ class Scripted:
     def refuse(self, slug: str, admitted: Admitted, refusal: Refusal) -> Denied:
         return Denied(admitted.event, f"refused: {refusal.reason}".encode())
 
+    def again(self, slug: str, admitted: Admitted, now: int) -> list[Addressed]:
+        return [(slug, admitted)]
+
     def upstream_started(self, slug: str, now: int) -> list[Addressed]:
         self.heard.append((slug, "started"))
         return self.answers.get(b"started " + slug.encode(), [])
@@ -202,7 +206,8 @@ async def scene(
         assert client.closed
 
 
-CALL = Admitted(event(), b"call", 1)
+READ = ReadCall(Request(1, "tools/call", {}, {}, False, None), "t", {}, b"{}", b"call")
+CALL = Admitted(event(), b"call", 1, READ)
 
 
 @scenario

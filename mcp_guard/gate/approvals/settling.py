@@ -139,12 +139,13 @@ def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int) -> li
         said = f": {ruling.comment}" if ruling.comment else "."
         reason = _DENIED.format(by=ruling.by, one=WORDS[waiting.call.kind].one, said=said)
         decision = Decision("deny", "approval", waiting.id, reason)
-    elif decision.outcome == "require_approval":
-        decision = _approved(waiting, ruling)
+    approved = _approved(waiting, ruling) if ruling.approved else None
+    if approved is not None and decision.outcome == "require_approval":
+        decision = approved
     if ruling.approved and ruling.scope == "session":
         subject = structs.replace(asking.subject(session, waiting.call), agent=waiting.agent)
         session.approvals.stand(subject, waiting.id)
-    return [_concluded(session, waiting, decision, now)]
+    return [_concluded(session, waiting, decision, now, approved)]
 
 
 def _approved(waiting: Waiting, ruling: Ruling) -> Decision:
@@ -154,12 +155,14 @@ def _approved(waiting: Waiting, ruling: Ruling) -> Decision:
     return Decision("allow", "approval", waiting.id, reason)
 
 
-def _concluded(session: Session, waiting: Waiting, decision: Decision, now: int) -> Output:
+def _concluded(
+    session: Session, waiting: Waiting, decision: Decision, now: int, approved: Decision | None = None
+) -> Output:
     """The call waits no longer: it runs, or is denied."""
     session.approvals.remove(waiting)
     if not waiting.suspended:
         session.close(waiting.call.request.id)
-    return judging.of(waiting.call).conclude(session, waiting.call, decision, now)
+    return judging.of(waiting.call).conclude(session, waiting.call, decision, now, approved)
 
 
 # Nobody decides

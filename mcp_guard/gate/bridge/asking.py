@@ -135,7 +135,7 @@ class Asking:
             return bound.failed(INVALID_PARAMS, _NO_ANSWER)
         self._resume(errand, bound)
         errand.questions, errand.retold = errand.questions[1:], question
-        if errand.questions:
+        if errand.questions and errand not in self._due:  # it may have been taken back, and be carried again
             self._due.append(errand)
         return [bound.carrying(members.up(members.result(question.id, response)))]
 

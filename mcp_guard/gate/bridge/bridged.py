@@ -44,6 +44,7 @@ class Bridged:
         self.from_client = stage.from_client if bare else self._from_client
         self.from_upstream = stage.from_upstream if bare else self._from_upstream
         self.refuse = stage.refuse
+        self.again = stage.again
         self.client_oversized = stage.client_oversized
         self.upstream_oversized = stage.upstream_oversized
         self.tick = stage.tick

@@ -12,7 +12,7 @@ from mcp_guard.gate.bridge.stage import Around
 from mcp_guard.gate.bridge.subscriptions import LISTS
 from mcp_guard.gate.bridge.to_legacy_client import deny, tell
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
-from mcp_guard.gate.outputs import Denied, Output, Pending, Refusal, Reply, Unwritten
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal, Reply, Unwritten
 from mcp_guard.policy import Policy
 
 _NO_REQUESTS = "a request, which a server of 2026-07-28 must not make"
@@ -41,6 +41,10 @@ class LegacyClient(Around):
         denied = self._gate.refuse(admitted, refusal)
         is_asked = isinstance(admitted, Pending) and admitted.request_id not in self._link.book.by_gate
         return Denied(denied.event, None) if is_asked else deny(self._link, denied)
+
+    def again(self, admitted: Admitted, now: int) -> list[Output]:
+        """As `Gate.again`."""
+        return self._told(self._gate.again(admitted, now), now)
 
     def tick(self, now: int) -> list[Output]:
         """Retries that only had to wait, and a subscription that ended."""

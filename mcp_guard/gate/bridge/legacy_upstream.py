@@ -58,6 +58,16 @@ class LegacyUpstream(Around):
 
     def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row could not be written: the call never went upstream, or the answer to its question did not."""
+        self._take_back(admitted)
+        return self._gate.refuse(admitted, refusal)
+
+    def again(self, admitted: Admitted, now: int) -> list[Output]:
+        """As `Gate.again`: what comes of it is carried like any other."""
+        self._take_back(admitted)
+        return self._carry(self._gate.again(admitted, now), now)
+
+    def _take_back(self, admitted: Unwritten) -> None:
+        """What was begun for a request does not go upstream."""
         errand = self._link.errands.by_client.get(admitted.request_id)
         if errand is not None and errand.retold is not None:
             self._link.errands.revert(errand)
@@ -65,7 +75,6 @@ class LegacyUpstream(Around):
             self._link.errands.drop(errand)
         elif self._link.subscriptions.end(admitted.request_id) is not None:
             self._link.after_row.pop(admitted.request_id, None)
-        return self._gate.refuse(admitted, refusal)
 
     def tick(self, now: int) -> list[Output]:
         """Questions that nobody answered are given up; acknowledgments that waited long enough are sent."""

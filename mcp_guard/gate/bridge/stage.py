@@ -8,7 +8,7 @@ from typing import Protocol
 from mcp_guard.gate.bridge import members
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.outputs import Denied, Output, Refusal, Reply, Unwritten
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Reply, Unwritten
 from mcp_guard.policy import Policy
 
 
@@ -34,6 +34,10 @@ class Around:
     def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied:
         """The row of an admitted call could not be written: it is denied."""
         return self._gate.refuse(admitted, refusal)
+
+    def again(self, admitted: Admitted, now: int) -> list[Output]:
+        """The registry was changed before its row could be written: it is judged again."""
+        return self._gate.again(admitted, now)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
         """A line of the client's was too long and has been thrown away."""

@@ -7,7 +7,7 @@ import msgspec
 
 from mcp_guard.gate.hub.kinds import KINDS, Kind, Shelf
 from mcp_guard.gate.hub.messages import Head
-from mcp_guard.gate.outputs import Denied, Output, Refusal, Unwritten
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Unwritten
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
@@ -41,6 +41,7 @@ class Guarded(Protocol):
     def upstream_oversized(self, size: int, limit: int, now: int) -> list[Output]: ...  # noqa: D102
     def registry_changed(self, now: int) -> list[Output]: ...  # noqa: D102
     def refuse(self, admitted: Unwritten, refusal: Refusal) -> Denied: ...  # noqa: D102
+    def again(self, admitted: Admitted, now: int) -> list[Output]: ...  # noqa: D102
     def upstream_exited(self, how: str, now: int) -> list[Output]: ...  # noqa: D102
     def replace_policy(self, policy: Policy, now: int) -> list[Output]: ...  # noqa: D102
     def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Output]: ...  # noqa: D102

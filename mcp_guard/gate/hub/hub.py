@@ -18,7 +18,7 @@ from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
 from mcp_guard.gate.hub.patience import Patience
 from mcp_guard.gate.hub.waiting import Tardy
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
-from mcp_guard.gate.outputs import Denied, Output, Record, Refusal, Reply, Unwritten
+from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.session import answered
 from mcp_guard.policy import Policy
 
@@ -93,6 +93,13 @@ class Hub:
         entry = desk.open.pop(head.id, None) if head is not None and isinstance(head.id, int | str) else None
         line = None if entry is None or denied.line is None else answered(entry.id, entry.batch, denied.line)
         return Denied(denied.event, line)
+
+    def again(self, slug: str, admitted: Admitted, now: int) -> list[Addressed]:
+        """The registry was changed before the row of an admitted call could be written: its gate judges it again."""
+        desk, arm = self._desk, self._desk.arms[slug]
+        assert arm.gate is not None, "an admitted call has a gate"
+        desk.take(arm, arm.gate.again(admitted, now))
+        return self._settle(now)
 
     def asked_under(self, slug: str, request_id: RequestId) -> RequestId:
         """The id under which the client waits for what a server knows as the request `request_id`."""

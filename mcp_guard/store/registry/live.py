@@ -54,6 +54,10 @@ class LiveRegistry:
             return None
         return present.version if present.deciding == under.deciding else None
 
+    def outdate(self) -> None:
+        """Something in the registry has changed, as the store has found: the next look is not put off."""
+        self._looked = 0.0
+
     def ruling(self, approval: str) -> Ruling | None:
         """What a person has decided about an approval."""
         try:
