@@ -7,15 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import mcp_types as types
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.e2e.guard import Guard
@@ -29,9 +29,12 @@ version: 1
 rules:
   - {id: asked, effect: require_approval, tools: [echo, order], message: Read it first.}
   - {id: rest, effect: allow}
+  - {id: asked-too, effect: require_approval, prompts: review, resources: "memo://*", message: Read it first.}
+  - {id: other-offers, effect: allow, prompts: "*", resources: "*"}
 settings: {unlisted_tools: policy, approvals: client}
 """
 IN_STORE = POLICY.replace("approvals: client", "approvals: store")
+T = TypeVar("T")
 ERAS = ("legacy", "modern")
 MODES = {"legacy": "legacy", "modern": MODERN}
 HELLO = {"text": "hello"}
@@ -56,14 +59,23 @@ def outcomes(
 ) -> list[tuple[bool | None, str]]:
     """Whether the SDK's client gets an error for each of these calls, and the text that it gets."""
 
-    async def play() -> list[tuple[bool | None, str]]:
+    async def play(client: Client) -> list[tuple[bool | None, str]]:
+        results = [await client.call_tool(tool, arguments) for tool, arguments in calls]
+        return [(result.is_error, text_in(result)) for result in results]
+
+    return played(transport, era, person, play)
+
+
+def played(transport: Any, era: str, person: Person, play: Callable[[Client], Awaitable[T]]) -> T:
+    """What comes of a conversation of the SDK's client, at which this person sits."""
+
+    async def converse() -> T:
         answer = {"elicitation_callback": person.answer}
         with anyio.fail_after(60):
             async with Client(transport, mode=MODES[era], read_timeout_seconds=30, **answer) as client:
-                results = [await client.call_tool(tool, arguments) for tool, arguments in calls]
-                return [(result.is_error, text_in(result)) for result in results]
+                return await play(client)
 
-    return anyio.run(play)
+    return anyio.run(converse)
 
 
 def text_in(result: types.CallToolResult) -> str:
@@ -122,6 +134,38 @@ def test_a_person_at_the_client_approves_and_denies(
     assert [row["data"]["status"] for row in guard.events("approval.decided")] == ["approved", "denied"]
 
 
+@pytest.mark.parametrize(("client", "behind", "transport"), CELLS, ids=["-".join(cell) for cell in CELLS])
+def test_a_person_at_the_client_approves_and_denies_prompts_and_resources(
+    client: str, behind: str, transport: str, guard: Guard, tmp_path: Path
+) -> None:
+    guard.policy.write_text(POLICY)
+    given = configured(tmp_path) if behind == "beside" else ["--", *upstream(behind)]
+    person = Person("allow once", "allow for this session", "deny")
+
+    async def play(session: Client) -> str:
+        prompt = await session.get_prompt("review", {"code": "1 + 1"})
+        read = [await session.read_resource("memo://today") for _ in range(2)]
+        with pytest.raises(MCPError, match="needs a person's approval, and none was given") as refused:
+            await session.get_prompt("review", {"code": "rm -rf /"})
+        assert refused.value.code == -31403
+        return f"{prompt.messages} {read}"
+
+    with reached(guard, given, transport) as connection:
+        said = played(connection, client, person, play)
+    assert "1 + 1" in said
+    assert len(person.asked) == 3
+    assert '"code": "1 + 1"' in person.asked[0]
+    assert "wants to read memo://today" in person.asked[1]
+    assert '"code": "rm -rf /"' in person.asked[2]
+    rows = [event for event in guard.events() if event["type"] in ("prompt.decided", "resource.decided")]
+    assert [(row["tool"], row["decision"], row["decided_by"]) for row in rows] == [
+        ("review", "allow", "approval"),
+        ("memo://today", "allow", "approval"),
+        ("memo://today", "allow", "approval"),
+        ("review", "deny", "approval"),
+    ]
+
+
 @pytest.mark.parametrize("behind", ERAS)
 @pytest.mark.parametrize("client", ERAS)
 def test_a_server_that_asks_something_itself_is_answered_and_the_person_approves_once(
@@ -171,6 +215,28 @@ def test_a_person_at_the_command_line_decides_and_an_agents_shell_cannot(guard: 
     assert len(guard.events("approval.requested")) == 1
     (decided,) = guard.events("approval.decided")
     assert decided["data"]["via"] == "store"
+
+
+def test_a_person_at_the_command_line_decides_about_a_prompt_and_a_resource(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        request = client.ask("prompts/get", {"name": "review", "arguments": {"code": "1 + 1"}})
+        waiting = pending(guard)
+        assert (waiting["method"], waiting["tool"]) == ("prompts/get", "review")
+        assert "1 + 1" in command_line(guard, "show", waiting["id"]).stdout
+        refused = command_line(guard, "approve", waiting["id"], "--scope", "grant", "--expires", "1h")
+        assert refused.returncode != 0
+        assert "grants are for tools" in refused.stderr
+        assert command_line(guard, "deny", waiting["id"], "--comment", "ask on Monday").returncode == 0
+        assert "ask on Monday" in client.response(request)["error"]["message"]
+        request = client.ask("resources/read", {"uri": "memo://today"})
+        waiting = pending(guard)
+        assert (waiting["method"], waiting["tool"]) == ("resources/read", "memo://today")
+        assert "arguments" not in command_line(guard, "show", waiting["id"]).stdout
+        assert command_line(guard, "approve", waiting["id"], "--scope", "session").returncode == 0
+        assert client.response(request)["result"]["contents"]
+        assert client.request("resources/read", {"uri": "memo://today"})["result"]["contents"]
 
 
 def test_a_call_that_is_denied_at_the_command_line_says_why(guard: Guard) -> None:
