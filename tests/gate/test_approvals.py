@@ -54,7 +54,7 @@ def test_the_person_is_asked_what_would_run_and_the_row_comes_first():
         assert part in text
     assert SECRET not in json.dumps(asked)
     assert "/token" in text
-    assert asked["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [ONCE, SESSION, DENY]
+    assert asked["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [DENY, ONCE, SESSION]
     (pending,) = turn.outputs
     assert isinstance(pending, Pending)
     event = pending.event

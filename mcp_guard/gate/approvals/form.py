@@ -3,8 +3,12 @@
 A person sees what would run: the tool (prompt, resource), its server, who asks, the arguments with secrets left out and
 all that would not show made visible. What is too long to be shown whole is not asked about here. An answer that is not
 plainly a yes is a no.
+
+Clients' forms differ: some cut what is longer than a line of theirs, some run all lines together, some have the first
+choice chosen before anybody has. So lines are short here and read well in one, and the first choice is the no.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import cast
 
@@ -22,6 +26,8 @@ METHOD = "elicitation/create"
 KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, and of the answer to it
 LONGEST = 8_000  # characters of arguments that a person can be expected to read in a form
 
+_COLUMNS = 56  # of a line
+_GOES_ON = "↩"  # at the end of a line of arguments that goes on in the next one; nothing in them is shown like this
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
 _DENY = "deny"
@@ -49,7 +55,7 @@ def arguments_text(call: ReadCall, key: bytes) -> str | None:
     encoded = kept["arguments"]
     if not isinstance(encoded, msgspec.Raw):
         return None
-    text = visible(_readable(encoded))
+    text = visible(_readable(encoded)).replace(_GOES_ON, "\\u21a9")
     hidden = cast("list[dict[str, str]]", kept.get("redacted", []))
     if len(text) > LONGEST or any(one["why"] == "size" for one in hidden):
         return None
@@ -72,13 +78,48 @@ def message(waiting: Waiting, named: str, server: str, user: str, arguments: str
     wants = _WANTS[kind].format(named, server)
     asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
-    with_these = () if kind == "resource" else (f"Arguments:\n{arguments}",)
-    return "\n".join(("mcp-guard: a person's approval is needed.", asks, because, *with_these))
+    lines = ["mcp-guard: a person's approval is needed.", *_wrapped(asks), *_wrapped(because)]
+    if kind != "resource":
+        folded = [part for line in arguments.split("\n") for part in _folded(line)]
+        goes_on = any(part.endswith(_GOES_ON) for part in folded)
+        lines += [f"Arguments ({_GOES_ON} goes on in the next line):" if goes_on else "Arguments:", *folded]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of whole words, but where a word is longer than a line."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if _width(longer) <= _COLUMNS:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [part for line in lines if line for part in _folded(line)]
+
+
+def _folded(line: str) -> list[str]:
+    """The line, in as many parts as it takes; all but the last say that they go on."""
+    if _width(line) <= _COLUMNS:
+        return [line]
+    starts, columns = [0], 0
+    for place, one in enumerate(line):
+        columns += _width(one)
+        if columns > _COLUMNS - _width(_GOES_ON):
+            starts.append(place)
+            columns = _width(one)
+    parts = [line[start:end] for start, end in itertools.pairwise((*starts, len(line)))]
+    return [*(part + _GOES_ON for part in parts[:-1]), parts[-1]]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes at most."""
+    return sum(1 if one.isascii() else 2 for one in text)
 
 
 def params(text: str, kind: OfferKind) -> dict[str, object]:
     """The question in a client's form: a text, and a choice."""
-    choice = {"type": "string", "title": "Decision", "description": _SESSION[kind], "enum": [*_CHOICES, _DENY]}
+    choice = {"type": "string", "title": "Decision", "description": _SESSION[kind], "enum": [_DENY, *_CHOICES]}
     schema = {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
     return {"message": text, "requestedSchema": schema}
 
