@@ -7,7 +7,7 @@ import pytest
 
 from tests.gate.approving import DENY, Approving
 
-COLUMNS = 56
+COLUMNS = 54
 GOES_ON = "↩"
 
 TEXTS = {

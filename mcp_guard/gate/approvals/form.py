@@ -26,7 +26,7 @@ METHOD = "elicitation/create"
 KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, and of the answer to it
 LONGEST = 8_000  # characters of arguments that a person can be expected to read in a form
 
-_COLUMNS = 56  # of a line
+_COLUMNS = 54  # of a line: the narrowest form that is known has no more
 _GOES_ON = "↩"  # at the end of a line of arguments that goes on in the next one; nothing in them is shown like this
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
