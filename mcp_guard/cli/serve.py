@@ -95,6 +95,15 @@ def serve(
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long open calls may take when the server is ended.")
     ] = 10.0,
+    poll_after: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Let a client go whose call takes longer, to come back for the rest (sessions since 2025-11-25): "
+            "for proxies that bound or buffer responses. Default: never.",
+        ),
+    ] = None,
     metrics_open: Annotated[
         bool,
         typer.Option("--metrics-open", help="/metrics without a token, on this machine.", rich_help_panel=_BESIDE),
@@ -121,6 +130,6 @@ def serve(
     )  # fmt: skip
     served = ServeArguments(
         guarded, host, port, token_file, token_env, tuple(allow_host or ()), tuple(allow_origin or ()), tls_cert,
-        tls_key, max_clients, idle, grace, metrics_open, require_token, public_url,
+        tls_key, max_clients, idle, grace, metrics_open, require_token, public_url, poll_after,
     )  # fmt: skip
     raise SystemExit(start(served))

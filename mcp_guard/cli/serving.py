@@ -52,6 +52,7 @@ class ServeArguments(NamedTuple):
     metrics_open: bool = False
     require_token: bool = False
     public_url: str | None = None
+    poll_after: float | None = None  # seconds
 
 
 def start(arguments: ServeArguments) -> int:
@@ -101,6 +102,7 @@ async def _serve(
         bodies=max(4 * largest, 256) << 20,
         sessions=arguments.max_clients,
         session_idle=arguments.idle * 60.0,
+        poll_after=arguments.poll_after,
     )
     service = Service(who, limits, open_switch, say, api)
     scheme = "https" if context else "http"

@@ -26,11 +26,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from mcp import Client
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
 
+from tests.e2e import features
 from tests.e2e.guard import ALLOW_ALL, Guard, server
 from tests.e2e.http_session import HttpSession
 from tests.e2e.test_pressure import peak_memory
-from tests.e2e.through import Running, running, served
+from tests.e2e.through import REFERENCE, Running, running, served
 
 PATIENT = ["--", *server("patient")]
 TOKENS = "ann-has-a-token-of-her-own user=ann group=admins\nbob-has-a-token-of-his-own user=bob agent=bobs-bot\n"
@@ -168,6 +170,16 @@ def test_a_token_of_the_environment_is_asked_for_and_no_server_sees_it(
     with served(guard, PATIENT, "--token-env", "HOUSE") as url:
         assert HttpSession(url).opened.status == 401
         assert HttpSession(url, Authorization=f"Bearer {token}").text("variable", name="HOUSE") == "not set"
+
+
+def test_a_client_that_is_let_go_from_each_call_comes_back_for_all_of_it(guard: Guard) -> None:
+    async def use(url: str) -> list[Any]:
+        async with features.opened(streamable_http_client(f"{url}/mcp"), "legacy") as session:
+            return [await feature(session) for feature in (features.progress, features.sampling, features.elicitation)]
+
+    upstream = ["--", *REFERENCE, "stdio", "--era", "legacy"]
+    with served(guard, upstream) as waiting, served(guard, upstream, "--poll-after", "0") as polling:
+        assert asyncio.run(use(polling)) == asyncio.run(use(waiting))
 
 
 # Upstreams that go wrong

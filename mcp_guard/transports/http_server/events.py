@@ -61,9 +61,9 @@ class Stream:
         self._sent = 0  # the last event that a channel took
 
     def prime(self, retry: int) -> None:
-        """Give the client an id to resume from before anything has happened."""
+        """Give the client an id to resume from, before anything (more) has happened."""
         if self.channel is not None:
-            self.channel.write(priming(f"{self.key}-0", retry))
+            self.channel.write(priming(f"{self.key}-{self._sent}", retry))
 
     def send(self, line: bytes) -> None:
         """Send a message as the stream's next event."""

@@ -1,5 +1,7 @@
 """One POST that waits for answers: as plain JSON while nothing else has to be said, else as a stream of events."""
 
+import asyncio
+
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.events import Stream, event
@@ -12,7 +14,7 @@ class Exchange:
     With a `stream`, its events can be taken up again by a client that lost the connection; without one, they cannot.
     """
 
-    __slots__ = ("batch", "channel", "clashing", "fields", "ids", "opened", "primes", "stream", "tokens")
+    __slots__ = ("batch", "channel", "clashing", "fields", "ids", "letting_go", "opened", "primes", "stream", "tokens")
 
     def __init__(self, channel: Channel, now: float, fields: Fields = ()) -> None:
         self.channel = channel
@@ -24,11 +26,17 @@ class Exchange:
         self.batch = False  # a batch was posted, so an array may answer it
         self.primes = False  # its stream begins with an event without data (see `events.priming`)
         self.stream: Stream | None = None
+        self.letting_go: asyncio.TimerHandle | None = None  # when the client is to go and come back for the rest
 
     @property
     def streaming(self) -> bool:
         """Whether the response has begun as a stream."""
         return self.channel.streaming
+
+    @property
+    def away(self) -> bool:
+        """Whether the client is not there, but may come back: what is sent waits for it."""
+        return self.stream is not None and not self.channel.open
 
     @property
     def reachable(self) -> bool:

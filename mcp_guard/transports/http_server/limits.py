@@ -24,6 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     session_idle: float = 1800.0  # a legacy session without an open stream or a message
     caller_idle: float = 600.0  # a client of the stateless revision without an open request
     patience: float = 15.0  # for an answer to come before its response begins as a stream; between keep-alive comments
+    poll_after: float | None = None  # for a response to wait before its client is let go to come back; None: never
     retry: int = 1000  # milliseconds that a client should wait before it resumes a stream
     replay: int = 4 * 1024 * 1024  # events of one session that can be sent again
     report: float = 60.0  # between two lines about requests that were refused for who made them

@@ -22,6 +22,8 @@ from mcp_guard.transports.http_server.spoken import Spoken
 SESSION_FIELD = "mcp-session-id"
 _PRIMING_SINCE = "2025-11-25"  # clients of earlier revisions choke on an event without data
 _STANDALONE = "0"  # the GET stream
+_FRAME = 128  # bytes that an event has besides its message, at most
+_TOO_LARGE_TO_WAIT = "the answer is too large for mcp-guard to keep it until the client comes back for it"
 _PROGRESS, _CANCELLED = "notifications/progress", "notifications/cancelled"
 _UNRELATED = frozenset(
     {
@@ -68,6 +70,8 @@ class Session(HttpClient):
         if exchange.ids and prefers_stream(head.headers.get("accept") or ""):
             self._begin(exchange)
         self.say(body, exchange)
+        if exchange.ids:
+            self._let_go_later(exchange)
         for message in messages:
             if message.method == _CANCELLED:
                 self._withdraw(spoken.read_params(message.params).request_id)
@@ -120,6 +124,9 @@ class Session(HttpClient):
             channel.begin(self._fields)
             exchange.channel = channel
             self._take_over(stream, channel, number)
+            if exchange.primes:
+                stream.prime(self.limits.retry)  # some clients keep no id from one connection to the next
+            self._let_go_later(exchange)
         elif self._replay.knows(key):
             channel.begin(self._fields)
             for frame in self._replay.after(key, number):
@@ -158,6 +165,8 @@ class Session(HttpClient):
 
     def _answer(self, exchange: Exchange, message: Spoken, line: bytes) -> None:
         exchange.ids.discard(message.request_id)
+        if exchange.away and len(line) > self.limits.replay - _FRAME:
+            line = answers.error(message.request_id, INTERNAL_ERROR, _TOO_LARGE_TO_WAIT)
         if message.request_id == self._introduction and message.error is not spoken.ABSENT:
             exchange.fields = ()  # no session comes of this
             asyncio.get_running_loop().call_soon(self.leave, "the client's initialize was refused")
@@ -218,6 +227,8 @@ class Session(HttpClient):
         self._forget(exchange)
 
     def _forget(self, exchange: Exchange) -> None:
+        if exchange.letting_go is not None:
+            exchange.letting_go.cancel()
         for request_id in exchange.ids:
             self._open.pop(request_id, None)
         exchange.ids.clear()
@@ -230,9 +241,32 @@ class Session(HttpClient):
     def part(self, request_id: RequestId) -> None:
         """Let the client go until the answer is there: it has been given an id to come back with."""
         exchange = self._open.get(request_id)
-        if exchange is not None and exchange.primes and exchange.stream is not None and exchange.channel.open:
-            exchange.stream.detach(exchange.channel)
-            exchange.channel.end()
+        if exchange is not None and exchange.stream is not None:
+            self._let_go(exchange)
+
+    def _let_go_later(self, exchange: Exchange) -> None:
+        """Let the client go after the time for which a response may wait, if that is bounded: at once where it is 0,
+        however fast the answer would be.
+        """
+        after = self.limits.poll_after
+        if after is None or not exchange.primes:
+            return
+        if exchange.letting_go is not None:
+            exchange.letting_go.cancel()
+        if after > 0:
+            exchange.letting_go = asyncio.get_running_loop().call_later(after, self._let_go, exchange)
+        else:
+            self._let_go(exchange)
+
+    def _let_go(self, exchange: Exchange) -> None:
+        """End a response before its answer is there. The stream goes on: the client knows its id, and when to return
+        (2025-11-25, "Sending Messages": 6).
+        """
+        if exchange.primes and exchange.channel.open:
+            self._begin(exchange)
+            if exchange.stream is not None:
+                exchange.stream.detach(exchange.channel)
+                exchange.channel.end()
 
     # Endings
 
