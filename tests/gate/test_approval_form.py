@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.gate.approving import DENY, Approving
+from tests.gate.approving import DENY, POLICY, Approving
 
 COLUMNS = 54
 GOES_ON = "↩"
@@ -47,6 +47,12 @@ def test_it_is_said_what_a_line_that_goes_on_looks_like() -> None:
 def test_it_reads_well_where_all_lines_are_run_together() -> None:
     text = re.sub(r"\s+", " ", message(text="hello"))
     assert "The agent claude-code of kim wants to call send_mail on the server files. Policy rule" in text
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(300, "5 min"), (90, "1 min 30 s"), (5, "5 s"), (3600, "60 min")])
+def test_it_is_said_how_long_the_question_stands(seconds: int, said: str) -> None:
+    (asked,) = Approving(POLICY + f"settings: {{approval_timeout: {seconds}}}\n").mail(7).client
+    assert f"Unless it is answered within {said}, it is denied." in asked["params"]["message"].split("\n")
 
 
 def test_the_first_choice_which_some_forms_take_for_chosen_is_the_no() -> None:

@@ -78,12 +78,19 @@ def message(waiting: Waiting, named: str, server: str, user: str, arguments: str
     wants = _WANTS[kind].format(named, server)
     asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
-    lines = ["mcp-guard: a person's approval is needed.", *_wrapped(asks), *_wrapped(because)]
+    lines = ["mcp-guard: a person's approval is needed.", *_wrapped(asks), *_wrapped(because), _until(waiting)]
     if kind != "resource":
         folded = [part for line in arguments.split("\n") for part in _folded(line)]
         goes_on = any(part.endswith(_GOES_ON) for part in folded)
         lines += [f"Arguments ({_GOES_ON} goes on in the next line):" if goes_on else "Arguments:", *folded]
     return "\n".join(lines)
+
+
+def _until(waiting: Waiting) -> str:
+    """How long the question stands: not every client takes the form away then."""
+    minutes, seconds = divmod((waiting.deadline - waiting.asked) // 1_000_000, 60)
+    time = (f"{minutes} min" if minutes else "") + (f" {seconds} s" if seconds else "")
+    return f"Unless it is answered within {time.strip()}, it is denied."
 
 
 def _wrapped(text: str) -> list[str]:
