@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # What is told, and what of its data.
 _TOLD: Mapping[EventType, tuple[str, ...]] = {
     "budget.alert": ("window", "unit", "share", "spent", "limit"),
-    "approval.requested": ("asked", "expires_us"),
+    "approval.requested": ("method", "asked", "expires_us"),
     "agent.quarantined": ("by", "reason"),
     "agent.restored": ("by", "reason"),
     "calls.stopped": ("by", "reason", "expires_at"),

@@ -66,7 +66,7 @@ def test_the_person_is_asked_what_would_run_and_the_row_comes_first():
         "send_mail",
     )
     assert SECRET not in event.arguments
-    assert event.expires == event.ts + 300_000_000
+    assert event.expires == event.data["expires_us"] == event.ts + 300_000_000
 
 
 def test_what_the_person_approves_runs_as_it_came_and_the_rows_say_by_whom():

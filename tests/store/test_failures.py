@@ -107,6 +107,24 @@ def test_an_older_log_is_brought_up_to_date_with_all_its_rows(path: Path, monkey
     assert len(ids(path)) == 6
 
 
+def test_approvals_of_an_older_log_were_of_calls(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        patch.setattr(schema, "VERSION", 4)
+        Store.open(str(path)).close()
+    with sqlite3.connect(path) as connection:
+        names = (
+            "id connection_id agent user server tool arguments call_hash pattern reason status requested_at expires_at"
+        )
+        columns = ", ".join(names.split())
+        connection.execute(f"INSERT INTO approvals ({columns}) VALUES ({', '.join('?' * 13)})", tuple("abcdefghijklm"))
+    connection.close()
+    Store.open(str(path)).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT id, method FROM approvals").fetchall() == [("a", "tools/call")]
+    connection.close()
+
+
 def test_a_migration_that_fails_leaves_the_older_log_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(str(path))
     store.record([decided()])

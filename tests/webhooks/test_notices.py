@@ -68,7 +68,8 @@ def event(kind: str, data: Mapping[str, object]) -> RecordedEvent:
 
 
 def test_nothing_of_a_calls_arguments_is_said() -> None:
-    data = {"arguments": {"body": "secret"}, "call_hash": "secret", "reason": "secret", "expires_us": 5}
+    data = {"arguments": {"body": "secret"}, "call_hash": "secret", "reason": "secret"}
+    data |= {"method": "tools/call", "asked": "store", "expires_us": 5}
     said = body(event("approval.requested", data))
     assert b"secret" not in said
     assert json.loads(said) == {
@@ -82,6 +83,8 @@ def test_nothing_of_a_calls_arguments_is_said() -> None:
             "server": "github",
             "tool": "create_issue",
             "id": "r",
+            "method": "tools/call",
+            "asked": "store",
             "expires_us": 5,
         },
     }

@@ -127,6 +127,7 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
         "reason": waiting.decision.reason,
         "call_hash": waiting.bound,
         "seconds": (waiting.deadline - waiting.asked) // 1_000_000,
+        "expires_us": waiting.deadline,
     }
     event = session.recorder.event("approval.requested", now, data, waiting.label)
     return ApprovalRequested(

@@ -43,6 +43,11 @@ class Book(Playbook):
             self.gate.refuse(output, Refusal("disk full")) for output in turn.outputs if isinstance(output, Admitted)
         ]
 
+    def again(self, turn: Turn) -> Turn:
+        """The registry was changed before the rows of a turn could be written."""
+        admitted = [output for output in turn.outputs if isinstance(output, Admitted)]
+        return self.turn([output for one in admitted for output in self.gate.again(one, self._tick())])
+
 
 def error(request_id: object, code: int, message: str = "no", **more: object) -> dict:
     return {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message, **more}}

@@ -326,6 +326,14 @@ def test_a_call_whose_row_cannot_be_written_is_denied_and_forgotten():
     assert book.client(call(1, "read_file", META)).upstream
 
 
+def test_a_call_that_is_judged_again_goes_upstream_as_it_did_and_is_answered_once():
+    book = modern_book()
+    turn = book.client(call(1, "read_file", META))
+    assert book.again(turn).upstream == turn.upstream
+    assert book.upstream(result(1)).client[0]["id"] == 1
+    assert book.upstream(result(1)).types == ["message.rejected"]
+
+
 def test_long_lines_never_go_ahead_and_too_long_ones_are_refused():
     book = modern_book()
     assert not book.gate.may_go_ahead(b'{"jsonrpc"')

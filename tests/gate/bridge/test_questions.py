@@ -112,6 +112,22 @@ def test_a_retry_whose_row_cannot_be_written_answers_nothing_and_may_be_tried_ag
     assert book.upstream(result(1)).client[0]["id"] == 3
 
 
+def test_a_retry_that_is_judged_again_answers_the_question_once():
+    book, key, state = asking(CALL)
+    retry = retried(CALL, 2, {key: YES}, state)
+    again = book.again(book.again(book.client(retry)))
+    assert (again.upstream, again.types) == ([result(0, **YES)], ["tool.decided"])
+    assert book.upstream(result(1)).client[0]["id"] == 2
+    assert book.client({**retry, "id": 3}).upstream == []
+
+
+def test_of_several_questions_the_next_is_put_once_after_a_retry_that_was_judged_again():
+    book, key, state = asking(CALL)
+    book.upstream(ask(5))
+    assert book.again(book.client(retried(CALL, 2, {key: YES}, state))).upstream == [result(0, **YES)]
+    assert len([one for one in book.wait(1).client if one.get("id") == 2]) == 1
+
+
 FORGED = {
     "none": lambda state: None,
     "empty": lambda state: "",

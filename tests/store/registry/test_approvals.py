@@ -66,6 +66,7 @@ def test_what_is_asked_waits_with_all_that_a_person_needs(store: Store, book: Bo
         "send_mail",
     )
     assert (row["status"], row["reason"], row["arguments"]) == ("pending", "Think twice.", KEPT)
+    assert row["method"] == "tools/call"
     assert row["expires_at"] == timestamp(book.now + 60 * SECOND)
     assert told(book) == ["approval.requested"]
 
@@ -119,6 +120,10 @@ REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
     "a status that is none": (lambda book: approvals.listed(book, status="open"), InvalidError),
     "what is decided": (lambda book: approvals.deny(book, "C-a2"), ConflictError),
     "what is withdrawn": (lambda book: approvals.approve(book, "C-a3"), ConflictError),
+    "a grant of a prompt": (
+        lambda book: approvals.approve(book, "C-a5", "grant", expires=book.now + SECOND),
+        InvalidError,
+    ),
     "a grant of a name that is a pattern": (
         lambda book: approvals.approve(book, "C-a4", "grant", expires=book.now + SECOND),
         InvalidError,
@@ -129,6 +134,7 @@ REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, book: Book, name: str) -> None:
     store.record([asked(book), asked(book, 2), asked(book, 3), asked(book, 4, pattern="")])
+    store.record([structs.replace(asked(book, 5), method="prompts/get", pattern="")])
     approvals.approve(book, "C-a2")
     store.record([settled(book, "withdrawn", 3)])
     before = told(book), approvals.listed(book, status=None), grants.listed(book)
