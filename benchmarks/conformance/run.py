@@ -8,9 +8,11 @@ started over stdio. Each of the ways below is measured in both revisions:
     direct            suite → server over HTTP
     HTTP to HTTP      suite → `mcp-guard serve --url URL` → the same server
     HTTP to stdio     suite → `mcp-guard serve -- CMD ARG…`
+    the same, polled  suite → `mcp-guard serve --poll-after 0 -- CMD ARG…`
 
 The policy allows everything. Prints a markdown table; ends with 1 where a check that passes direct fails through the
-guard, or is not made. (One check of 2025-11-25 is about what a server over stdio cannot do: `NOT_OVER_STDIO`.)
+guard, or is not made. (One check of 2025-11-25 is about what a server over stdio cannot do, and the guard does for it
+only where it is told to: `NOT_OVER_STDIO`.)
 Needs npm: the suite, and a node that is new enough for it, are installed into the user's cache directory.
 """
 
@@ -40,7 +42,8 @@ WHEN = re.compile(r"-\d{4}-\d\d-\d\dT[\d-]+Z$")  # ends the name of the director
 
 Check = tuple[str, str, int]  # scenario, check, and which of those with this name
 
-# Checks of what only a server over HTTP can do: here, to close the stream of a call that it has not answered yet.
+# Checks of what only a server over HTTP can do: here, to close the stream of a call that it has not answered yet. The
+# check is made of no server that answers every call on the stream that it began.
 NOT_OVER_STDIO: frozenset[Check] = frozenset({("server-sse-polling", "server-sse-disconnect-resume", 1)})
 
 
@@ -102,14 +105,17 @@ def _read(results: Path) -> Iterator[tuple[Check, str]]:
 def ways(url: str | None, command: Sequence[str]) -> Iterator[list[Way]]:
     """All ways, open."""
     with ExitStack() as stack:
-        homes = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
+        homes = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(3)]
         direct = url or f"{stack.enter_context(reference_over_http())}/both/mcp"
         over_http = stack.enter_context(served(Guard(homes[0]), ["--url", direct]))
-        over_stdio = stack.enter_context(served(Guard(homes[1]), ["--", *(command or [*REFERENCE, "stdio"])]))
+        started = ["--", *(command or [*REFERENCE, "stdio"])]
+        over_stdio = stack.enter_context(served(Guard(homes[1]), started))
+        polled = stack.enter_context(served(Guard(homes[2]), started, "--poll-after", "0"))
         yield [
             Way("direct", direct),
             Way("HTTP to HTTP", f"{over_http}/mcp"),
             Way("HTTP to stdio", f"{over_stdio}/mcp"),
+            Way("HTTP to stdio, `--poll-after 0`", f"{polled}/mcp"),
         ]
 
 

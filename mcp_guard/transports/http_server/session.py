@@ -126,7 +126,7 @@ class Session(HttpClient):
             self._take_over(stream, channel, number)
             if exchange.primes:
                 stream.prime(self.limits.retry)  # some clients keep no id from one connection to the next
-            self._let_go_later(exchange)
+            self._let_go_later(exchange, self.limits.retry / 1000)  # who came for the answer waits for it a little
         elif self._replay.knows(key):
             channel.begin(self._fields)
             for frame in self._replay.after(key, number):
@@ -244,15 +244,15 @@ class Session(HttpClient):
         if exchange is not None and exchange.stream is not None:
             self._let_go(exchange)
 
-    def _let_go_later(self, exchange: Exchange) -> None:
+    def _let_go_later(self, exchange: Exchange, at_least: float = 0.0) -> None:
         """Let the client go after the time for which a response may wait, if that is bounded: at once where it is 0,
         however fast the answer would be.
         """
-        after = self.limits.poll_after
-        if after is None or not exchange.primes:
+        if self.limits.poll_after is None or not exchange.primes:
             return
         if exchange.letting_go is not None:
             exchange.letting_go.cancel()
+        after = max(self.limits.poll_after, at_least)
         if after > 0:
             exchange.letting_go = asyncio.get_running_loop().call_later(after, self._let_go, exchange)
         else:
