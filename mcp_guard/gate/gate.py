@@ -9,7 +9,7 @@ and only `calls.judge` makes one; so it is with prompts and resources that the p
 from typing import Literal
 
 from mcp_guard import __version__
-from mcp_guard.gate import again, answers, calls, from_client, from_upstream, listing
+from mcp_guard.gate import answers, calls, from_client, from_upstream, listing
 from mcp_guard.gate.approvals import settling
 from mcp_guard.gate.connection import Connection
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST
@@ -56,12 +56,16 @@ class Gate:
         """The row of an admitted call, or of the question that it waits for, was not written: it is denied."""
         if isinstance(admitted, Pending):
             return settling.refuse(self._session, admitted, refusal)
+        from mcp_guard.gate import again  # which is seldom needed, and start-up counts
+
         return again.refuse(self._session, admitted, refusal)
 
     def again(self, admitted: Admitted, now: int) -> list[Output]:
         """The row of an admitted call was not written, because the registry was changed after the call was judged. That
         change has been taken in by now (`registry_changed`): judge the call again.
         """
+        from mcp_guard.gate import again
+
         return again.judge(self._session, admitted, now)
 
     def client_oversized(self, size: int, limit: int, now: int) -> list[Output]:
@@ -129,16 +133,12 @@ class Gate:
 
     def ordered_to_end(self) -> list[Output]:
         """Whether somebody has ordered that this connection ends."""
-        session = self._session
-        why = session.registry.ended(session.connection.id)
+        why = self._session.ended
         return [] if why is None else [End(f"this connection was ended from outside: {why}")]
 
     def stands_otherwise(self) -> bool:
         """Ask anew how the agent stands. Gives whether the client is shown something else now than it may have seen."""
-        session = self._session
-        before = session.registry_stands
-        session.registry_changed()
-        return before is not None and before != session.registry_stands and not session.observing
+        return self._session.stands_otherwise() and not self._session.observing
 
     @property
     def stands(self) -> object:
