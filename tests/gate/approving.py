@@ -1,7 +1,7 @@
 """A playbook in which a person is asked: a gate with a registry, and a client that shows forms or does not."""
 
 from mcp_guard.gate import Connection, Gate
-from mcp_guard.governance import Ruling, Snapshot
+from mcp_guard.governance import NoRegistry, Ruling, Snapshot
 from mcp_guard.governance.snapshot import Override
 from tests.gate.playbook import META, Playbook, Turn, call, notification, policy_of, request, result, tool
 
@@ -19,7 +19,7 @@ MODERN = {**META, "io.modelcontextprotocol/clientCapabilities": FORMS}
 ONCE, SESSION, DENY = "allow once", "allow for this session", "deny"
 
 
-class Kept:
+class Kept(NoRegistry):
     """A registry in which the test decides."""
 
     def __init__(self) -> None:
@@ -31,9 +31,6 @@ class Kept:
 
     def ruling(self, approval: str) -> Ruling | None:
         return self.rulings.get(approval)
-
-    def ended(self, instance: str) -> str | None:
-        return None
 
 
 class Approving(Playbook):
