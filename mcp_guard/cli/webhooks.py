@@ -37,7 +37,7 @@ def webhooks(urls: Iterable[str], given: str | None) -> Webhooks:
 @contextmanager
 def telling(path: str, told: Webhooks, say: Callable[[str], None]) -> Generator[list["Receiver"]]:
     """All of them are told of what the log at `path` gets, as long as this lasts. Raises StoreError."""
-    from mcp_guard.webhooks.delivery import Receiver  # HTTP and TLS: loaded while the server boots
+    from mcp_guard.webhooks.delivery import Receiver  # which reads the log: loaded while the server boots
 
     receivers = [Receiver(path, one, told.key, say) for one in told.targets]
     for receiver in receivers:

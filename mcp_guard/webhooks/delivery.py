@@ -7,17 +7,19 @@ and no more than the newest events.
 Invariant: an event is passed only when it has been delivered or given up.
 """
 
-import http.client
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mcp_guard.errors import GuardError
 from mcp_guard.store.reader import Filters, RecordedEvent, newest_seq, read_events
 from mcp_guard.webhooks.notices import TOLD, Target, body, name_of, signed
 from mcp_guard.webhooks.place import Place
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 LOOK = 1.0  # seconds between two looks into the log
 TIMEOUT = 10.0  # seconds for a receiver to take it
@@ -116,22 +118,28 @@ class Receiver:
 
     def _post(self, event: RecordedEvent, said: bytes) -> str:
         """Tell once; gives why it was not taken, or nothing. A redirect is not followed: it is no receiver."""
+        from http.client import HTTPException  # which loads TLS: a guard with nothing to tell starts without it
+        from ssl import SSLError
+
         connection = _connection(self._target)
         try:
             connection.request("POST", self._target.path, said, signed(event.id, int(time.time()), said, self._key))
             answer = connection.getresponse()
             answer.read(_READ)
-        except ssl.SSLError as error:
+        except SSLError as error:
             return f"TLS failed: {error.reason or 'no trust'}"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         finally:
             connection.close()
         return "" if 200 <= answer.status < 300 else f"it answered with status {answer.status}"
 
 
-def _connection(target: Target) -> http.client.HTTPConnection:
-    if target.secure:
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(target.host, target.port, timeout=TIMEOUT, context=context)
-    return http.client.HTTPConnection(target.host, target.port, timeout=TIMEOUT)
+def _connection(target: Target) -> "HTTPConnection":
+    from http.client import HTTPConnection, HTTPSConnection
+
+    if not target.secure:
+        return HTTPConnection(target.host, target.port, timeout=TIMEOUT)
+    from ssl import create_default_context
+
+    return HTTPSConnection(target.host, target.port, timeout=TIMEOUT, context=create_default_context())
