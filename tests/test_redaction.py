@@ -32,7 +32,11 @@ def whys(arguments: dict[str, Any], mode: ArgumentsMode = "redacted") -> dict[st
 
 
 ALNUM = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"
+GUARD_KEY = "mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3_pW4q-Zt8_Yx1Lk0sVb2nRc7dEa5fGh9jKm3oPu6iQsT"
 SECRETS = [
+    ("guard-key", GUARD_KEY),
+    ("guard-key", f"MCP_GUARD_TOKEN={GUARD_KEY}"),
+    ("guard-key", GUARD_KEY.lower()),
     ("api-key", f"sk-{ALNUM}"),
     ("api-key", f"sk-proj-{ALNUM}_{ALNUM}"),
     ("api-key", f"sk-ant-api03-{ALNUM}"),
@@ -83,6 +87,7 @@ HARMLESS = [
     "the bearer of this letter",
     "0123456789abcdef0123456789abcdef01234567",
     "550e8400-e29b-41d4-a716-446655440000",
+    "the key mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3",  # its id alone: by that it is revoked
     "desk-lamp-with-a-very-long-name-indeed",
 ]
 

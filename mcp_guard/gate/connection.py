@@ -13,12 +13,15 @@ from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json, OfferKind, Principal
 from mcp_guard.redaction import ArgumentsMode, safe_text
+from mcp_guard.redaction.patterns import mask
+from mcp_guard.redaction.text import MARK
 
 PROTOCOL_META = "io.modelcontextprotocol/protocolVersion"
 CLIENT_META = "io.modelcontextprotocol/clientInfo"
 CAPABILITIES_META = "io.modelcontextprotocol/clientCapabilities"
 
 _LONGEST_LABEL = 256
+_LONGEST_NAME = 4096  # characters of a client's name that its agent is named after
 BATCH_PROTOCOL = "2025-03-26"  # the only revision in which an array is a message
 
 Mode = Literal["enforce", "observe"]
@@ -103,7 +106,7 @@ class Client:
     def _principal(self, policy: Policy) -> Principal:
         facts = self._connection
         return Principal(
-            agent=facts.agent if facts.agent is not None else policy.agent_for(self.name),
+            agent=facts.agent if facts.agent is not None else policy.agent_for(mask(self.name[:_LONGEST_NAME], MARK)),
             user=facts.user,
             groups=facts.groups,
             instance=facts.id,

@@ -11,6 +11,7 @@ from msgspec import structs
 from mcp_guard.events import Event, EventType, Judged, ToolsListed
 from mcp_guard.gate.catalog import Tool
 from mcp_guard.gate.connection import Client, Connection
+from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.requests import ReadCall
 from mcp_guard.governance import Credential, Snapshot
 from mcp_guard.policy import Policy
@@ -61,7 +62,7 @@ class Recorder:
         charged = forwarded and snapshot.counted
         mode = connection.audit_arguments or policy.settings.audit_arguments
         data = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
-        data["request_id"] = call.request.id
+        data["request_id"] = shown_id(call.request.id)
         data["reason"] = decision.reason
         data["mode"] = connection.mode
         data["forwarded"] = forwarded
@@ -128,6 +129,11 @@ class Recorder:
     def rejected(self, now: int, sender: str, reason: str, size: int) -> Event:
         """A message that went no further: who sent it ("client" or "upstream"), why not, its bytes."""
         return self.event("message.rejected", now, {"from": sender, "reason": reason, "bytes": size})
+
+
+def shown_id(request_id: RequestId) -> RequestId:
+    """A request's id as the log shows it: the client chooses it freely."""
+    return safe_text(request_id, _LONGEST_TEXT) if isinstance(request_id, str) else request_id
 
 
 def _registered(principal: Principal) -> dict[str, object]:

@@ -42,6 +42,7 @@ _NUMBER_NAMES = rb"passw|passcode|pwd|secret|pin|otp|cvv|cvc|ssn"  # not of `max
 # What gives itself away, by kind. The minimal lengths keep prose out.
 _SHAPES: dict[str, bytes] = {
     "private-key": rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+    "guard-key": rb"(?i:mcpg_[0-9a-z]{26}_)[A-Za-z0-9_-]{16,}",  # our own: store.registry.credentials
     "json-web-token": rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_.-]*",
     "bearer-token": rb"(?i:bearer) +[A-Za-z0-9._~+/=-]{16,}",
     "basic-credentials": rb"(?i:authorization[\"'\\:=\s]+(?:basic|digest|token)) +[^\s\"'\\]{6,}",
@@ -56,7 +57,8 @@ _SHAPES: dict[str, bytes] = {
     "api-key": rb"sk-[A-Za-z0-9_-]{16,}",
     "registry-token": rb"(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{30,})",
 }
-_ANYWHERE = frozenset({"private-key", "url-password"})  # the others begin where no letter or digit is before them
+# The others begin where no letter or digit is before them.
+_ANYWHERE = frozenset({"private-key", "guard-key", "url-password"})
 
 # `password=hunter2`, `"api_key": "a1b2c3"`, `--token a1b2c3`: a name, what sets it off, a value.
 _ASSIGNMENT = (

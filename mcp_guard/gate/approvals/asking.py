@@ -12,6 +12,7 @@ from mcp_guard.gate.approvals import binding, form
 from mcp_guard.gate.approvals.waiting import Subject, Waiting
 from mcp_guard.gate.connection import CAPABILITIES_META
 from mcp_guard.gate.outputs import Pending
+from mcp_guard.gate.recorder import shown_id
 from mcp_guard.gate.requests import Open, ReadCall
 from mcp_guard.gate.session import Session
 from mcp_guard.policy.values import Decision, Json
@@ -120,7 +121,7 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
         **kept,
         "method": call.request.method,
         "connection": connection.id,
-        "request_id": call.request.id,
+        "request_id": shown_id(call.request.id),
         "asked": where,
         "asked_by": waiting.decision.decided_by,
         "asked_for": waiting.decision.rule,

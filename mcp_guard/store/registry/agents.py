@@ -10,7 +10,7 @@ from typing import cast, get_args
 
 from mcp_guard.events import EventType
 from mcp_guard.governance.snapshot import AgentStatus, RiskLevel
-from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row
+from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row, kept_text
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{1,98}[a-z0-9]")
 RISKS: tuple[str, ...] = get_args(RiskLevel)
@@ -21,7 +21,9 @@ _MOST_TAGS, _LONGEST_TAG = 50, 100
 
 
 def listed(book: Book, *, status: str | None = None, tag: str | None = None, deleted: bool = False) -> list[Row]:
-    """The agents, by slug; the deleted ones only where they are asked for."""
+    """The agents, by slug; the deleted ones only where they are asked for. Raises InvalidError."""
+    if status is not None and status not in STATUSES:
+        raise InvalidError(f"`{status}` is no status of an agent", f"it is one of {', '.join(STATUSES)}")
     found = [_shown(row) for row in book.rows(f"SELECT {_COLUMNS} FROM agents ORDER BY slug")]
     return [
         row
@@ -97,6 +99,8 @@ _TOLD: dict[AgentStatus, EventType] = {
 def _set_status(book: Book, slug: str, status: AgentStatus, reason: str) -> Row:
     with book.changing() as change:
         before = _known(change, slug)["status"]
+        if before == "deleted" and status == "quarantined":  # it calls nothing, and is not to come back by this
+            raise ConflictError(f"the agent `{slug}` was deleted, and calls nothing", f"bring it back first: mcp-guard agents restore {slug}")
         if before == status:
             raise ConflictError(f"the agent `{slug}` is {status} already")
         change.execute("UPDATE agents SET status = ?, updated_at = ? WHERE slug = ?", (status, change.at, slug))
@@ -132,7 +136,7 @@ def _checked(fields: dict[str, object]) -> dict[str, object]:
                 raise InvalidError(f"`{value}` is no risk level", f"it is one of {', '.join(RISKS)}")
             columns[name] = value
         elif name in _LONGEST and isinstance(value, str) and len(value) <= _LONGEST[name]:
-            columns[name] = value
+            columns[name] = kept_text(value)
         elif name in _LONGEST:
             raise InvalidError(f"the {name} must be a text of at most {_LONGEST[name]} characters")
         else:
@@ -145,4 +149,4 @@ def _tags(value: object) -> list[str]:
     tags = [tag for tag in dict.fromkeys(given) if isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG]
     if len(tags) < len(set(given)) or len(tags) > _MOST_TAGS:
         raise InvalidError(f"tags are at most {_MOST_TAGS} texts of up to {_LONGEST_TAG} characters")
-    return tags
+    return [kept_text(tag) for tag in tags]

@@ -11,7 +11,7 @@ from mcp_guard.events import ApprovalRequested, ApprovalSettled
 from mcp_guard.governance import ApprovalScope, Ruling
 from mcp_guard.store.registry import grants
 from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row
-from mcp_guard.store.registry.checks import check_reason
+from mcp_guard.store.registry.checks import kept_reason
 from mcp_guard.store.rows import storable_text, timestamp
 
 CALL = "tools/call"
@@ -104,7 +104,7 @@ def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int |
     if (expires is not None) is not (scope == "grant"):
         hint = "a standing approval needs an end, and only it has one: `--scope grant --expires 30d`"
         raise InvalidError("an approval has an end where it is a grant, and only there", hint)
-    check_reason(comment)
+    comment = kept_reason(comment)
     with book.changing() as change:
         row = _pending(change, approval_id)
         if scope == "grant":
@@ -115,7 +115,7 @@ def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int |
 
 def deny(book: Book, approval_id: str, *, comment: str = "") -> Row:
     """Deny the call that waits; the agent is shown the comment. Raises NotFoundError, ConflictError, InvalidError."""
-    check_reason(comment)
+    comment = kept_reason(comment)
     with book.changing() as change:
         _decide(book, change, _pending(change, approval_id), "denied", None, comment)
     return get(book, approval_id)

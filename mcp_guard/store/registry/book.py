@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, EventType
@@ -39,7 +39,8 @@ class InvalidError(GuardError):
     """What was asked for can never be."""
 
 
-def _clock() -> int:
+def clock_of_this_machine() -> int:
+    """Microseconds since the epoch."""
     return time.time_ns() // 1000
 
 
@@ -50,7 +51,7 @@ class Book:
     cannot be used.
     """
 
-    def __init__(self, path: str, actor: str, clock: Callable[[], int] = _clock) -> None:
+    def __init__(self, path: str, actor: str, clock: Callable[[], int] = clock_of_this_machine) -> None:
         self.path, self.actor, self._clock = os.path.realpath(path), actor, clock
         made(self.path)
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -145,7 +146,9 @@ class Change:
         tool: str | None = None,
         rule: str | None = None,
     ) -> None:
-        """Write the event of this change; `data` says what changed, and who did it is added. `rule` is the id of it."""
+        """Write the event of this change; `data` says what changed, and who did it is added. `rule` is the id of it.
+        What looks like a secret in it is not kept, whoever has said it.
+        """
         event = Event(
             id=f"{CONNECTION}-{self._book.new_id()}",
             ts=self.now,
@@ -154,6 +157,23 @@ class Change:
             agent=agent,
             tool=tool,
             rule=rule,
-            data={"by": self._book.actor, **data},
+            data=cast("Mapping[str, object]", _kept({"by": self._book.actor, **data})),
         )
         self._connection.execute(_INSERT, storable(row(event)))
+
+
+def _kept(said: object) -> object:
+    """What somebody has said of a change, as the log keeps it."""
+    if isinstance(said, str):
+        return kept_text(said)
+    if isinstance(said, Mapping):
+        return {name: _kept(value) for name, value in cast("Mapping[str, object]", said).items()}
+    return [_kept(one) for one in cast("Sequence[object]", said)] if isinstance(said, list | tuple) else said
+
+
+def kept_text(text: str) -> str:
+    """What a person says of something, as it is kept: what looks like a secret is not, whoever pastes it."""
+    from mcp_guard.redaction.patterns import mask
+    from mcp_guard.redaction.text import MARK
+
+    return mask(text, MARK)

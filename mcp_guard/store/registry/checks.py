@@ -4,7 +4,7 @@ what is wrong and what would be right.
 
 import re
 
-from mcp_guard.store.registry.book import Change, InvalidError
+from mcp_guard.store.registry.book import Change, InvalidError, kept_text
 from mcp_guard.store.rows import timestamp
 
 LONGEST_REASON = 1_000  # characters
@@ -26,10 +26,11 @@ def check_pattern(pattern: str) -> None:
         raise InvalidError(f"`{pattern}` is no pattern of tools", hint)
 
 
-def check_reason(reason: str) -> None:
-    """Whether a reason is short enough to be shown."""
+def kept_reason(reason: str) -> str:
+    """A reason as it is kept. One that is too long to be shown is refused."""
     if len(reason) > LONGEST_REASON:
         raise InvalidError(f"the reason is longer than {LONGEST_REASON} characters")
+    return kept_text(reason)
 
 
 def expiry(change: Change, expires: int | None) -> str | None:

@@ -16,7 +16,7 @@ import msgspec
 from mcp_guard.governance.credential import Credential
 from mcp_guard.identity.errors import CredentialError
 from mcp_guard.store.registry.book import Book, Change, ConflictError, NotFoundError, Row
-from mcp_guard.store.registry.checks import check_agent, check_reason, expiry
+from mcp_guard.store.registry.checks import check_agent, expiry, kept_reason
 
 PREFIX = "mcpg_"
 """What a key begins with: people and secret scanners know it by that."""
@@ -98,7 +98,7 @@ def get(book: Book, credential: str) -> Row:
 
 def revoke(book: Book, credential: str, reason: str = "") -> Row:
     """Make a key or token worth nothing, from the next call on. Raises NotFoundError, ConflictError."""
-    check_reason(reason)
+    reason = kept_reason(reason)
     known = get(book, credential)
     if known["revoked_at"] is not None:
         raise ConflictError(f"`{credential}` is revoked already")

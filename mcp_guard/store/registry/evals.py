@@ -2,7 +2,7 @@
 
 import math
 
-from mcp_guard.store.registry.book import Book, InvalidError, NotFoundError, Row
+from mcp_guard.store.registry.book import Book, InvalidError, NotFoundError, Row, kept_text
 from mcp_guard.store.registry.checks import check_agent
 
 _COLUMNS = "id, agent, suite, pass_rate, recorded_at, recorded_by"
@@ -21,6 +21,7 @@ def record(book: Book, agent: str, pass_rate: float, suite: str) -> Row:
     _check_rate(pass_rate)
     if len(suite) > _LONGEST_SUITE:
         raise InvalidError(f"the name of the suite is longer than {_LONGEST_SUITE} characters")
+    suite = kept_text(suite)
     eval_id = book.new_id()
     with book.changing() as change:
         change.insert(

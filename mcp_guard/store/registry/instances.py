@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from mcp_guard.events import Event
 from mcp_guard.store.registry.book import CONNECTION, Book, ConflictError, NotFoundError, Row
-from mcp_guard.store.registry.checks import check_reason
+from mcp_guard.store.registry.checks import kept_reason
 from mcp_guard.store.rows import insertion, row, storable, storable_text, timestamp
 
 _COLUMNS = (
@@ -92,7 +92,7 @@ def get(book: Book, instance_id: str) -> Row:
 
 def disconnect(book: Book, instance_id: str, reason: str = "") -> Row:
     """Have the guard of one connection end it; others are untouched. Raises NotFoundError, ConflictError."""
-    check_reason(reason)
+    reason = kept_reason(reason)
     known = get(book, instance_id)
     if known["ended_at"] is not None:
         raise ConflictError(f"the instance `{instance_id}` has ended already")

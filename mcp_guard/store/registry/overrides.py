@@ -4,7 +4,7 @@ from typing import get_args
 
 from mcp_guard.governance.snapshot import OverrideEffect
 from mcp_guard.store.registry.book import Book, InvalidError, NotFoundError, Row
-from mcp_guard.store.registry.checks import check_agent, check_pattern, check_reason, expiry
+from mcp_guard.store.registry.checks import check_agent, check_pattern, expiry, kept_reason
 from mcp_guard.store.rows import timestamp
 
 EFFECTS: tuple[str, ...] = get_args(OverrideEffect)
@@ -49,7 +49,7 @@ def add(
     if agent is not None:
         check_agent(agent)
     check_pattern(pattern)
-    check_reason(reason)
+    reason = kept_reason(reason)
     if effect not in EFFECTS:
         raise InvalidError(f"`{effect}` is no effect of an override", f"it is one of {', '.join(EFFECTS)}")
     override_id = book.new_id()

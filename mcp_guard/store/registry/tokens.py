@@ -12,7 +12,7 @@ from mcp_guard.identity.keys import private_of_pem, public_of
 from mcp_guard.identity.proving import prove as prove_token
 from mcp_guard.store.registry import credentials, issuers, keys
 from mcp_guard.store.registry.book import Book, ConflictError, InvalidError, Row
-from mcp_guard.store.registry.checks import check_agent, check_reason
+from mcp_guard.store.registry.checks import check_agent, kept_reason
 from mcp_guard.store.registry.credentials import Proof
 from mcp_guard.store.registry.standing import standing
 from mcp_guard.store.rows import timestamp
@@ -55,7 +55,7 @@ def revoke(book: Book, token: str, issuer: str, reason: str = "") -> Row:
 
     Raises InvalidError, NotFoundError, ConflictError.
     """
-    check_reason(reason)
+    reason = kept_reason(reason)
     check_agent(token)
     if issuer != OWN:
         issuers.get(book, issuer)

@@ -45,6 +45,27 @@ def test_a_change_moves_the_version_and_is_told_with_who_made_it(book: Book, nam
     assert last == {"type": kind, "by": "kim"}
 
 
+KEY = "mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3_pW4q-Zt8_Yx1Lk0sVb2nRc7dEa5fGh9jKm3oPu6iQsT"
+PASTED: dict[str, Callable[[Book], object]] = {
+    "as a description": lambda book: agents.create(book, "cursor", description=f"has {KEY}", name=KEY, owner=KEY),
+    "as a tag": lambda book: agents.update(book, "known", tags=[KEY]),
+    "as the reason of a grant": lambda book: grants.add(book, "known", "get_*", "allow", reason=KEY),
+    "as the reason of a stop": lambda book: overrides.stop(book, None, reason=KEY),
+    "as the reason to go on": lambda book: (overrides.stop(book, "known"), overrides.resume(book, "known", KEY)),
+    "as the reason of a quarantine": lambda book: agents.quarantine(book, "known", KEY),
+    "as a suite": lambda book: evals.record(book, "known", 0.9, KEY),
+}
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_a_key_that_somebody_pastes_is_kept_nowhere(book: Book, name: str) -> None:
+    agents.create(book, "known")
+    PASTED[name](book)
+    for table in ("agents", "grants", "overrides", "evals", "events"):
+        assert KEY[32:] not in str(book.rows(f"SELECT * FROM {table}"))
+    assert "[redacted]" in str(book.rows("SELECT data FROM events"))
+
+
 REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
     "a slug that is none": (lambda book: agents.create(book, "Not A Slug"), InvalidError),
     "a slug too short": (lambda book: agents.create(book, "ab"), InvalidError),
