@@ -17,6 +17,9 @@ Policy = Annotated[
 ]
 Server = Annotated[str | None, typer.Option(metavar="SLUG", help="The server's name in policies and log.")]
 Agent = Annotated[str | None, typer.Option(metavar="SLUG", help="Pin the agent, whatever the client says.")]
+ServedAgent = Annotated[
+    str | None, typer.Option("--agent", metavar="SLUG", help="The agent, where no credential proves which.")
+]
 User = Annotated[str | None, typer.Option(metavar="ID", help="Who owns the client. Default: your login.")]
 Group = Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")]
 Database = Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")]

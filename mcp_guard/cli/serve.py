@@ -30,7 +30,7 @@ def serve(
     ] = 8808,
     policy: guard_options.Policy = None,
     server: guard_options.Server = None,
-    agent: guard_options.Agent = None,
+    agent: guard_options.ServedAgent = None,
     user: guard_options.User = None,
     group: guard_options.Group = None,
     token_file: Annotated[

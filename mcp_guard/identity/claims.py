@@ -22,7 +22,8 @@ class Demands(msgspec.Struct, frozen=True):
     """What a token of one issuer has to claim, and which of its claims say who somebody is.
 
     A claim is named as it is, or by a JSON pointer: `/realm_access/roles`. `agent_claim` None: its tokens are about
-    users only. `longest` is for how many seconds a token may be good.
+    users only. `longest` is for how many seconds a token may be good. `overtime` is for how many it is good beyond its
+    end, for a clock that is late; none, where there is but one clock.
     """
 
     issuer: str
@@ -31,11 +32,12 @@ class Demands(msgspec.Struct, frozen=True):
     user_claim: str | None
     groups_claim: str | None
     longest: int
+    overtime: int = LEEWAY
 
 
 class Identity(msgspec.Struct, frozen=True):
     """Who a token proves somebody to be. `token` is its id ("" where it has none); `expires` is when it proves nothing
-    any more (microseconds since the epoch), the leeway included.
+    any more (microseconds since the epoch), the overtime included.
     """
 
     agent: str | None
@@ -56,7 +58,7 @@ def check(claims: Claims, demands: Demands, now: int) -> Identity:
         raise CredentialError("the token is for another audience")
     if "cnf" in claims:  # RFC 7800; whoever merely shows it has not proven to be its owner
         raise CredentialError("the token is bound to a key of its owner, which cannot be checked here")
-    expires = _check_times(claims, demands.longest, now)
+    expires = _check_times(claims, demands, now)
     agent = None if demands.agent_claim is None else _label(claims, demands.agent_claim)
     if demands.agent_claim is not None and agent is None:
         raise CredentialError("the token does not say which agent it is about")
@@ -68,21 +70,21 @@ def check(claims: Claims, demands: Demands, now: int) -> Identity:
     return Identity(agent, user, _groups(claims, demands.groups_claim), _label(claims, "jti") or "", expires)
 
 
-def _check_times(claims: Claims, longest: int, now: int) -> int:
-    """When the token ends (microseconds since the epoch, with the leeway)."""
+def _check_times(claims: Claims, demands: Demands, now: int) -> int:
+    """When the token ends (microseconds since the epoch, with the overtime)."""
     seconds = now / _MICROSECONDS
     expires, issued, begins = (_time(claims, name) for name in ("exp", "iat", "nbf"))
     if expires is None:
         raise CredentialError("the token never expires (it has no `exp`), which is not accepted")
-    if seconds >= expires + LEEWAY:
+    if seconds >= expires + demands.overtime:
         raise CredentialError("the token has expired")
     if begins is not None and seconds < begins - LEEWAY:
         raise CredentialError("the token is not valid yet")
     if issued is not None and seconds < issued - LEEWAY:
         raise CredentialError("the token was issued in the future")
-    if expires - (seconds if issued is None else issued) > longest + LEEWAY:
-        raise CredentialError(f"the token is valid for longer than {_duration(longest)}")
-    return int((expires + LEEWAY) * _MICROSECONDS)
+    if expires - (seconds if issued is None else issued) > demands.longest + LEEWAY:
+        raise CredentialError(f"the token is valid for longer than {_duration(demands.longest)}")
+    return int((expires + demands.overtime) * _MICROSECONDS)
 
 
 def _time(claims: Claims, name: str) -> float | None:

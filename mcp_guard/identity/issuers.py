@@ -6,7 +6,7 @@ from mcp_guard.identity import OWN
 from mcp_guard.identity.claims import Demands
 
 DAY = 86_400  # seconds
-OWN_DEMANDS = Demands(OWN, OWN, "sub", "user", "groups", 90 * DAY)
+OWN_DEMANDS = Demands(OWN, OWN, "sub", "user", "groups", 90 * DAY, overtime=0)
 
 
 class Issuer(msgspec.Struct, frozen=True):

@@ -103,7 +103,7 @@ def test_what_ends_a_token_ends_it_for_connections_that_stand(book: Book, store:
 def test_a_token_ends_by_itself_during_a_connection(book: Book, store: Store) -> None:
     text, _, _ = signed(book, expires=NOW + 60 * SECOND)
     proof = prove(book, text)
-    end = NOW + 90 * SECOND  # with the leeway
+    end = NOW + 60 * SECOND
     standing = store.snapshot("cursor", proof.credential, NOW)
     assert (standing.barred, standing.changes_at) == (None, end)
     assert "expired" in (store.snapshot("cursor", proof.credential, end).barred or "")
