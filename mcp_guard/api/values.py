@@ -24,7 +24,7 @@ Pattern = Annotated[
     str,
     Meta(
         max_length=300,
-        pattern=r"^(?:[^\x00-\x20\x7f:]+:)?[^\x00-\x20\x7f:]+$",
+        pattern=r"^(?:[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*:)?[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*$",
         description="TOOL or SERVER:TOOL, each with * for any run",
         examples=["get_*"],
     ),

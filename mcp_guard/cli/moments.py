@@ -7,10 +7,11 @@ import typer
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AHEAD_HINT = "write `2h`, `30m`, `3d`, `2w`, `2026-12-31`, or `2026-12-31 14:30`"
 _HINT = "write `2h`, `30m`, `3d`, `today`, `yesterday`, `2026-11-21`, or `2026-11-21 14:30`"
 
 
-def moment(text: str, now: datetime, option: str, *, end: bool = False) -> int:
+def moment(text: str, now: datetime, option: str, *, end: bool = False, hint: str = _HINT) -> int:
     """Microseconds since the epoch; a date is its first moment, with `end` its last.
 
     Raises typer.BadParameter, naming the option that the text was given with.
@@ -19,7 +20,7 @@ def moment(text: str, now: datetime, option: str, *, end: bool = False) -> int:
         found = _read(text.strip(), now, end)
         return round(found.timestamp() * 1_000_000)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no moment that I know: {_HINT}", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is no moment that I know: {hint}", param_hint=option) from None
 
 
 def later(text: str, now: datetime, option: str) -> int:
@@ -29,7 +30,7 @@ def later(text: str, now: datetime, option: str) -> int:
     """
     ahead = _AGO.fullmatch(text.strip())
     if ahead is None:
-        return moment(text, now, option, end=True)
+        return moment(text, now, option, end=True, hint=_AHEAD_HINT)
     try:
         return round((now + timedelta(**{_UNITS[ahead[2]]: int(ahead[1])})).timestamp() * 1_000_000)
     except OverflowError:

@@ -37,6 +37,12 @@ def say_error(message: str, hint: str = "") -> None:
     sys.stderr.flush()
 
 
+def say_note(message: str) -> None:
+    """One line on stderr that is worth knowing, though nothing is wrong."""
+    sys.stderr.write(f"mcp-guard: note: {message}\n")
+    sys.stderr.flush()
+
+
 def bad_input(message: str, hint: str = "") -> NoReturn:
     """End the command with exit code 2 after saying why."""
     say_error(message, hint)

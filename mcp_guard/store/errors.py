@@ -56,3 +56,9 @@ def store_error(path: str, error: Exception) -> StoreError:
         return StoreError(f"the audit log {path} cannot be used: {error.strerror}", _UNEXPECTED[1])
     text, hint = _FAILURES.get(result_code(error), _UNEXPECTED)
     return StoreError(f"the audit log {path} {text}", hint.replace("FILE", path))
+
+
+def missing(path: str) -> StoreError:
+    """The error of one who looks into a log that is not there."""
+    hint = "a guard creates it at its first connection; name another file with --db"
+    return StoreError(f"there is no audit log at {path}", hint)

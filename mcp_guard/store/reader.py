@@ -5,14 +5,14 @@ not grow with the log. Nothing is ever written, and no file is created.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from mcp_guard.store import schema
-from mcp_guard.store.errors import StoreError, store_error
+from mcp_guard.store.errors import StoreError, missing, store_error
 from mcp_guard.store.files import refuse_unusable
 from mcp_guard.store.known import read_only
 from mcp_guard.store.rows import timestamp
@@ -50,6 +50,7 @@ class Entry(NamedTuple):
     status: str
 
 
+_T = TypeVar("_T")
 _Row = tuple[Any, ...]  # as SQLite gives it
 _decode = msgspec.json.Decoder(dict[str, object]).decode
 _NAMES = [field.name for field in fields(RecordedEvent)]
@@ -149,30 +150,35 @@ def _glob(pattern: str) -> str:
 
 
 def _read(path: str, sql: str, values: tuple[str | int, ...]) -> list[_Row]:
-    """The rows of one question, asked on a connection of its own. Raises StoreError.
+    """The rows of one question. Raises StoreError."""
+    return ask(path, lambda connection: connection.execute(sql, values).fetchall())
+
+
+def ask(path: str, question: Callable[[sqlite3.Connection], _T], *, since: int = schema.SINCE_EVENTS) -> _T:
+    """The answer to one question, asked on a connection of its own; `since` is the version of the schema that it needs.
+    Raises StoreError.
 
     A file that nobody has open is read without locks; where a guard opens it just then, the second attempt sees that.
     """
     refuse_unusable(path)
     for last_attempt in (False, True):
         try:
-            return _ask(path, sql, values)
+            return _ask(path, question, since)
         except FileNotFoundError:
-            hint = "a guard creates it at its first connection; name another file with --db"
-            raise StoreError(f"there is no audit log at {path}", hint) from None
+            raise missing(path) from None
         except (OSError, sqlite3.Error) as error:
             if last_attempt:
                 raise store_error(path, error) from error
-    raise AssertionError("the last attempt gives rows or raises")
+    raise AssertionError("the last attempt gives an answer or raises")
 
 
-def _ask(path: str, sql: str, values: tuple[str | int, ...]) -> list[_Row]:
+def _ask(path: str, question: Callable[[sqlite3.Connection], _T], since: int) -> _T:
     connection = read_only(path, _TIMEOUT)
     try:
-        if schema.version(connection, path) < schema.SINCE_EVENTS:
+        if schema.version(connection, path) < since:
             hint = "start a guard on it once, or name another file with --db"
             raise StoreError(f"{path} holds no audit log of this version", hint)
-        return connection.execute(sql, values).fetchall()
+        return question(connection)
     finally:
         connection.close()
 

@@ -6,7 +6,7 @@ import typer
 
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry import issuers, keys, tokens
-from mcp_guard.cli.registry.shared import Reason, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_one, show_rows
 
 app = group()
 app.add_typer(tokens.app)
@@ -31,6 +31,8 @@ _COLUMNS = {
     "reviewed": "REVIEWED",
     "created_at": "SINCE",
 }
+_NONE = "no agents yet: each registers itself when it first connects"
+_NONE_SUCH = "no agents match; `mcp-guard agents list --status deleted` shows those that were deleted"
 
 
 @app.callback()
@@ -48,9 +50,10 @@ def list_agents(
     """List the agents. One that connected without being registered has not been reviewed."""
     from mcp_guard.store.registry import agents
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = agents.listed(book, status=status, tag=tag)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no agents yet: each registers itself when it first connects")
+        none = _NONE if rows or not agents.listed(book, deleted=True) else _NONE_SUCH
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none)
 
 
 @app.command(epilog="Example: mcp-guard agents show claude-code")
@@ -60,7 +63,7 @@ def show(slug: Slug, db: Database = None, as_json: AsJson = False) -> None:
     from mcp_guard.cli.registry.profile import print_profile
     from mcp_guard.store.registry import profile
 
-    with open_book(db) as book:
+    with look(db) as book:
         found = profile.of(book, slug)
     print_json(found) if as_json else print_profile(found)
 
@@ -79,7 +82,7 @@ def create(
     """Register an agent, or a deleted one again."""
     from mcp_guard.store.registry import agents
 
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         made = agents.create(book, slug, **_fields(name, description, owner, risk, tag))
     show_one(made, as_json=as_json)
 

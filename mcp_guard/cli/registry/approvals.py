@@ -1,18 +1,14 @@
 """`mcp-guard approvals`: the calls (prompts, resources) that wait for a person, and deciding them.
 
-An agent must not approve for itself: where the environment holds an agent's credential, this is an agent's shell, and
-nothing is decided in it.
+An agent must not approve for itself: in an agent's shell nothing is decided (see `shared.open_book`).
 """
 
-import os
 from typing import Annotated
 
 import typer
 
-from mcp_guard.cli.credentials import VARIABLE
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.shared import Row, expiry, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import Row, expiry, group, look, none_of, open_book, show_one, show_rows
 
 app = group()
 
@@ -48,9 +44,9 @@ def list_approvals(
     """List the calls that wait for a person, oldest first."""
     from mcp_guard.store.registry import approvals
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = approvals.listed(book, status=None if everything else status, agent=agent)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="nothing waits for a person")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=_none(agent, None if everything else status))
 
 
 @app.command(epilog="Example: mcp-guard approvals show 01M7YXWRSD2PNR8FN3ZADSCF8R-a1")
@@ -58,7 +54,7 @@ def show(approval: Approval, db: Database = None, as_json: AsJson = False) -> No
     """Show one, with the arguments that would run. What is left out of them, as it looks like a secret, is listed."""
     from mcp_guard.store.registry import approvals
 
-    with open_book(db) as book:
+    with look(db) as book:
         found = approvals.get(book, approval)
     _show(found, as_json=as_json)
 
@@ -77,7 +73,6 @@ def approve(
     """Let the call run: once, with all of this tool on its connection, or as a grant to its agent with an end."""
     from mcp_guard.store.registry import approvals
 
-    _refuse_agents()
     with open_book(db) as book:
         made = approvals.approve(book, approval, scope, expires=expiry(expires), comment=comment)
     _show(made, as_json=as_json)
@@ -88,18 +83,15 @@ def deny(approval: Approval, comment: Comment = "", db: Database = None, as_json
     """Deny the call."""
     from mcp_guard.store.registry import approvals
 
-    _refuse_agents()
     with open_book(db) as book:
         made = approvals.deny(book, approval, comment=comment)
     _show(made, as_json=as_json)
 
 
-def _refuse_agents() -> None:
-    if os.environ.get(VARIABLE):
-        bad_input(
-            f"{VARIABLE} is set: this is the shell of an agent, which cannot approve for itself",
-            "decide in a shell of your own",
-        )
+def _none(agent: str | None, status: str | None) -> str:
+    if agent is None and status == "pending":
+        return "nothing waits for a person"
+    return none_of("approvals", agent, status)
 
 
 def _show(row: Row, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.shared import group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import group, look, none_of, note_strangers, open_book, show_one, show_rows
 
 app = group()
 
@@ -37,16 +37,18 @@ def list_budgets(
     """List the budgets, with what is spent of each."""
     from mcp_guard.store.registry import budgets
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = budgets.listed(book, agent=agent)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no budgets")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("budgets", agent))
 
 
 @app.command("set", epilog="Example: mcp-guard budgets set --agent claude-code --calls 500 --per hour")
 def set_budget(
     agent: Annotated[str, typer.Option(metavar="SLUG", help="The agent.")],
     calls: Annotated[int | None, typer.Option(metavar="N", help="Calls, with --per.")] = None,
-    per: Annotated[str, typer.Option(metavar="WINDOW", help="minute, hour or day.")] = "hour",
+    per: Annotated[
+        str | None, typer.Option(metavar="WINDOW", help="Of calls: minute, hour (if left out) or day.")
+    ] = None,
     usd: Annotated[float | None, typer.Option(metavar="AMOUNT", help="US dollars a month instead.")] = None,
     enforce: Annotated[bool, typer.Option(help="Deny the next call once it is spent.")] = True,
     alerts: Annotated[bool, typer.Option(help="Tell of it at 80 % and at 100 %.")] = True,
@@ -57,13 +59,16 @@ def set_budget(
     from mcp_guard.store.registry import budgets
 
     if calls is not None and usd is None:
-        window, unit, amount = per, "calls", float(calls)
+        window, unit, amount = per or "hour", "calls", float(calls)
     elif usd is not None and calls is None:
+        if per is not None:
+            bad_input("--per is for calls", "a budget of dollars is one of a calendar month: leave --per out")
         window, unit, amount = "month", "usd", usd
     else:
         bad_input("say what is budgeted", "give --calls N or --usd AMOUNT")
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         made = budgets.put(book, agent, window, unit, amount, enforced=enforce, alerts=alerts)
+        note_strangers(book, agent=agent)
     show_one(made, as_json=as_json)
 
 

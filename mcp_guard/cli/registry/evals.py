@@ -6,7 +6,7 @@ import typer
 
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.shared import group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import group, look, none_of, note_strangers, open_book, show_one, show_rows
 
 app = group()
 
@@ -35,9 +35,9 @@ def list_evals(
     """List the evaluations, latest first."""
     from mcp_guard.store.registry import evals
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = evals.listed(book, agent=agent)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no evaluations")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("evaluations", agent))
 
 
 @app.command(epilog="Example: mcp-guard evals record claude-code --pass-rate 0.93 --suite smoke")
@@ -51,8 +51,9 @@ def record(
     """Write down how an agent did. Its latest evaluation counts."""
     from mcp_guard.store.registry import evals
 
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         made = evals.record(book, agent, pass_rate, suite)
+        note_strangers(book, agent=agent)
     show_one(made, as_json=as_json)
 
 

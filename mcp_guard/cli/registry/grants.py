@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.registry.shared import Expires, Reason, expiry, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import (
+    Expires,
+    Reason,
+    expiry,
+    group,
+    look,
+    none_of,
+    note_strangers,
+    open_book,
+    show_one,
+    show_rows,
+)
 
 app = group()
 
@@ -35,9 +46,9 @@ def list_grants(
     """List the grants."""
     from mcp_guard.store.registry import grants
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = grants.listed(book, agent=agent, expired=expired)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no grants")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("grants", agent))
 
 
 @app.command(
@@ -55,8 +66,9 @@ def add(
     """Give an agent tools that no rule speaks of, or forbid tools to it. A deny rule outranks what is given."""
     from mcp_guard.store.registry import grants
 
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         made = grants.add(book, agent, tool, "deny" if deny else "allow", reason=reason, expires=expiry(expires))
+        note_strangers(book, agent=agent, tool=tool)
     show_one(made, as_json=as_json)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.registry.shared import Reason, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_one, show_rows
 
 app = group()
 
@@ -38,9 +38,10 @@ def list_instances(
     """List the connected clients, latest first."""
     from mcp_guard.store.registry import instances
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = instances.listed(book, agent=agent, ended=ended)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="nobody is connected")
+    none = "nobody is connected" if agent is None else f"`{agent}` is not connected"
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none)
 
 
 @app.command(epilog="Example: mcp-guard instances show 01M7YXM50RDX12AYDBE7JH1MAH")
@@ -48,7 +49,7 @@ def show(instance: Instance, db: Database = None, as_json: AsJson = False) -> No
     """Show one connected client."""
     from mcp_guard.store.registry import instances
 
-    with open_book(db) as book:
+    with look(db) as book:
         found = instances.get(book, instance)
     show_one(found, as_json=as_json)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.registry.shared import group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import group, look, open_book, show_one, show_rows
 from mcp_guard.errors import GuardError
 
 app = group()
@@ -61,7 +61,7 @@ def add(
     keys = jwks if is_url(jwks) else os.path.abspath(jwks)
     made = Issuer("", issuer, audience, keys, agent_claim, user_claim or None, groups_claim, _seconds(max_lifetime))
     of_set(read_set(keys))  # a set that cannot be used is told of now, and not when the first client comes
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         kept = issuers.add(book, made)
     show_one(kept, as_json=as_json)
 
@@ -71,7 +71,7 @@ def list_issuers(db: Database = None, as_json: AsJson = False) -> None:
     """List the issuers whose tokens are believed."""
     from mcp_guard.store.registry import issuers
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = issuers.listed(book)
     show_rows(rows, _COLUMNS, as_json=as_json, none="no issuers")
 

@@ -6,7 +6,7 @@ from typing import Annotated, TextIO
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.registry.shared import Row, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import Row, group, look, open_book, show_one, show_rows
 from mcp_guard.errors import GuardError
 
 app = group()
@@ -32,7 +32,7 @@ def add(
     from mcp_guard.cli.output import print_json
     from mcp_guard.store.registry import keys
 
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         file = None if out is None else _new_file(out)  # before there is a key that nobody could have
         private, kept = keys.add(book)
     if file is not None:
@@ -52,7 +52,7 @@ def list_keys(db: Database = None, as_json: AsJson = False) -> None:
     """List the signing keys: their ids, and the public halves with --json."""
     from mcp_guard.store.registry import keys
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = keys.listed(book)
     show_rows(rows, _COLUMNS, as_json=as_json, none="no signing keys")
 

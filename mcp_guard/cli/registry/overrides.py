@@ -6,10 +6,22 @@ import typer
 
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.shared import Expires, Reason, expiry, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.careful import Careful
+from mcp_guard.cli.registry.shared import (
+    Expires,
+    Reason,
+    expiry,
+    group,
+    look,
+    none_of,
+    note_strangers,
+    open_book,
+    show_one,
+    show_rows,
+)
 
 app = group()
-stop_app, resume_app = (typer.Typer(add_completion=False, rich_markup_mode=None) for _ in range(2))
+stop_app, resume_app = (Careful(add_completion=False, rich_markup_mode=None) for _ in range(2))
 
 Whom = Annotated[str | None, typer.Option("--agent", metavar="SLUG", help="This agent.")]
 Everyone = Annotated[bool, typer.Option("--all", help="Every agent.")]
@@ -41,9 +53,9 @@ def list_overrides(
     """List the overrides."""
     from mcp_guard.store.registry import overrides
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = overrides.listed(book, agent=agent, expired=expired)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no overrides")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("overrides", agent))
 
 
 @app.command(
@@ -65,8 +77,9 @@ def add(
     if deny == require_approval:
         bad_input("say what the override does", "give --deny or --require-approval")
     effect = "deny" if deny else "require_approval"
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         made = overrides.add(book, agent, tool, effect, reason=reason, expires=expiry(expires))
+        note_strangers(book, agent=agent, tool=tool)
     show_one(made, as_json=as_json)
 
 
@@ -100,6 +113,7 @@ def stop(
     whom = _whom(agent, everyone)
     with open_book(db) as book:
         made = overrides.stop(book, whom, reason=reason, expires=expiry(expires))
+        note_strangers(book, agent=whom)
     show_one(made, as_json=as_json)
 
 

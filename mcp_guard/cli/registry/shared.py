@@ -1,16 +1,22 @@
-"""What all commands over the registry share: the database, who is asking, moments in the future, rows as people read
-them.
+"""What all commands over the registry share: the database, moments in the future, rows as people read them.
+
+Lists and shows `look`: they need no more than the right to read the file. Everything else opens the registry with
+`open_book`, which is the one place that refuses an agent's shell.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mcp_guard.cli.output import print_json
+from mcp_guard.cli.credentials import VARIABLE
+from mcp_guard.cli.output import bad_input, print_json, say_note
+from mcp_guard.cli.registry.careful import Careful
 
 if TYPE_CHECKING:
     from mcp_guard.store.registry.book import Book
+    from mcp_guard.store.registry.looking import Looking
 
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the change.")]
 Expires = Annotated[
@@ -21,16 +27,54 @@ Row = Mapping[str, Any]  # as the book gives it
 
 def group() -> typer.Typer:
     """A group of commands in the house style."""
-    return typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    return Careful(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-def open_book(db: str | None) -> "Book":
-    """The registry, for the person who is logged in. Raises StoreError."""
+def look(db: str | None) -> "Looking":
+    """The registry to look into. Makes no file."""
+    from mcp_guard.store.location import default_database
+    from mcp_guard.store.registry.looking import Looking
+
+    return Looking(db or default_database())
+
+
+def open_book(db: str | None, *, anew: bool = False) -> "Book":
+    """The registry to be changed by the person who is logged in. `anew`: what is done makes sense on a file that is not
+    there yet as well, which is made then. Raises StoreError; ends the command where an agent asks.
+    """
     from mcp_guard.cli.guard import login
+    from mcp_guard.store.errors import missing
     from mcp_guard.store.location import default_database
     from mcp_guard.store.registry.book import Book
 
-    return Book(db or default_database(), login())
+    _refuse_agents()
+    path = db or default_database()
+    if not anew and not os.path.exists(path):
+        raise missing(path)
+    return Book(path, login())
+
+
+def _refuse_agents() -> None:
+    """An agent approves nothing for itself, and gives itself nothing: its shell is known by the credential in it."""
+    if os.environ.get(VARIABLE):
+        bad_input(
+            f"{VARIABLE} is set: this is the shell of an agent, which cannot approve for itself or change the registry",
+            "do it in a shell of your own",
+        )
+
+
+def note_strangers(book: "Book", *, agent: str | None = None, tool: str | None = None) -> None:
+    """Tell where a change is about an agent or a tool that nobody has heard of yet: it may be mistyped."""
+    from mcp_guard.store.registry.strangers import strange_agent, strange_tool
+
+    notes = (agent and strange_agent(book, agent), tool and strange_tool(book, tool))
+    for note in filter(None, notes):
+        say_note(note)
+
+
+def none_of(what: str, *filters: object) -> str:
+    """What is said where a list is empty: in all, or of what was asked for."""
+    return f"no {what} match" if any(filters) else f"no {what}"
 
 
 def expiry(text: str | None) -> int | None:

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
-from mcp_guard.cli.registry.shared import Expires, Reason, expiry, group, open_book, show_one, show_rows
+from mcp_guard.cli.registry.shared import (
+    Expires,
+    Reason,
+    expiry,
+    group,
+    look,
+    none_of,
+    note_strangers,
+    open_book,
+    show_one,
+    show_rows,
+)
 from mcp_guard.errors import GuardError
 
 app = group()
@@ -46,13 +57,14 @@ def token(
 
     groups = tuple(user_groups or ())
     _check(jwt=jwt, key=key, user=user, groups=groups)
-    with open_book(db) as book:
+    with open_book(db, anew=True) as book:
         if key is None:
             made, kept = credentials.issue(book, slug, expires=expiry(expires))
         else:
             from mcp_guard.store.registry import tokens
 
             made, kept = tokens.issue(book, slug, _private(key), expires=expiry(expires), user=user, groups=groups)
+        note_strangers(book, agent=slug)
     if as_json:
         print_json({**kept, "token": made})
         return
@@ -73,9 +85,9 @@ def tokens(
     """List the keys and tokens that were made here, without the keys and tokens themselves."""
     from mcp_guard.store.registry import credentials
 
-    with open_book(db) as book:
+    with look(db) as book:
         rows = credentials.listed(book, agent=slug)
-    show_rows(rows, _COLUMNS, as_json=as_json, none="no keys")
+    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("keys", slug))
 
 
 @app.command("revoke-token", epilog="Example: mcp-guard agents revoke-token 01M7YXWRSC4FE8VAYJT0G6F8X3")

@@ -100,7 +100,8 @@ def _set_status(book: Book, slug: str, status: AgentStatus, reason: str) -> Row:
     with book.changing() as change:
         before = _known(change, slug)["status"]
         if before == "deleted" and status == "quarantined":  # it calls nothing, and is not to come back by this
-            raise ConflictError(f"the agent `{slug}` was deleted, and calls nothing", f"bring it back first: mcp-guard agents restore {slug}")
+            hint = f"bring it back first: mcp-guard agents restore {slug}"
+            raise ConflictError(f"the agent `{slug}` was deleted, and calls nothing", hint)
         if before == status:
             raise ConflictError(f"the agent `{slug}` is {status} already")
         change.execute("UPDATE agents SET status = ?, updated_at = ? WHERE slug = ?", (status, change.at, slug))

@@ -10,7 +10,7 @@ from mcp_guard.store.rows import timestamp
 LONGEST_REASON = 1_000  # characters
 LONGEST_PATTERN = 300
 _AGENT = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
-_PATTERN = re.compile(r"(?:[^\x00-\x20\x7f:]+:)?[^\x00-\x20\x7f:]+")
+_PATTERN = re.compile(r"(?:[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*:)?[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*")
 
 
 def check_agent(slug: str) -> None:
@@ -20,7 +20,9 @@ def check_agent(slug: str) -> None:
 
 
 def check_pattern(pattern: str) -> None:
-    """Whether this is a pattern of tools: `TOOL` or `SERVER:TOOL`, each with `*` for any run."""
+    """Whether this is a pattern of tools: `TOOL` or `SERVER:TOOL`, each with `*` for any run. None begins like an
+    option of a command: that would be one whose value is missing.
+    """
     if len(pattern) > LONGEST_PATTERN or _PATTERN.fullmatch(pattern) is None:
         hint = "write TOOL or SERVER:TOOL, with * for any run of characters: `delete_*`, `github:create_*`"
         raise InvalidError(f"`{pattern}` is no pattern of tools", hint)

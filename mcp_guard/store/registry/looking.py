@@ -1,0 +1,39 @@
+"""The registry to look into: for whoever may read the file, and perhaps nothing else.
+
+Nothing is made, locked or brought up to date, and no key is needed: roles on this machine are the rights on the file.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+from mcp_guard.store.errors import StoreError
+from mcp_guard.store.reader import ask
+from mcp_guard.store.registry.book import Book, Change, Row, clock_of_this_machine
+from mcp_guard.store.schema import VERSION
+
+
+class Looking(Book):
+    """A book in which nothing can be changed. Each question is one of its own, so that no guard waits for a reader."""
+
+    def __init__(self, path: str, clock: Callable[[], int] = clock_of_this_machine) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self.path, self.actor, self._clock = os.path.realpath(path), "", clock
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
+        """What a query finds."""
+        return ask(self.path, lambda connection: _rows(connection, query, values), since=VERSION)
+
+    @contextmanager
+    def changing(self) -> "Generator[Change]":
+        """Refused."""
+        raise StoreError(f"the audit log {self.path} was opened to be read")
+        yield
+
+
+def _rows(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> list[Row]:
+    connection.row_factory = sqlite3.Row
+    return [dict(one) for one in connection.execute(query, values).fetchall()]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,242 @@
+"""The commands over the registry: who may use them, what they refuse, and what they tell of names nobody knows."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mcp_guard.cli.app import main
+from mcp_guard.events import ToolsListed
+from mcp_guard.store import Store
+from mcp_guard.store.registry import agents
+from mcp_guard.store.registry.book import Book
+
+Run = Callable[..., tuple[int, str, str]]
+NOON = 1_795_262_400_000_000  # 2026-11-21T12:00:00Z in microseconds
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("MCP_GUARD_DB", str(tmp_path / "audit.db"))
+    monkeypatch.delenv("MCP_GUARD_TOKEN", raising=False)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        """Exit status, stdout, stderr."""
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    """A registry with the agents `cursor` and `old-bot`, which was deleted; and with two servers' tools."""
+    path = tmp_path / "audit.db"
+    with Book(str(path), "ann") as book:
+        agents.create(book, "cursor")
+        agents.create(book, "old-bot")
+        agents.delete(book, "old-bot")
+    store = Store.open(str(path))
+    for server, tool in (("files", "read_file"), ("every", "get-env")):
+        listing = ToolsListed(
+            id=f"01JD-{server}",
+            ts=NOON,
+            type="tools.listed",
+            connection_id="01JD",
+            server=server,
+            data={"tools": {tool: "5f"}},
+            definitions=((tool, json.dumps({"name": tool}).encode()),),
+        )
+        store.learn(listing)
+    store.close()
+    return path
+
+
+LOOKS = (
+    ("agents", "list"),
+    ("agents", "show", "cursor"),
+    ("agents", "tokens"),
+    ("agents", "keys", "list"),
+    ("agents", "issuers", "list"),
+    ("instances", "list"),
+    ("grants", "list"),
+    ("overrides", "list"),
+    ("budgets", "list"),
+    ("evals", "list"),
+    ("approvals", "list"),
+)
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_a_look_needs_no_key_and_makes_nothing(registry: Path, run: Run, words: tuple[str, ...]) -> None:
+    (registry.parent / "audit.db.key").unlink()
+    before = {file.name: file.read_bytes() for file in registry.parent.iterdir()}
+    assert run(*words)[0] == 0
+    assert {file.name: file.read_bytes() for file in registry.parent.iterdir()} == before
+
+
+ABOUT_WHAT_IS_THERE = (
+    *LOOKS,
+    ("log",),
+    ("stop", "--all"),
+    ("stop", "--agent", "cursor"),
+    ("resume", "--all"),
+    ("agents", "quarantine", "cursor"),
+    ("instances", "disconnect", "01M7YXM50RDX12AYDBE7JH1MAH"),
+    ("approvals", "approve", "01M7YXM50RDX12AYDBE7JH1MAH-a1"),
+)
+
+
+@pytest.mark.parametrize("words", ABOUT_WHAT_IS_THERE, ids=" ".join)
+def test_a_mistyped_file_is_told_of_and_not_made(tmp_path: Path, run: Run, words: tuple[str, ...]) -> None:
+    status, out, err = run(*words, "--db", str(tmp_path / "deep" / "typo.db"))
+    assert (status, out) == (2, "")
+    assert "there is no audit log at" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_said_ahead_makes_the_file(tmp_path: Path, run: Run) -> None:
+    assert run("grants", "add", "--agent", "cursor", "--tool", "get_*")[0] == 0
+    assert (tmp_path / "audit.db").exists()
+
+
+CHANGES = (
+    ("agents", "create", "new-bot"),
+    ("agents", "update", "cursor", "--risk", "low"),
+    ("agents", "quarantine", "cursor"),
+    ("agents", "restore", "old-bot"),
+    ("agents", "delete", "cursor"),
+    ("agents", "token", "cursor"),
+    ("agents", "revoke-token", "x"),
+    ("agents", "keys", "add"),
+    ("agents", "keys", "retire", "x"),
+    ("agents", "issuers", "remove", "https://login.acme.com"),
+    ("instances", "disconnect", "x"),
+    ("grants", "add", "--agent", "cursor", "--tool", "*"),
+    ("grants", "revoke", "x"),
+    ("overrides", "add", "--tool", "*", "--deny"),
+    ("overrides", "remove", "x"),
+    ("stop", "--all"),
+    ("resume", "--all"),
+    ("budgets", "set", "--agent", "cursor", "--calls", "3"),
+    ("budgets", "remove", "x"),
+    ("evals", "record", "cursor", "--pass-rate", "1"),
+    ("evals", "require", "cursor", "--nothing"),
+    ("approvals", "approve", "x"),
+    ("approvals", "deny", "x"),
+)
+
+
+@pytest.mark.parametrize("words", CHANGES, ids=" ".join)
+def test_an_agents_shell_changes_nothing(
+    registry: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MCP_GUARD_TOKEN", "mcpg_x")
+    before = registry.read_bytes()
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert "this is the shell of an agent" in err
+    assert registry.read_bytes() == before
+
+
+def test_an_agents_shell_may_look(registry: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_GUARD_TOKEN", "mcpg_x")
+    assert run("agents", "list")[0] == 0
+
+
+SWALLOWED = (
+    ("grants", "add", "--agent", "cursor", "--tool", "--deny"),
+    ("grants", "add", "--tool", "x", "--agent", "--deny"),
+    ("grants", "add", "--agent", "cursor", "--tool", "x", "--reason", "--deny"),
+    ("grants", "add", "--agent", "cursor", "--tool", "-deny"),
+    ("grants", "add", "--agent", "cursor", "--tool", "files:-deny"),
+    ("overrides", "add", "--deny", "--tool", "--require-approval"),
+    ("agents", "update", "cursor", "--tag", "--risk"),
+    ("stop", "--agent", "--reason"),
+)
+
+
+@pytest.mark.parametrize("words", SWALLOWED, ids=" ".join)
+def test_an_option_is_no_value_of_the_one_before(registry: Path, run: Run, words: tuple[str, ...]) -> None:
+    before = registry.read_bytes()
+    assert run(*words)[0] == 2
+    assert registry.read_bytes() == before
+
+
+STRANGE = {
+    ("stop", "--agent", "curosr"): "no agent `curosr` has connected or been registered yet; is it `cursor`?",
+    ("agents", "token", "qqq"): "no agent `qqq` has connected or been registered yet",
+    ("budgets", "set", "--agent", "curser", "--calls", "3"): "is it `cursor`?",
+    ("evals", "record", "cursors", "--pass-rate", "1"): "is it `cursor`?",
+    ("overrides", "add", "--agent", "kursor", "--tool", "*", "--deny"): "is it `cursor`?",
+    ("grants", "add", "--agent", "cursor", "--tool", "every__get-env"): "is it `every:get-env`?",
+    ("grants", "add", "--agent", "cursor", "--tool", "reed_file"): "is it `read_file`?",
+    ("overrides", "add", "--tool", "flies:read_file", "--deny"): "is it `files:read_file`?",
+}
+
+
+@pytest.mark.parametrize("words", STRANGE, ids=" ".join)
+def test_a_name_that_nobody_knows_is_taken_and_told_of(registry: Path, run: Run, words: tuple[str, ...]) -> None:
+    status, out, err = run(*words)
+    assert status == 0
+    assert out
+    assert err.startswith("mcp-guard: note: ")
+    assert STRANGE[words] in err
+
+
+@pytest.mark.parametrize("tool", ["read_file", "files:*", "*", "every:get-*"])
+def test_a_name_that_is_known_is_not_told_of(registry: Path, run: Run, tool: str) -> None:
+    assert run("grants", "add", "--agent", "cursor", "--tool", tool)[2] == ""
+
+
+BAD_CHOICES = {
+    ("agents", "list", "--status", "zzz"): "active, quarantined, deleted",
+    ("approvals", "list", "--status", "zz"): "pending, approved",
+    ("budgets", "set", "--agent", "cursor", "--usd", "3", "--per", "hour"): "--per is for calls",
+    ("budgets", "set", "--agent", "cursor", "--calls", "3", "--per", "week"): "minute",
+    ("agents", "token", "cursor", "--expires", "soon"): "`2h`, `30m`, `3d`, `2w`",
+}
+
+
+@pytest.mark.parametrize("words", BAD_CHOICES, ids=" ".join)
+def test_a_choice_that_is_none_is_refused_with_those_there_are(
+    registry: Path, run: Run, words: tuple[str, ...]
+) -> None:
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert BAD_CHOICES[words] in err
+    assert "today" not in err
+
+
+EMPTY = {
+    ("agents", "list", "--tag", "none"): "no agents match",
+    ("agents", "list", "--status", "quarantined"): "no agents match",
+    ("approvals", "list"): "nothing waits for a person",
+    ("approvals", "list", "--status", "denied"): "no approvals match",
+    ("grants", "list"): "no grants\n",
+    ("grants", "list", "--agent", "cursor"): "no grants match",
+    ("instances", "list", "--agent", "cursor"): "`cursor` is not connected",
+}
+
+
+@pytest.mark.parametrize("words", EMPTY, ids=" ".join)
+def test_an_empty_list_says_whether_it_is_the_question(registry: Path, run: Run, words: tuple[str, ...]) -> None:
+    status, out, _ = run(*words)
+    assert status == 0
+    assert out.startswith(EMPTY[words])
+
+
+def test_where_all_agents_were_deleted_it_is_said_how_to_see_them(registry: Path, run: Run) -> None:
+    assert run("agents", "delete", "cursor")[0] == 0
+    assert "--status deleted" in run("agents", "list")[1]
+    assert "old-bot" in run("agents", "list", "--status", "deleted")[1]
+
+
+def test_a_deleted_agent_is_not_quarantined(registry: Path, run: Run) -> None:
+    status, _, err = run("agents", "quarantine", "old-bot")
+    assert status == 2
+    assert "agents restore old-bot" in err
+    assert "old-bot" in run("agents", "list", "--status", "deleted")[1]
