@@ -133,12 +133,16 @@ class Gate:
 
     def ordered_to_end(self) -> list[Output]:
         """Whether somebody has ordered that this connection ends."""
-        why = self._session.ended
+        session = self._session
+        why = session.registry.ended(session.connection.id)
         return [] if why is None else [End(f"this connection was ended from outside: {why}")]
 
     def stands_otherwise(self) -> bool:
         """Ask anew how the agent stands. Gives whether the client is shown something else now than it may have seen."""
-        return self._session.stands_otherwise() and not self._session.observing
+        session = self._session
+        before = session.registry_stands
+        session.registry_changed()
+        return before is not None and before != session.registry_stands and not session.observing
 
     @property
     def stands(self) -> object:
