@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mcp_guard.governance import ApprovalScope
 from mcp_guard.governance.snapshot import AgentStatus, BudgetWindow, GrantEffect, OverrideEffect, RiskLevel
+from mcp_guard.store.registry.instances import InstanceStatus
 
 _T = TypeVar("_T")
 
@@ -71,7 +72,9 @@ class Agent(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """One connected client of one user. `disconnect` says why it was told to end."""
+    """One connected client of one user. One whose guard was killed is `lost` once nothing was heard of it for a while.
+    `disconnect` says why it was told to end.
+    """
 
     id: str
     agent: str
@@ -87,6 +90,7 @@ class Instance(msgspec.Struct, frozen=True):
     last_seen: str
     ended_at: str | None
     disconnect: str | None
+    status: InstanceStatus
 
 
 class Credential(msgspec.Struct, frozen=True):

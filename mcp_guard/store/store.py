@@ -8,7 +8,7 @@ Checkpoints and retention are `maintenance`'s, on a thread of its own.
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -78,10 +78,7 @@ class Store:
             written = self._write_later(cursor, [storable(one) for one in rows], needs)
         except sqlite3.Error as error:
             written = self._write_later(cursor, rows, needs, error)
-        self._written += _COMMIT + len(rows[-1][-1]) * len(rows)
-        if self._written > _WAKE_AFTER:
-            self._written = 0
-            self._maintenance.wake()
+        self._grown(_COMMIT + len(rows[-1][-1]) * len(rows))
         return written
 
     def registry_version(self) -> int:
@@ -169,6 +166,17 @@ class Store:
             (instances.arrived if event.type == "agent.connected" else instances.left)(cursor, event)
         except sqlite3.Error as error:
             raise self._failed(cursor.connection, error) from error
+
+    def heard(self, instances: Iterable[str], now: int) -> None:
+        """Keep that these instances are connected at `now` (microseconds since the epoch). Raises StoreError."""
+        from mcp_guard.store.registry import instances as registered
+
+        cursor = self._sound_cursor()
+        try:
+            registered.heard(cursor, instances, now)
+        except sqlite3.Error as error:
+            raise self._failed(cursor.connection, error) from error
+        self._grown(_COMMIT)
 
     def learn(self, listing: ToolsListed) -> None:
         """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
@@ -277,6 +285,13 @@ class Store:
         if result_code(error) in DAMAGE:
             self._suspect = failure
         return failure
+
+    def _grown(self, size: int) -> None:
+        """So many bytes more are in the write-ahead log."""
+        self._written += size
+        if self._written > _WAKE_AFTER:
+            self._written = 0
+            self._maintenance.wake()
 
     def _undo(self, connection: sqlite3.Connection) -> None:
         """Nothing of a failed transaction stays; a connection that cannot end one is given up."""

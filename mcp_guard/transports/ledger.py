@@ -6,6 +6,7 @@ be written.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec import structs
@@ -22,6 +23,7 @@ _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
 OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
 _OVERDRAWN = "the budget of this agent is used up"
+BEAT = 30_000_000  # microseconds between two times that it is said whose clients are there (`registry.instances`)
 _OF_CLIENTS = ("agent.connected", "agent.disconnected")
 _RENEWALS = 3  # of decisions that were made under an older registry
 _ATTEMPTS = 20  # to write a listing into the catalog, while other writers are in the way
@@ -55,6 +57,8 @@ class Ledger:
         self._completed: list[Event] = []
         self._listed: dict[str | None, ToolsListed] = {}  # the last listing of each server, for the catalog
         self._clients: list[Event] = []  # who came and went, for the registry
+        self._connected: set[str] = set()  # whose clients are there
+        self._heard = 0  # when that was said last
         self._attempts = 0
         self._lost = 0
         self.failure: str | None = None  # why the last write failed; None once one succeeds
@@ -137,6 +141,12 @@ class Ledger:
             self._listed[event.server] = event
         elif event.type in _OF_CLIENTS:
             self._clients.append(event)
+            if event.type == "agent.disconnected":
+                self._connected.discard(event.connection_id)
+                return
+            if not self._connected:
+                self._heard = event.ts  # its row says so already
+            self._connected.add(event.connection_id)
 
     def flush(self) -> None:
         """Write all events that wait; a failure leaves them waiting. Of what was learnt besides, write one thing: that
@@ -147,6 +157,16 @@ class Ledger:
             self.commit([])
         if self._listed or self._clients:
             self._learn()
+
+    def beat(self, now: int) -> None:
+        """Say in the registry, now and then, that the clients are there: whoever is killed says nothing more. `now` is
+        microseconds since the epoch. For idle moments; what cannot be written is let go.
+        """
+        if not self._connected or abs(now - self._heard) < BEAT:  # a clock may be set back
+            return
+        self._heard = now
+        with suppress(GuardError):
+            self._store.heard(self._connected, now)
 
     def settle(self) -> None:
         """Write all that waits, for there may be no other moment."""

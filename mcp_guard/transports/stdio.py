@@ -158,6 +158,7 @@ class Pump:
     def _idle(self) -> None:
         self._ledger.flush()
         now = _now()
+        self._ledger.beat(now)
         self._carry_out(self._reload(now))
         self._carry_out(self._gate.tick(now))
 

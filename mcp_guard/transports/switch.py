@@ -270,6 +270,7 @@ class Switch:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
+            self._ledger.beat(_now())
             self._handle(self._reload)
             self._handle(self._conversation.tick)
             for slug in self._conversation.late:

@@ -9,7 +9,7 @@ from mcp_guard.store import LiveRegistry, OutdatedError, Store
 from mcp_guard.store.registry import agents, grants, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.writing import Written
-from mcp_guard.transports.ledger import Ledger
+from mcp_guard.transports.ledger import BEAT, Ledger
 
 
 class Log:
@@ -19,6 +19,7 @@ class Log:
         self.transactions: list[list[str]] = []
         self.catalog: list[str] = []
         self.clients: list[str] = []
+        self.beats: list[tuple[int, list[str]]] = []
         self.trouble = ""
         self.outdated = False
         self.overdrawn: set[str] = set()
@@ -35,6 +36,11 @@ class Log:
         if self.trouble:
             raise GuardError(self.trouble)
         self.clients.append(event.id)
+
+    def heard(self, instances: set[str], now: int) -> None:
+        if self.trouble:
+            raise GuardError(self.trouble)
+        self.beats.append((now, sorted(instances)))
 
     def learn(self, listing: ToolsListed) -> None:
         if self.trouble:
@@ -232,3 +238,40 @@ def test_a_denial_that_waits_stands_whatever_has_changed_in_the_registry(tmp_pat
     assert ledger.commit([event("call")]) == {}
     assert ledger.close() is None
     store.close()
+
+
+def client(name: str, kind: str = "agent.connected", ts: int = 0) -> Event:
+    return Event(id=f"{name}-{kind}", ts=ts, type=kind, connection_id=name)
+
+
+def test_it_is_said_now_and_then_which_clients_are_there(log):
+    ledger = Ledger(log)
+    ledger.beat(BEAT)
+    ledger.later(client("one", ts=BEAT))
+    ledger.beat(BEAT + 1)  # its row has just said so
+    ledger.later(client("two", ts=BEAT + 2))
+    ledger.beat(2 * BEAT)
+    ledger.beat(2 * BEAT + 1)
+    ledger.later(client("one", "agent.disconnected"))
+    ledger.beat(3 * BEAT)
+    ledger.later(client("two", "agent.disconnected"))
+    ledger.beat(4 * BEAT)
+    assert log.beats == [(2 * BEAT, ["one", "two"]), (3 * BEAT, ["two"])]
+
+
+def test_a_clock_that_is_set_back_silences_nobody(log):
+    ledger = Ledger(log)
+    ledger.later(client("one", ts=100 * BEAT))
+    ledger.beat(5 * BEAT)
+    assert log.beats == [(5 * BEAT, ["one"])]
+
+
+def test_a_beat_that_cannot_be_written_is_let_go(log):
+    ledger = Ledger(log)
+    ledger.later(client("one"))
+    log.trouble = "the disk is full"
+    ledger.beat(BEAT)
+    log.trouble = ""
+    ledger.beat(2 * BEAT)
+    assert log.beats == [(2 * BEAT, ["one"])]
+    assert ledger.failure is None

@@ -19,7 +19,8 @@ _COLUMNS = {
     "client_version": "VERSION",
     "host": "HOST",
     "first_seen": "SINCE",
-    "ended_at": "ENDED",
+    "last_seen": "SEEN",
+    "status": "STATUS",
 }
 
 

@@ -2,11 +2,15 @@
 
 An unknown agent is registered by its first instance, and not reviewed. What is written here is no record of its own:
 the events are; so nothing waits for it, and what cannot be written is let go.
+
+A guard says now and then that its clients are still there (`heard`). One that was killed says nothing more: its
+instances are `lost`, and count as gone.
 """
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from mcp_guard.events import Event
 from mcp_guard.store.registry.book import CONNECTION, Book, ConflictError, NotFoundError, Row
@@ -27,7 +31,12 @@ _REGISTER = """
     INSERT INTO agents (slug, name, reviewed, created_at, updated_at) VALUES (?1, ?2, 0, ?3, ?3)
     ON CONFLICT (slug) DO NOTHING
 """
+_HEARD = "UPDATE instances SET last_seen = ? WHERE id = ? AND ended_at IS NULL"
 _LONGEST = 256  # characters of what a client says of itself
+
+_LOST = 100_000_000  # microseconds of silence after which an instance is lost: three beats (`Ledger.beat`) and some
+
+InstanceStatus = Literal["connected", "ended", "lost"]
 
 
 def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
@@ -75,10 +84,18 @@ def left(cursor: sqlite3.Cursor, event: Event) -> None:
     cursor.execute("UPDATE instances SET last_seen = ?, ended_at = ? WHERE id = ?", (at, at, event.connection_id))
 
 
+def heard(cursor: sqlite3.Cursor, instances: Iterable[str], now: int) -> None:
+    """These are connected still (`now`: microseconds since the epoch). Raises sqlite3.Error."""
+    cursor.execute("BEGIN IMMEDIATE")
+    cursor.executemany(_HEARD, [(timestamp(now), instance) for instance in instances])
+    cursor.execute("COMMIT")
+
+
 def listed(book: Book, *, agent: str | None = None, ended: bool = False) -> list[Row]:
-    """The instances, latest first; those that are gone only where they are asked for."""
+    """The instances, latest first; those that are gone, the lost among them, only where they are asked for."""
     found = book.rows(f"SELECT {_COLUMNS} FROM instances ORDER BY first_seen DESC, id DESC")
-    return [one for one in found if (agent is None or one["agent"] == agent) and (ended or one["ended_at"] is None)]
+    rows = [_shown(book, one) for one in found if agent is None or one["agent"] == agent]
+    return [row for row in rows if ended or row["status"] == "connected"]
 
 
 def get(book: Book, instance_id: str) -> Row:
@@ -87,17 +104,28 @@ def get(book: Book, instance_id: str) -> Row:
     if found is None:
         hint = "`mcp-guard instances list --ended` shows those that there were"
         raise NotFoundError(f"there is no instance `{instance_id}`", hint)
-    return found
+    return _shown(book, found)
+
+
+def _shown(book: Book, row: Row) -> Row:
+    """A row with how the instance stands now."""
+    silent = row["last_seen"] < timestamp(book.now - _LOST)
+    status: InstanceStatus = "ended" if row["ended_at"] is not None else "lost" if silent else "connected"
+    return {**row, "status": status}
 
 
 def disconnect(book: Book, instance_id: str, reason: str = "") -> Row:
-    """Have the guard of one connection end it; others are untouched. Raises NotFoundError, ConflictError."""
+    """Have the guard of one connection end it; others are untouched. One that is lost has nobody to end it: it is ended
+    here. Raises NotFoundError, ConflictError.
+    """
     reason = kept_reason(reason)
     known = get(book, instance_id)
     if known["ended_at"] is not None:
         raise ConflictError(f"the instance `{instance_id}` has ended already")
     with book.changing() as change:
         change.execute("UPDATE instances SET disconnect = ? WHERE id = ?", (reason or "disconnected", instance_id))
+        if known["status"] == "lost":
+            change.execute("UPDATE instances SET ended_at = ? WHERE id = ?", (change.at, instance_id))
         change.tell(
             "instance.disconnected", known["agent"], {"connection": instance_id, "reason": reason}, rule=instance_id
         )

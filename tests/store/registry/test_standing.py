@@ -206,4 +206,4 @@ def test_a_client_is_noted_wherever_the_guard_was_started(store: Store, book: Bo
         id="c-1", ts=1, type="agent.connected", connection_id="c", agent="cursor", user="kim\udcff", server="s"
     )
     store.follow(came)
-    assert [row["agent"] for row in instances.listed(book)] == ["cursor"]
+    assert [row["agent"] for row in instances.listed(book, ended=True)] == ["cursor"]
