@@ -87,6 +87,7 @@ def _credentials(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) ->
         )
     client = Client(
         url=url,
+        name=slug,
         person=auth.kind != "client_credentials",
         client_id=auth.client_id,
         client_secret=resolve_remote(auth.client_secret, f"{where}, client secret") if auth.client_secret else None,

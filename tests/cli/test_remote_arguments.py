@@ -3,7 +3,9 @@
 import pytest
 
 from mcp_guard.cli.run_arguments import RunArguments, parse
-from mcp_guard.cli.upstreams import slug_of_url
+from mcp_guard.cli.upstreams import _credentials, slug_of_url
+from mcp_guard.config import Auth
+from mcp_guard.transports.oauth.client import Client
 
 READ = [
     (["--url", "https://x/mcp"], RunArguments(url="https://x/mcp")),
@@ -59,3 +61,21 @@ SLUGS = [
 @pytest.mark.parametrize(("url", "slug"), SLUGS)
 def test_a_server_is_called_after_its_host(url: str, slug: str) -> None:
     assert slug_of_url(url) == slug
+
+
+def test_each_server_of_a_configuration_logs_in_for_itself_and_by_all_that_is_said_of_it() -> None:
+    told = [
+        ("work", Auth()),
+        ("home", Auth()),
+        ("work", Auth(client_id="me")),
+        ("work", Auth(client_id="me", issuer="https://login.example")),
+        ("work", Auth(scopes=("read",))),
+        ("work", Auth(kind="client_credentials", client_id="me", client_secret="s3cret")),
+    ]
+    logins = {_client(slug, auth).login for slug, auth in told}
+    assert len(logins) == len(told)
+    assert _client("work", Auth(kind="browser")).login == _client("work", Auth()).login
+
+
+def _client(slug: str, auth: Auth) -> Client:
+    return _credentials(slug, "https://mcp.example.com/mcp", auth, {})._client  # type: ignore[union-attr]

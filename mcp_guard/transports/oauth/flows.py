@@ -139,7 +139,7 @@ class Flow:
         tokens = context.current_tokens
         lasts = tokens.expires_in if tokens is not None else None
         return Kept(
-            server=self._client.url,
+            login=self._client.login,
             tokens=_plain(tokens),
             stale=time.time() + max(lasts - _EARLY, lasts / 2) if lasts is not None else None,
             client=_plain(context.client_info) if self._client.client_id is None else None,

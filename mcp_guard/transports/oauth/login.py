@@ -46,8 +46,8 @@ class Login:
         return True
 
     async def _read(self) -> Kept:
-        kept = await asyncio.to_thread(self._vault.read, self._client.url)
-        return kept if kept.server == self._client.url else NOTHING
+        kept = await asyncio.to_thread(self._vault.read, self._client.login)
+        return kept if kept.login == self._client.login else NOTHING
 
     async def _once(self, what: Callable[[], Awaitable[None]]) -> None:
         """Do this, or wait for what is under way already. It goes on where whoever waits for it gives up."""
@@ -91,7 +91,7 @@ class Login:
     async def _keep(self, kept: Kept) -> None:
         self._kept = kept
         try:
-            await asyncio.to_thread(self._vault.write, self._client.url, kept)
+            await asyncio.to_thread(self._vault.write, self._client.login, kept)
         except (OSError, RuntimeError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             self._say(f"login to {self._client.shown}: it cannot be kept for the next time: {why}")

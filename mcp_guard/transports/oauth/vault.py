@@ -20,9 +20,11 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of one server: the SDK's models as JSON, None where there is none. `stale`: when to refresh."""
+    """What is known for one login (`Client.login`): the SDK's models as JSON, None where there is none. `stale`: when
+    to refresh.
+    """
 
-    server: str = ""
+    login: str = ""
     tokens: dict[str, Any] | None = None
     stale: float | None = None  # seconds since the epoch
     client: dict[str, Any] | None = None
@@ -46,26 +48,26 @@ NOTHING = Kept()
 
 
 class Vault(Protocol):
-    """Keeps one value for each server."""
+    """Keeps one value for each login: a server, and who one is there (`Client.login`)."""
 
-    def read(self, server: str) -> Kept:
-        """What is kept for the server at this URL; `NOTHING` where that is nothing, or cannot be read."""
+    def read(self, login: str) -> Kept:
+        """What is kept for this login; `NOTHING` where that is nothing, or cannot be read."""
         ...
 
-    def write(self, server: str, kept: Kept) -> None:
-        """Keep this for a server from now on. Raises OSError or RuntimeError where that cannot be."""
+    def write(self, login: str, kept: Kept) -> None:
+        """Keep this for a login from now on. Raises OSError or RuntimeError where that cannot be."""
         ...
 
 
 class FileVault:
-    """A file for each server, in a directory of the user's own."""
+    """A file for each login, in a directory of the user's own."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def read(self, server: str) -> Kept:
+    def read(self, login: str) -> Kept:
         """Read the file, unless others may write or read it: then it is not believed."""
-        path = self._path(server)
+        path = self._path(login)
         try:
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -75,7 +77,7 @@ class FileVault:
         except OSError:
             return NOTHING
 
-    def write(self, server: str, kept: Kept) -> None:
+    def write(self, login: str, kept: Kept) -> None:
         """Replace the file in one step; it is the user's own from its first byte."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._directory)  # mode 0600
@@ -84,14 +86,14 @@ class FileVault:
                 file.write(msgspec.json.encode(kept))
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(self._path(server))
+            Path(name).replace(self._path(login))
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
             raise
 
-    def _path(self, server: str) -> Path:
-        return self._directory / f"{sha256(server.encode()).hexdigest()[:32]}.json"
+    def _path(self, login: str) -> Path:
+        return self._directory / f"{sha256(login.encode()).hexdigest()[:32]}.json"
 
 
 class KeyringVault:
@@ -100,18 +102,18 @@ class KeyringVault:
     def __init__(self, keyring: Any) -> None:
         self._keyring = keyring
 
-    def read(self, server: str) -> Kept:
+    def read(self, login: str) -> Kept:
         """Ask the keyring; it may ask the user to unlock it."""
         try:
-            text = self._keyring.get_password(_SERVICE, server)
+            text = self._keyring.get_password(_SERVICE, login)
         except Exception:  # its backends raise what they like
             return NOTHING
         return _decode(text.encode()) if isinstance(text, str) else NOTHING
 
-    def write(self, server: str, kept: Kept) -> None:
+    def write(self, login: str, kept: Kept) -> None:
         """Give it to the keyring. Raises RuntimeError."""
         try:
-            self._keyring.set_password(_SERVICE, server, msgspec.json.encode(kept).decode())
+            self._keyring.set_password(_SERVICE, login, msgspec.json.encode(kept).decode())
         except Exception as error:
             raise RuntimeError(f"the keyring refused it ({type(error).__name__})") from None
 
@@ -123,13 +125,13 @@ class LazyVault:
         self._opening = opening
         self._vault: Vault | None = None
 
-    def read(self, server: str) -> Kept:
+    def read(self, login: str) -> Kept:
         """As the vault behind it."""
-        return self._opened().read(server)
+        return self._opened().read(login)
 
-    def write(self, server: str, kept: Kept) -> None:
+    def write(self, login: str, kept: Kept) -> None:
         """As the vault behind it."""
-        self._opened().write(server, kept)
+        self._opened().write(login, kept)
 
     def _opened(self) -> Vault:
         if self._vault is None:

@@ -162,6 +162,47 @@ async def test_what_another_guard_of_the_same_user_got_is_used(tmp_path: Path) -
         await second.close()
 
 
+ANOTHER = [
+    {"person": False, "client_id": "me", "client_secret": "s3cret"},
+    {"client_id": "me"},
+    {"client_id": "me", "client_secret": "s3cret", "issuer": "named"},
+    {"person": False, "client_id": "me", "client_secret": "s3cret", "scopes": ("read",)},
+    {"scopes": ("read",)},
+    {"scopes": ("read", "write")},
+    {"name": "work"},
+]
+
+
+@pytest.mark.parametrize("second", ANOTHER)
+@pytest.mark.parametrize("first", [{}, *ANOTHER])
+@scenario
+async def test_nobody_goes_with_the_token_of_another_login_to_the_same_server(
+    first: dict[str, Any], second: dict[str, Any], tmp_path: Path
+) -> None:
+    async with world(secrets={"me": "s3cret"}) as (around, _):
+        guards = [Guard(around, tmp_path, **_named(who, around)) for who in (first, second, first)]
+        tokens: list[str | None] = []
+        for guard in guards:
+            tokens.append(await guard.login.authorization())
+            if len(tokens) < 3:
+                assert (await guard.ask())["result"] == {"ok": True}
+            await guard.close()
+        assert tokens == (
+            [None, "Bearer token-1", "Bearer token-1"] if first == second else [None, None, "Bearer token-1"]
+        )
+
+
+def _named(who: dict[str, Any], around: World) -> dict[str, Any]:
+    return {**who, "issuer": around.origin} if "issuer" in who else who
+
+
+def test_the_order_of_scopes_makes_no_other_login_and_the_secret_is_no_part_of_it() -> None:
+    one = Client(url="https://x/mcp", client_id="me", client_secret="s3cret", scopes=("a", "b"))
+    other = Client(url="https://x/mcp", client_id="me", client_secret="newer", scopes=("b", "a", "b"))
+    assert one.login == other.login
+    assert "s3cret" not in one.login
+
+
 # Without a person
 
 
@@ -301,7 +342,7 @@ async def test_a_browser_that_says_nothing_sensible_harms_nobody() -> None:
 # Where tokens are kept
 
 
-KEPT = Kept(server="https://x/mcp", tokens={"access_token": "t"})
+KEPT = Kept(login="https://x/mcp", tokens={"access_token": "t"})
 
 
 def test_a_file_of_tokens_is_the_users_own(tmp_path: Path) -> None:
@@ -357,7 +398,7 @@ class Keyring:
         self.kept[service, name] = password
 
 
-def test_tokens_are_kept_in_a_keyring_under_the_servers_url() -> None:
+def test_tokens_are_kept_in_a_keyring_under_their_logins_name() -> None:
     ring = Keyring()
     keeper = vault.KeyringVault(ring)
     keeper.write("https://x/mcp", KEPT)
