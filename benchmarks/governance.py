@@ -1,11 +1,10 @@
 """What governance adds to a call: `python benchmarks/governance.py [--calls 20000]`.
 
-Each call goes the way it goes in a guard: a look at the registry, the gate, the commit of its row. Guards with and
+Each call goes the way it goes in a guard: has the registry changed, the gate, the commit of its row. Guards with and
 without a registry take turns, call by call, in one process and on files of the same directory, so that whatever else
 the machine does meets them alike; a figure is the median of the calls, `added` the median of the pairs' differences.
-The registry holds 1,000 agents, 10,000 grants and 100 overrides. `together` are calls that come in a burst and share a
-look; `apart` are calls of which each looks anew, as where an agent thinks in between. `one budget` is the same with a
-budget of calls, which is counted with each row.
+The registry holds 1,000 agents, 10,000 grants and 100 overrides. `one budget` is the same with a budget of calls, which
+is counted with each row.
 
 Bar: at most 5 µs added, without budgets.
 """
@@ -24,7 +23,7 @@ from mcp_guard.gate import Admitted, Connection, Gate
 from mcp_guard.governance import NoRegistry
 from mcp_guard.policy import Policy, Source, load
 from mcp_guard.store import LiveRegistry, Store
-from mcp_guard.store.registry import budgets, live
+from mcp_guard.store.registry import budgets
 from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.ledger import Ledger
 
@@ -152,12 +151,7 @@ def main() -> None:
         print(f"µs a call, {AGENTS:,} agents, {GRANTS:,} grants, {OVERRIDES} overrides, {calls:,} pairs")
         print(f"{'':22} {'without':>9} {'with':>9} {'added':>9}")
         held = True
-        for what, guard, shared in (
-            ("together", governed, live._SHARED),
-            ("apart", governed, 0.0),
-            ("apart, one budget", counted, 0.0),
-        ):
-            live._SHARED = shared
+        for what, guard in (("a call", governed), ("one budget", counted)):
             pairs(bare, guard, 500)
             without, with_it, added = pairs(bare, guard, calls)
             held = held and (guard is counted or added <= BAR)

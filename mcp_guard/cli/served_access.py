@@ -76,6 +76,10 @@ class OfClient:
         """How an agent stands now."""
         return self._registry.snapshot(agent, self._client.caller.proven_by)
 
+    def refresh(self, now: int) -> int:
+        """As the registry does."""
+        return self._registry.refresh(now)
+
     def ruling(self, approval: str) -> Ruling | None:
         """What a person has decided about an approval."""
         return self._registry.ruling(approval)

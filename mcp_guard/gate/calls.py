@@ -80,7 +80,7 @@ def conclude(
 ) -> Admitted | Denied:
     """Say what is to be done about a call on which this is the last word; `approved`: what a person has said of it."""
     request = call.request
-    forwarded = decision.outcome == "allow" or session.observing
+    forwarded = session.forwards(decision)
     event = row(session, call, decision, now, forwarded=forwarded)
     if not forwarded:
         line = _denial(session, call, decision, event.id)

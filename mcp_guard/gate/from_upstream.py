@@ -277,6 +277,7 @@ def _subscription(params: dict[str, Json]) -> RequestId:
 
 def _resource_updated(session: Session, line: bytes, now: int) -> list[Output]:
     """An update of a resource: not for an agent that may not read it, whatever was subscribed to and when."""
+    session.refresh(now)
     if session.governs("resource") and not session.observing:
         message = decode(line)
         params = message.get("params") if isinstance(message, dict) else None

@@ -132,22 +132,20 @@ class Gate:
         return settling.is_over(self._session, state, now)
 
     def ordered_to_end(self) -> list[Output]:
-        """Whether somebody has ordered that this connection ends."""
-        session = self._session
-        why = session.registry.ended(session.connection.id)
+        """Whether somebody has ordered that this connection ends, as far as is known (`stands_otherwise` asks)."""
+        why = self._session.ended
         return [] if why is None else [End(f"this connection was ended from outside: {why}")]
 
     def stands_otherwise(self) -> bool:
         """Ask anew how the agent stands. Gives whether the client is shown something else now than it may have seen."""
-        session = self._session
-        before = session.registry_stands
-        session.registry_changed()
-        return before is not None and before != session.registry_stands and not session.observing
+        return self._session.stands_otherwise() and not self._session.observing
 
     @property
     def stands(self) -> object:
-        """What of the agent's standing bears on what it is shown: as long as this stays, so do the lists."""
-        return self._session.registry_stands
+        """What of the agent's standing bears on what it was last told that it is shown: as long as this stays, so do
+        the lists.
+        """
+        return self._session.shown_under
 
     def tell_lists_changed(self) -> list[Output]:
         """The notices that every governed list has changed, for whom they concern."""

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, cast
 
+from msgspec import structs
+
 from mcp_guard.gate.approvals.waiting import Approvals
 from mcp_guard.gate.batch import Batch
 from mcp_guard.gate.connection import Client, Connection
@@ -23,6 +25,7 @@ from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
 MAX_OPEN = 65_536  # requests of one side that wait for an answer
+ENDED = "This connection was ended from outside: {}."
 MAX_CANCELLED = 1_024  # cancelled requests whose late answers are still recognised
 
 
@@ -34,6 +37,9 @@ class Session:
         self.policy = policy
         self.registry = registry or NoRegistry()
         self._snapshot: Snapshot | None = None  # how the agent stands, once that was asked for
+        self._shown_under: tuple[object, ...] | None = None  # how it stood, where that may be otherwise by now
+        self._changes = -1  # what the registry said when it was last looked at
+        self.ended: str | None = None  # why somebody has ordered that this connection ends
         self.client = Client(connection, policy)
         self.recorder = Recorder(connection, self.client, policy)
         self.tools = Tools(lambda tool: self.preview("tool", tool))
@@ -67,8 +73,23 @@ class Session:
         return self.registry.snapshot(self.client.principal.agent, self.connection.credential)
 
     def decide(self, call: Call, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
-        """The verdict on a call of this client's; see `governance.verdict`."""
-        return verdict(self.policy, call, self.snapshot, now, decide)
+        """The verdict on a call of this client's; see `governance.verdict`.
+
+        What is allowed may be so under a registry that has changed since: its row is only written where it has not. A
+        denial is given under the registry as it is now.
+        """
+        if self.ended is None:
+            decision = verdict(self.policy, call, self.snapshot, now, decide)
+            if decision.outcome == "allow" or not self.refresh(now):
+                return decision
+        if self.ended is not None:
+            return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
+        renewed = structs.replace(call, principal=self.client.principal)
+        return verdict(self.policy, renewed, self.snapshot, now, decide)
+
+    def forwards(self, decision: Decision) -> bool:
+        """Whether what was decided on goes upstream: what is allowed, and to an observer all but what is ordered."""
+        return decision.outcome == "allow" or (self.observing and not decision.binding)
 
     def budget_spent(self, now: int) -> Decision | None:
         """The store has found a budget spent: look at it, so that the next call is judged by what is left."""
@@ -132,20 +153,42 @@ class Session:
                 self.close(oldest.id)
 
     @property
-    def registry_stands(self) -> tuple[object, ...] | None:
+    def _stands(self) -> tuple[object, ...] | None:
         """What of the agent's standing bears on what it is shown; None where nobody asked for it yet."""
         return None if self._snapshot is None else self._snapshot.visible
 
+    @property
+    def shown_under(self) -> tuple[object, ...] | None:
+        """The same as it was when the client last heard of a change."""
+        return self._shown_under or self._stands
+
+    def refresh(self, now: int) -> bool:
+        """Take in what has changed in the registry by now; gives whether anything may stand otherwise."""
+        changes = self.registry.refresh(now)
+        if changes == self._changes:
+            return False
+        self._changes = changes
+        self.registry_changed()
+        return True
+
     def registry_changed(self) -> None:
         """What is kept of agents has changed: it is asked for anew."""
+        self.ended = self.registry.ended(self.connection.id)
         if self._snapshot is not None:
+            self._shown_under = self.shown_under
             self._snapshot = self._look_up()
             self.client.enroll(self._snapshot)
         self.tools.forget_visibility()
 
+    def stands_otherwise(self) -> bool:
+        """Ask anew how the agent stands. Gives whether it stands otherwise than when the client was last told so."""
+        self.registry_changed()
+        before, self._shown_under = self._shown_under, None
+        return before is not None and before != self._stands
+
     def identity_changed(self) -> None:
         """The client has introduced itself anew: what it may see is open again, and its connection to be recorded."""
-        self._snapshot = None
+        self._snapshot = self._shown_under = None
         self.announced = False
         self.tools.forget_visibility()
 
@@ -170,7 +213,7 @@ class Session:
         """Another policy is in force from now on."""
         self.policy = self.recorder.policy = policy
         self.client.identify(policy)
-        self._snapshot = None
+        self._snapshot = self._shown_under = None
         self.tools.forget_visibility()
 
 

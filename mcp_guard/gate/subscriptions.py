@@ -76,7 +76,7 @@ def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris:
         decision = offers.decide(session, call, now)
         if decision.outcome == "require_approval" and not session.observing:
             decision = offers.approved_to_read(session, call, decision)
-        forwarded = decision.outcome == "allow" or session.observing
+        forwarded = session.forwards(decision)
         event = offers.row(session, call, decision, now, forwarded=forwarded)
         if forwarded:
             rows[uri] = event

@@ -1,8 +1,8 @@
 """What a gate asks of whoever keeps the registry: how an agent stands. The one question that is asked outward.
 
-The answer is a plain value of one version of the registry. The gate keeps it until it is told that the registry has
-changed (`Gate.registry_changed`), and the row of every decision names the version, so an answer that is out of date
-decides nothing.
+The answer is a plain value of one version of the registry. The gate keeps it until it hears that the registry has
+changed, and asks about that before it denies or shows anything. What it allows under an answer that is out of date
+comes to nothing: the row of every decision names the version, and is only written under that.
 """
 
 from typing import Literal, Protocol
@@ -35,6 +35,12 @@ class Registry(Protocol):
         """
         ...
 
+    def refresh(self, now: int) -> int:
+        """Look whether anything has changed, or expired by `now` (microseconds since the epoch). Gives a number that is
+        another one whenever something may stand otherwise than before. Never raises.
+        """
+        ...
+
     def ruling(self, approval: str) -> Ruling | None:
         """What a person has decided about an approval; None where nobody has. Never raises."""
         ...
@@ -50,6 +56,10 @@ class NoRegistry:
     def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
+
+    def refresh(self, now: int) -> int:
+        """Nothing ever changes."""
+        return 0
 
     def ruling(self, approval: str) -> Ruling | None:
         """Nobody can decide anything."""

@@ -56,7 +56,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 class Override(msgspec.Struct, frozen=True):
     """What somebody stopped, or put behind a person's approval, for now. A `brake` (`mcp-guard stop`) stops all that an
-    agent may ask for, prompts and resources too.
+    agent may ask for, prompts and resources too. `for_all`: it is about every agent.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Override(msgspec.Struct, frozen=True):
     expires: int | None = None
     reason: str = ""
     brake: bool = False
+    for_all: bool = False
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -129,6 +130,7 @@ class Snapshot:
         "status",
         "tags",
         "taken",
+        "untroubled",
         "version",
     )
 
@@ -157,6 +159,8 @@ class Snapshot:
         self.plain = status == "active" and not (grants or overrides or budgets or eval_gate or barred)
         self.counted = counted or bool(budgets)
         self.brake = tuple(one for one in overrides if one.brake)
+        # No layer has anything to say of the agent as a whole, so that only what is said of single tools bears on them.
+        self.untroubled = status == "active" and not (self.brake or budgets or eval_gate or barred)
         ends = (key_expires, *(one.expires for one in (*grants, *overrides)))
         self.changes_at = min((end for end in ends if end is not None and end > taken), default=None)
         self._patterns = {text: ToolPattern.of(text) for text in {one.pattern for one in (*grants, *overrides)}}

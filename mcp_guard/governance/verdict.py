@@ -6,19 +6,23 @@ The first layer that has something to say decides. Two of them only ever take aw
 an override that asks for a person's approval, and the default. A standing approval, which a person gave ahead, stands
 last: it satisfies whatever asks for one, and never a deny. An ALLOW grant stands just before the default: it lets
 through what no rule speaks of, and never what a rule denies.
+
+Who observes records what would be denied and lets it through, all but what somebody has ordered: a quarantine, the
+brake, and a credential that is worth nothing any more.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from mcp_guard.governance.snapshot import Applicable, Grant, Override, Snapshot
+from mcp_guard.governance.snapshot import NOTHING_APPLIES, Applicable, Grant, Override, Snapshot
 from mcp_guard.policy import Call, Decision, Policy
 from mcp_guard.policy.values import DecidedBy, Visibility
 
 QUARANTINED = "This agent is quarantined: every call of it is denied until a person restores it."
 DELETED = "This agent was deleted from the registry: every call of it is denied until a person creates it again."
-STOPPED = "Everything is stopped{}. A person lets it go on with `mcp-guard resume`."
+STOPPED = "{} is stopped{}. A person lets it go on with `mcp-guard resume {}`."
 BUDGET = "The {} budget of this agent is used up: {}. It is free again in {}."
 EVALS = "This agent passed {:.0%} of its latest evaluation{}, and {:.0%} is the least that it needs."
 OVERRIDE = "An override denies this tool for now{}."
@@ -48,8 +52,10 @@ def verdict(
     if snapshot.plain and not settings.require_grant:
         return decide(call)
     if snapshot.barred is not None:
-        return _denied("guard", None, BARRED.format(snapshot.barred))
-    applicable = snapshot.about(call.server, call.name) if call.kind == "tool" else _NO_TOOL
+        return _ordered("guard", None, BARRED.format(snapshot.barred))
+    applicable = snapshot.about(call.server, call.name) if call.kind == "tool" else NOTHING_APPLIES
+    if applicable is NOTHING_APPLIES and snapshot.untroubled and not settings.require_grant:
+        return decide(call)
     return (
         quarantine(snapshot)
         or (budget(snapshot, now) if call.kind == "tool" else None)
@@ -60,14 +66,11 @@ def verdict(
     )
 
 
-_NO_TOOL = Applicable()
-
-
 def quarantine(snapshot: Snapshot) -> Decision | None:
     """An agent that is not active calls nothing."""
     if snapshot.status == "active":
         return None
-    return _denied("quarantine", snapshot.agent, QUARANTINED if snapshot.status == "quarantined" else DELETED)
+    return _ordered("quarantine", snapshot.agent, QUARANTINED if snapshot.status == "quarantined" else DELETED)
 
 
 def budget(snapshot: Snapshot, now: int) -> Decision | None:
@@ -95,7 +98,8 @@ def override(snapshot: Snapshot, applicable: Applicable, now: int) -> Decision |
     """What an override denies is denied; the brake denies all."""
     brake = _in_force(snapshot.brake, now)
     if brake is not None:
-        return _denied("override", brake.id, STOPPED.format(_because(brake)))
+        whom = ("Everything", "--all") if brake.for_all else ("This agent", f"--agent {snapshot.agent}")
+        return _ordered("override", brake.id, STOPPED.format(whom[0], _because(brake), whom[1]))
     found = _in_force(applicable.stopped, now)
     return None if found is None else _denied("override", found.id, OVERRIDE.format(_because(found)))
 
@@ -163,7 +167,10 @@ def _granted(visibility: Visibility) -> Visibility:
     return msgspec.structs.replace(visibility, level="conditional") if visibility.falls_through else visibility
 
 
-def _in_force(found: "tuple[Grant, ...] | tuple[Override, ...]", now: int) -> "Grant | Override | None":
+_Found = TypeVar("_Found", Grant, Override)
+
+
+def _in_force(found: tuple[_Found, ...], now: int) -> _Found | None:
     return next((one for one in found if one.expires is None or now < one.expires), None) if found else None
 
 
@@ -173,6 +180,11 @@ def _because(found: "Grant | Override") -> str:
 
 def _denied(layer: DecidedBy, deciding: str | None, reason: str) -> Decision:
     return Decision("deny", layer, deciding, reason)
+
+
+def _ordered(layer: DecidedBy, deciding: str | None, reason: str) -> Decision:
+    """A denial that somebody has ordered of all that an agent does: observing does not outrank that."""
+    return Decision("deny", layer, deciding, reason, binding=True)
 
 
 def _duration(microseconds: int) -> str:

@@ -67,7 +67,8 @@ class RuleTrace(msgspec.Struct, frozen=True):
 
 class Decision(msgspec.Struct, frozen=True):
     """The outcome for one call, with who decided and why. `reason` is one sentence for people and models, without
-    argument values; `message` is the rule's own text for the agent. `trace` is empty unless it was asked for.
+    argument values; `message` is the rule's own text for the agent. `trace` is empty unless it was asked for. `binding`
+    is a denial that holds also where decisions are otherwise only recorded (observe mode).
     """
 
     outcome: Outcome
@@ -76,6 +77,7 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     message: str | None = None
     trace: tuple[RuleTrace, ...] = ()
+    binding: bool = False
 
 
 class Visibility(msgspec.Struct, frozen=True):

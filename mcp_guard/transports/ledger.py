@@ -44,6 +44,10 @@ class Renewing(Protocol):
         """The present version of the registry, where the agent stands in it as it did then."""
         ...
 
+    def ended(self, instance: str) -> str | None:
+        """Why somebody has ordered that this instance's connection ends; None where nobody has."""
+        ...
+
 
 class Ledger:
     """Writes events to the store in time."""
@@ -79,8 +83,6 @@ class Ledger:
         try:
             written = self._record(self._waiting + events if self._waiting else events)
         except OutdatedError:
-            if self._registry is not None:
-                self._registry.outdate()
             return dict.fromkeys((event.id for event in events), OUTDATED)
         except GuardError as error:
             self.failure = error.message
@@ -100,6 +102,8 @@ class Ledger:
         try:
             return self._store.record(events)
         except OutdatedError:
+            if self._registry is not None:
+                self._registry.outdate()
             renewed = self._renewed(events) if renewals else None
             if renewed is None:
                 raise
@@ -113,6 +117,8 @@ class Ledger:
             if isinstance(event, Judged) and event.registry is not None:
                 under = event.under
                 if self._registry is None or not isinstance(under, Snapshot):
+                    return None
+                if self._registry.ended(event.connection_id) is not None:
                     return None
                 if id(under) not in versions:
                     versions[id(under)] = self._registry.renewed(under)

@@ -42,6 +42,9 @@ class Registry(NoRegistry):
         self.asked.append(agent)
         return Snapshot(agent, self.version, **self.facts)
 
+    def refresh(self, now: int) -> int:
+        return self.version
+
     def ended(self, instance: str) -> str | None:
         return self.end
 
@@ -178,12 +181,75 @@ def test_a_budget_that_the_store_finds_spent_denies_with_what_is_left_of_the_tim
     assert denial(book)[0].event.decided_by == "budget"
 
 
-def test_in_observe_mode_what_would_be_stopped_is_recorded_and_runs() -> None:
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"overrides": (Override("o1", "read_*", "deny", reason="freeze"),)},
+        {"grants": (Grant("g1", "read_*", "deny"),)},
+        {"budgets": (Budget("b1", "hour", "calls", limit=3, spent=3, resets=3_600_000_000),)},
+    ],
+    ids=["override", "grant", "budget"],
+)
+def test_in_observe_mode_what_would_be_denied_is_recorded_and_runs(facts: dict[str, object]) -> None:
     book = governed(mode="observe")
-    book.changed(overrides=(BRAKE,))
+    book.changed(**facts)
     admitted = book.client(call(1, "read_file", path="x")).outputs[0]
     assert isinstance(admitted, Admitted)
-    assert (admitted.event.decision, admitted.event.decided_by) == ("deny", "override")
+    assert (admitted.event.decision, admitted.event.data["forwarded"]) == ("deny", True)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"overrides": (BRAKE,)}, {"status": "quarantined"}, {"status": "deleted"}, {"barred": "its key was revoked"}],
+    ids=["brake", "quarantine", "deletion", "revoked key"],
+)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        call(7, "read_file", path="x"),
+        request(7, "prompts/get", name="greet"),
+        request(7, "resources/read", uri="file:///x"),
+    ],
+    ids=["tool", "prompt", "resource"],
+)
+def test_what_somebody_has_ordered_holds_in_observe_mode_too(facts: dict[str, object], asked: dict) -> None:
+    book = governed(BY_RISK + "  - {name: p, effect: allow, prompts: '*', resources: '*'}\n", mode="observe")
+    book.changed(**facts)
+    denied = book.client(asked).outputs[0]
+    assert isinstance(denied, Denied)
+    assert (denied.event.decision, denied.event.data["forwarded"]) == ("deny", False)
+
+
+def test_the_brake_says_whom_it_stops_and_how_to_let_go() -> None:
+    book = governed()
+    book.changed(overrides=(BRAKE,))
+    assert "This agent is stopped: incident 7. A person lets it go on with `mcp-guard resume --agent" in denial(book)[1]
+    book.changed(overrides=(Override("o1", "*", "deny", brake=True, for_all=True),))
+    assert "Everything is stopped. A person lets it go on with `mcp-guard resume --all`" in denial(book, 8)[1]
+
+
+def test_nothing_is_denied_that_somebody_has_let_go_again() -> None:
+    book = governed()
+    book.changed(overrides=(BRAKE,))
+    book.registry.change()
+    assert isinstance(book.client(call(7, "read_file", path="x")).outputs[0], Admitted)
+
+
+def test_what_was_learnt_with_a_denial_is_still_told_to_the_client() -> None:
+    book = governed()
+    book.changed(overrides=(BRAKE,))
+    book.registry.change(status="quarantined")
+    assert denial(book)[0].event.decided_by == "quarantine"
+    turn = book.turn(book.gate.registry_changed(5))
+    assert "notifications/tools/list_changed" in [message.get("method") for message in turn.client]
+
+
+def test_a_list_is_shown_under_the_registry_as_it_is_now() -> None:
+    book = governed()
+    book.registry.change(status="quarantined")
+    book.client(request(7, "tools/list"))
+    shown = book.upstream(result(7, tools=[tool("read_file")])).client
+    assert shown[0]["result"]["tools"] == []
 
 
 def test_a_connection_that_somebody_ends_is_ended() -> None:
@@ -193,6 +259,19 @@ def test_a_connection_that_somebody_ends_is_ended() -> None:
     assert [output.why for output in outputs if isinstance(output, End)] == [
         "this connection was ended from outside: laptop lost"
     ]
+    denied, text = denial(book)
+    assert denied.event.decided_by == "guard"
+    assert "This connection was ended from outside: laptop lost" in text
+
+
+def test_a_call_that_was_judged_before_its_connection_was_ended_does_not_run() -> None:
+    book = governed(mode="observe")
+    admitted = book.client(call(1, "read_file", path="x")).outputs[0]
+    assert isinstance(admitted, Admitted)
+    book.registry.end = "laptop lost"
+    book.gate.registry_changed(0)
+    (denied,) = book.gate.again(admitted, 1)
+    assert isinstance(denied, Denied)
 
 
 def test_a_client_that_is_another_agent_now_stands_as_that_one_does() -> None:

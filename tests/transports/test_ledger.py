@@ -6,7 +6,7 @@ from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
 from mcp_guard.store import LiveRegistry, OutdatedError, Store
-from mcp_guard.store.registry import agents, grants, overrides
+from mcp_guard.store.registry import agents, grants, instances, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.writing import Written
 from mcp_guard.transports.ledger import BEAT, Ledger
@@ -107,15 +107,26 @@ def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_a
     [
         (lambda book: overrides.add(book, "another", "*", "deny"), True),
         (lambda book: agents.create(book, "newcomer"), True),
+        (lambda book: instances.disconnect(book, "another"), True),
+        (lambda book: instances.disconnect(book, "C"), False),
         (lambda book: overrides.stop(book, None), False),
         (lambda book: grants.add(book, "cursor", "get_*", "allow"), False),
     ],
-    ids=["another is stopped", "another arrives", "everything is stopped", "it was granted something"],
+    ids=[
+        "another is stopped",
+        "another arrives",
+        "another is disconnected",
+        "it is disconnected",
+        "everything is stopped",
+        "it was granted something",
+    ],
 )
 def test_a_change_while_a_call_is_judged_refuses_it_only_where_it_is_about_its_agent(tmp_path, change, written):
     path = str(tmp_path / "audit.db")
     store = Store.open(path)
     try:
+        for connection in ("C", "another"):
+            store.follow(Event(id="0", ts=0, type="agent.connected", connection_id=connection, agent="cursor"))
         registry = LiveRegistry(store)
         ledger = Ledger(store, registry=registry)
         under = registry.snapshot("cursor", None)

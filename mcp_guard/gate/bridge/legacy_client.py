@@ -61,11 +61,11 @@ class LegacyClient(Around):
 
     def registry_changed(self, now: int) -> list[Output]:
         """As `Gate.registry_changed`, with the same care."""
-        end = self._gate.ordered_to_end()
-        if not self._gate.stands_otherwise():
-            return end + self._told(self._gate.approvals_changed(now), now)
-        end += self._told(self._gate.approvals_changed(now), now)
-        return end + self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
+        otherwise = self._gate.stands_otherwise()
+        outputs = self._gate.ordered_to_end() + self._told(self._gate.approvals_changed(now), now)
+        if not otherwise:
+            return outputs
+        return outputs + self._told(self._gate.tell_lists_changed(), now) + self._unsubscribed()
 
     def _unsubscribed(self) -> list[Output]:
         """The notices of changed lists to a client for which no subscription stands."""

@@ -1,7 +1,7 @@
 """The registry as a guard sees it while it runs: always the present one, at next to no cost.
 
-Whether it has changed is one page read, shared by all calls within half a millisecond; what comes in between is caught
-by the store, which takes no row that was decided under another version (`store.writing`).
+A call that is allowed need not ask whether anything has changed: the store takes no row that was decided under another
+version (`store.writing`). Before anything is denied or shown, `refresh` asks; for what nobody waits for, `look` does.
 """
 
 import time
@@ -10,7 +10,7 @@ from mcp_guard.errors import GuardError
 from mcp_guard.governance import Credential, Ruling, Snapshot
 from mcp_guard.store.store import Store
 
-_SHARED = 0.0005  # seconds for which one look is good
+_SELDOM = 0.5  # seconds between two looks that nothing hangs on
 _MOST_KNOWN = 1024  # agents; then all is forgotten and begun anew
 _NEVER = -1
 
@@ -72,12 +72,14 @@ class LiveRegistry:
         except GuardError:
             return None
 
-    def look(self, now: int) -> None:
-        """Look whether anything has changed, or expired by `now` (microseconds since the epoch)."""
-        moment = time.monotonic()
-        if moment - self._looked < _SHARED:
-            return
-        self._looked = moment
+    def look(self, now: int) -> int:
+        """As `refresh`, but where nothing expires only if nobody has looked for a while."""
+        expired = self._changes_at is not None and now >= self._changes_at
+        return self.refresh(now) if expired or time.monotonic() - self._looked >= _SELDOM else self.changes
+
+    def refresh(self, now: int) -> int:
+        """Look whether anything has changed, or expired by `now` (microseconds since the epoch); gives `changes`."""
+        self._looked = time.monotonic()
         try:
             version = self._store.registry_version()
         except GuardError:
@@ -88,3 +90,4 @@ class LiveRegistry:
             self._changes_at = None
             self._known.clear()
             self.changes += 1
+        return self.changes

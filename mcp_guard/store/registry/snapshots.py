@@ -15,7 +15,7 @@ from mcp_guard.store.schema import registry_version
 _AGENT = "SELECT status, risk, tags, eval_minimum FROM agents WHERE slug = ?"
 _GRANTS = "SELECT id, pattern, effect, expires_at, reason FROM grants WHERE agent = ? ORDER BY granted_at, id"
 _OVERRIDES = """
-    SELECT id, pattern, effect, expires_at, reason, brake FROM overrides
+    SELECT id, pattern, effect, expires_at, reason, brake, agent IS NULL FROM overrides
     WHERE agent = ? OR agent IS NULL ORDER BY created_at, id
 """
 _BUDGETS = """
@@ -55,8 +55,8 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential
             Grant(made, pattern, effect, moment(expires), reason) for made, pattern, effect, expires, reason in grants
         ),
         overrides=tuple(
-            Override(made, pattern, effect, moment(expires), reason, bool(brake))
-            for made, pattern, effect, expires, reason, brake in overrides
+            Override(made, pattern, effect, moment(expires), reason, bool(brake), bool(for_all))
+            for made, pattern, effect, expires, reason, brake, for_all in overrides
         ),
         budgets=_budgets(connection, agent, now) if counted else (),
         counted=counted,

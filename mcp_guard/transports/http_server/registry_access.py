@@ -136,8 +136,7 @@ class RegistryAccess:
         return f"{self._scheme}://{host}" if _HOST.fullmatch(host) else None
 
     def _look(self) -> int:
-        self._registry.look(_now())
-        return self._registry.changes
+        return self._registry.refresh(_now())
 
     def tell(self, why: str, peer: str, agent: str | None = None) -> None:
         """Have a refusal recorded, as long as they are not so many that they would fill the disk."""

@@ -152,8 +152,7 @@ def test_a_running_guard_hears_of_each_change_and_of_what_expires(store: Store, 
     first = live.snapshot("cursor", None)
     assert live.snapshot("cursor", None) is first
     overrides.stop(book, "cursor")
-    live._looked = 0.0
-    live.look(book.now)
+    live.refresh(book.now)
     assert live.changes == before + 1
     assert not live.snapshot("cursor", None).plain
 
