@@ -153,7 +153,7 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
 
 HUNG = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
 FINE = local([sys.executable, "-c", MORTAL])
-WAIT = 5  # seconds, and so many that no machine is too slow for what is to come without waiting
+WAIT = 8  # seconds, and so many that no machine is too slow for what is to come without waiting
 
 
 def listed(response: dict[str, Any]) -> list[str]:
@@ -168,11 +168,12 @@ def test_a_server_that_hangs_from_its_start_costs_one_wait_and_leaves_the_others
     with wire(Guard(tmp_path).run(configured(tmp_path, {"hung": HUNG, "fine": FINE}, wait=WAIT))) as session:
         session.open(revision)
         assert time.monotonic() - begun >= WAIT
+        begun = time.monotonic()
         assert listed(session.request("tools/list")) == ["fine__pid"]
         for method in ("prompts/list", "resources/list", "tools/list"):
             assert "result" in session.request(method), method
         assert text_of(session.call("fine__pid")).isdigit()
-        assert time.monotonic() - begun < 2 * WAIT
+        assert time.monotonic() - begun < WAIT
         session.finish()
         assert "the server hung does not answer; going on without it" in session.stderr()
 
