@@ -16,11 +16,10 @@ from mcp_guard.store.registry.instances import InstanceStatus
 
 _T = TypeVar("_T")
 
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{1,98}[a-z0-9]$", description="3 to 100 of a-z, 0-9, _ and -")]
-AgentName = Annotated[
-    str,
-    Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$", description="An agent, registered or not"),
-]
+_SLUG = r"^[a-z0-9][a-z0-9_-]{1,98}[a-z0-9]$"
+Slug = Annotated[str, Meta(pattern=_SLUG, description="3 to 100 of a-z, 0-9, _ and -")]
+AgentName = Annotated[str, Meta(pattern=_SLUG, description="An agent, registered or not")]
+Stopped = Annotated[str, Meta(min_length=1, max_length=256, description="The agent that was stopped")]
 Pattern = Annotated[
     str,
     Meta(
@@ -317,7 +316,7 @@ class Stop(Input, frozen=True):
 class Resume(Input, frozen=True):
     """What to let go on: the agent that was stopped, or (null) all that was stopped."""
 
-    agent: AgentName | None
+    agent: Stopped | None
     reason: Reason = ""
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from mcp_guard.errors import GuardError
+from mcp_guard.slugs import AGENT_RULE, is_agent
 from mcp_guard.transports.http_server.access import Credential, digest_of
 from mcp_guard.transports.http_server.requests import Role
 
@@ -67,6 +68,8 @@ def _credential(token: str, name: str, where: str, facts: list[str]) -> Credenti
     role = _role(known.get("role"), where)
     if role is not None and (groups or "agent" in known):
         raise GuardError(f"{where} has a role, so it is no client's: it cannot have agent=SLUG or group=GROUP as well")
+    if "agent" in known and not is_agent(known["agent"]):
+        raise GuardError(f"{where} is followed by an agent=SLUG that is none", f"It is {AGENT_RULE}.")
     return Credential(name, digest_of(token), known.get("user"), known.get("agent"), tuple(groups), role)
 
 

@@ -22,6 +22,7 @@ from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.cli.webhooks import webhooks
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
+from mcp_guard.slugs import check_pinned
 from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.http_server.access import Access, Credential
@@ -57,6 +58,7 @@ class ServeArguments(NamedTuple):
 
 def start(arguments: ServeArguments) -> int:
     """Serve until a signal asks to end; gives the exit status. Raises GuardError for what a person can mend."""
+    check_pinned(arguments.run.agent)
     taken_token()  # clients bring their own; what is in the environment is for no server to see
     credentials = read_tokens(arguments.token_file, arguments.token_env, os.environ)
     os.environ.pop(arguments.token_env or "", None)  # nor is the token that they have to bring

@@ -12,12 +12,13 @@ from msgspec import UNSET
 from mcp_guard.config.document import AuthSection, GuardDocument, ServerSection
 from mcp_guard.config.values import Auth, GuardConfig, HttpServer, ServerConfig, StdioServer
 from mcp_guard.gate.hub.naming import fault
-from mcp_guard.policy.declarations import SLUG, slug_of
+from mcp_guard.policy.declarations import SERVER_SLUG, slug_of
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Path
 from mcp_guard.redaction.patterns import mask
 from mcp_guard.redaction.text import MARK
+from mcp_guard.slugs import AGENT_RULE, is_agent
 
 _STDIO_FIELDS = ("args", "env", "cwd")
 _HTTP_FIELDS = ("transport", "headers", "auth")
@@ -39,6 +40,8 @@ def config(checked: Checked[GuardDocument], report: Report) -> GuardConfig:
         node = tree.find(("servers",)) if "servers" in tree.root.at else tree.root
         report.error("missing-field", "a configuration needs `servers`, at least one", tree.place(node))
     _check_names(checked, report)
+    if document.agent is not UNSET and not is_agent(document.agent):
+        report.error("bad-slug", "`agent` is no agent slug", tree.place(tree.find(("agent",))), f"it is {AGENT_RULE}")
     return GuardConfig(
         servers=servers,
         policy=document.policy,
@@ -54,7 +57,7 @@ def config(checked: Checked[GuardDocument], report: Report) -> GuardConfig:
 def _check_names(checked: Checked[GuardDocument], report: Report) -> None:
     """Each server's name is a slug, and none of their tools could be taken for another's."""
     document, tree = checked.document, checked.tree
-    bad = [slug for slug in document.servers if not SLUG.match(slug)]
+    bad = [slug for slug in document.servers if not SERVER_SLUG.match(slug)]
     for slug in bad:
         message = "a server's name is made of lower-case letters, digits, `-` and `_`"
         hint = f"write `{slug_of(slug, otherwise='server')}`"

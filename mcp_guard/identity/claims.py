@@ -8,6 +8,7 @@ from typing import cast
 import msgspec
 
 from mcp_guard.identity.errors import CredentialError
+from mcp_guard.slugs import AGENT_RULE, is_agent
 
 LEEWAY = 30  # seconds by which two clocks may differ
 _LABEL = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")  # an agent, a user, a group, an id
@@ -62,6 +63,8 @@ def check(claims: Claims, demands: Demands, now: int) -> Identity:
     agent = None if demands.agent_claim is None else _label(claims, demands.agent_claim)
     if demands.agent_claim is not None and agent is None:
         raise CredentialError("the token does not say which agent it is about")
+    if agent is not None and not is_agent(agent):
+        raise CredentialError(f"the token's `{demands.agent_claim}` cannot be the slug of an agent", AGENT_RULE)
     user = None if demands.user_claim is None else _label(claims, demands.user_claim)
     if demands.user_claim == "email" and claims.get("email_verified", True) is not True:
         raise CredentialError("the token's e-mail address was never verified by its issuer")

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 import msgspec
 
 from mcp_guard.policy.globs import Glob
+from mcp_guard.slugs import is_agent
 
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?\Z")
+SERVER_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?\Z")
 UNKNOWN_AGENT = "unknown"
 UNRECOGNIZED_PREFIX = "unrecognized-"
+SHORT_PREFIX = "client-"  # before a client's name that is too short for an agent's
 READ_NAME = 256  # characters of a client's name that are looked at
 LONGEST_MADE_SLUG = 64
 
@@ -74,7 +76,7 @@ class Declarations(msgspec.Struct, frozen=True):
         return self.users.get(identity) or User(identity)
 
     def agent_for(self, client_name: str) -> str:
-        """The agent slug for the name that a client gives itself (`clientInfo.name`). Never empty, never raises.
+        """The agent slug for the name that a client gives itself (`clientInfo.name`). Always one, never raises.
 
         The first agent, in the order of the files, with a `clients` pattern that fits. Otherwise the name made into a
         slug (`Claude Code` is `claude-code`), which may be that of an agent declared without `clients`; where it is
@@ -85,11 +87,17 @@ class Declarations(msgspec.Struct, frozen=True):
         for agent in self.agents.values():
             if any(glob.matches(seen) for glob in agent.clients):
                 return agent.slug
-        slug = slug_of(seen)
+        slug = agent_slug_of(seen)
         declared = self.agents.get(slug)
         if slug.startswith(UNRECOGNIZED_PREFIX) or (declared and declared.clients):
             return UNRECOGNIZED_PREFIX + slug.removeprefix(UNRECOGNIZED_PREFIX)
         return slug
+
+
+def agent_slug_of(name: str) -> str:
+    """A name as the slug of an agent: `Claude Code` is `claude-code`, `x` is `client-x`."""
+    slug = slug_of(name)
+    return slug if is_agent(slug) else SHORT_PREFIX + slug
 
 
 def slug_of(name: str, otherwise: str = UNKNOWN_AGENT) -> str:

@@ -5,8 +5,9 @@ They are refused, not ignored: a deny rule that silently matches nothing leaves 
 
 import msgspec
 
-from mcp_guard.policy.declarations import SLUG, slug_of
+from mcp_guard.policy.declarations import agent_slug_of
 from mcp_guard.policy.selectors import PREFIXES, TAKES_PATTERNS, ScopeField, selector
+from mcp_guard.slugs import AGENT_RULE, is_agent
 
 PREFIX_HINTS: dict[ScopeField, str] = {
     "users": "people have groups instead of tags: `groups: [x]`",
@@ -73,7 +74,6 @@ def text_fault(value: str) -> Fault | None:
 
 def slug_fault(slug: str) -> Fault | None:
     """What is wrong with an agent's slug, or None."""
-    if SLUG.match(slug):
+    if is_agent(slug):
         return None
-    message = f"`{slug}` is no agent slug: lower-case letters, digits, `_` and `-`, at most 100"
-    return Fault("bad-slug", message, f"write `{slug_of(slug)}`")
+    return Fault("bad-slug", f"`{slug}` is no agent slug: {AGENT_RULE}", f"write `{agent_slug_of(slug)}`")

@@ -178,8 +178,8 @@ REFUSED = [
     ("a field left out", "POST", "/api/stop", {}, 422),
     ("an expiry in the past", "POST", "/api/stop", {"agent": None, "expires_at": "2001-01-01T00:00:00Z"}, 422),
     ("an expiry in no time zone", "POST", "/api/stop", {"agent": None, "expires_at": "2099-01-01T00:00:00"}, 422),
-    ("half a call", "PUT", "/api/budgets", {"agent": "a", "window": "hour", "amount": 1.5}, 422),
-    ("more than all", "POST", "/api/evals", {"agent": "a", "pass_rate": 1.1, "suite": "s"}, 422),
+    ("half a call", "PUT", "/api/budgets", {"agent": "abc", "window": "hour", "amount": 1.5}, 422),
+    ("more than all", "POST", "/api/evals", {"agent": "abc", "pass_rate": 1.1, "suite": "s"}, 422),
     ("too much", "POST", "/api/agents", b" " * ((1 << 20) + 1), 413),
 ]
 

@@ -53,6 +53,7 @@ WRONG = [
     ("an unknown role", f"{SECRET} role=admin", "1: the token has a role that there is not"),
     ("a role for a client", f"{SECRET} role=security agent=cursor", "1: the token has a role, so it is no client's"),
     ("a fact without a value", f"{SECRET} user=", "1: the token is followed by what is not"),
+    ("an agent that none can be", f"{SECRET} agent=Cursor", "1: the token is followed by an agent=SLUG that is none"),
     ("two users", f"{SECRET} user=a user=b", "1: the token is followed by what is not"),
     ("a token of two words", f"{SECRET} {SECRET}", "1: the token is followed by what is not"),
 ]

@@ -122,6 +122,8 @@ FAULTS = [
     ("a reference without an end", ONE.format("command: x, args: ['${A']"), ["2:26 bad-reference"]),
     ("a dollar sign", ONE.format("command: x, args: ['$${A}', '$A', '5$']"), []),
     ("a secret in the file", ONE.format(f"command: x, env: {{TOKEN: {SECRET}}}"), ["2:25 secret-in-file"]),
+    ("an agent that none can be", "agent: ' cursor'\nservers: {a: {command: x}}", ["1:8 bad-slug"]),
+    ("an agent without a name", "agent: ''\nservers: {a: {command: x}}", ["1:8 bad-slug"]),
     ("a name that is no slug", "servers: {My Server: {command: x}}", ["1:11 bad-slug"]),
     (
         "names that could be taken for each other's",

@@ -33,6 +33,19 @@ def test_a_policy_with_a_typo(guard: Guard, upstream: list[str], tmp_path: Path)
     assert "Traceback" not in said
 
 
+NO_AGENTS = ["AB", "a b", "ab", "-ab", "", " cursor", "bot/é", "a" * 101]
+
+
+@pytest.mark.parametrize("way", ["run", "serve"])
+@pytest.mark.parametrize("agent", NO_AGENTS)
+def test_an_agent_that_none_can_be(guard: Guard, upstream: list[str], tmp_path: Path, agent: str, way: str) -> None:
+    command = [way if word == "run" else word for word in guard.command(upstream, "--agent", agent)]
+    status, said = outcome(command)
+    assert (status, "cannot be the slug of an agent" in said, "3 to 100" in said) == (2, True, True)
+    assert not (tmp_path / "started").exists()
+    assert not guard.database.exists()
+
+
 def test_a_policy_that_is_not_there(guard: Guard, upstream: list[str], tmp_path: Path) -> None:
     guard.policy.unlink()
     status, said = outcome(guard.command(upstream))

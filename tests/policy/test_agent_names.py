@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_guard.policy.declarations import SLUG
+from mcp_guard.slugs import is_agent
 from tests.policy.making import policy_of
 
 POLICY = policy_of("""
@@ -34,6 +34,8 @@ CASES = [
     ("", "unknown", "nothing to make a slug of"),
     ("\u0441ursor", "ursor", "a Cyrillic letter is not its Latin look-alike"),
     ("\u212aursor", "ursor", "the Kelvin sign is no k"),
+    ("x", "client-x", "too short for an agent's slug"),
+    ("K9", "client-k9", "too short, too"),
     ("…", "unknown", "no letter or digit"),
     ("-_-", "unknown", "dashes alone are no name"),
 ]
@@ -45,10 +47,8 @@ def test_a_client_name_becomes_an_agent(client: str, agent: str, why: str) -> No
 
 
 @given(st.text(max_size=400))
-def test_any_name_becomes_a_slug_of_bounded_length(client: str) -> None:
-    slug = POLICY.agent_for(client)
-    assert SLUG.match(slug)
-    assert len(slug) <= 100
+def test_any_name_becomes_the_slug_of_an_agent(client: str) -> None:
+    assert is_agent(POLICY.agent_for(client))
 
 
 @given(st.text(max_size=300))

@@ -38,7 +38,7 @@ SOUND = [
     "version: 1\nsettings: {ungoverned_prompts: deny, ungoverned_resources: allow}",
     "version: 1\ntests: [{name: a, call: {server: s, prompt: p, args: {}}, expect: deny}]",
     "version: 1\ntests: [{name: a, call: {server: s, resource: 'a:b'}, expect: deny}]",
-    RULE.replace("SOMETHING", "tools: [a, b], agents: x"),
+    RULE.replace("SOMETHING", "tools: [a, b], agents: xyz"),
     "version: 1\nagents: {cursor: {tags: [], clients: a}}",
     "version: 1\ntests: [{name: a, call: {server: s, tool: t, args: {a: [1, {b: null}]}}, expect: deny}]",
 ]

@@ -4,15 +4,14 @@ A deleted agent stays for the record, and calls nothing.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import cast, get_args
 
 from mcp_guard.events import EventType
 from mcp_guard.governance.snapshot import AgentStatus, RiskLevel
 from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row, kept_text
+from mcp_guard.store.registry.checks import check_agent
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{1,98}[a-z0-9]")
 RISKS: tuple[str, ...] = get_args(RiskLevel)
 STATUSES: tuple[str, ...] = get_args(AgentStatus)
 _COLUMNS = "slug, name, description, owner, tags, risk, status, reviewed, eval_minimum, created_at, updated_at"
@@ -47,7 +46,7 @@ def create(book: Book, slug: str, **fields: object) -> Row:
 
     Raises InvalidError, ConflictError.
     """
-    _check_slug(slug)
+    check_agent(slug)
     given = _checked(fields)
     with book.changing() as change:
         known = change.one("SELECT status FROM agents WHERE slug = ?", (slug,))
@@ -118,12 +117,6 @@ def _known(change: Change, slug: str) -> Row:
 
 def _shown(row: Row) -> Row:
     return {**row, "tags": json.loads(row["tags"]), "reviewed": bool(row["reviewed"])}
-
-
-def _check_slug(slug: str) -> None:
-    if SLUG.fullmatch(slug) is None:
-        rule = "3 to 100 characters: a-z, 0-9, `_` and `-`, with a letter or digit at both ends"
-        raise InvalidError(f"`{slug}` cannot be the slug of an agent", rule)
 
 
 def _checked(fields: dict[str, object]) -> dict[str, object]:

@@ -4,19 +4,26 @@ what is wrong and what would be right.
 
 import re
 
+from mcp_guard.slugs import AGENT_RULE, is_agent
 from mcp_guard.store.registry.book import Change, InvalidError, kept_text
 from mcp_guard.store.rows import timestamp
 
 LONGEST_REASON = 1_000  # characters
 LONGEST_PATTERN = 300
-_AGENT = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
+_LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,256}")
 _PATTERN = re.compile(r"(?:[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*:)?[^\x00-\x20\x7f:-][^\x00-\x20\x7f:]*")
 
 
 def check_agent(slug: str) -> None:
     """Whether this can be an agent that some client has or will have. One need not be registered to be spoken of."""
-    if _AGENT.fullmatch(slug) is None:
-        raise InvalidError(f"`{slug}` cannot be the slug of an agent")
+    if not is_agent(slug):
+        raise InvalidError(f"`{slug}` cannot be the slug of an agent", AGENT_RULE)
+
+
+def check_label(text: str) -> None:
+    """Whether this can name a user, a group, or a token of somebody else's."""
+    if _LABEL.fullmatch(text) is None:
+        raise InvalidError(f"`{text}` is no short text on one line")
 
 
 def check_pattern(pattern: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from mcp_guard.governance.credential import Credential
 from mcp_guard.identity.errors import CredentialError
+from mcp_guard.slugs import is_agent
 from mcp_guard.store.registry.book import Book, Change, ConflictError, NotFoundError, Row
 from mcp_guard.store.registry.checks import check_agent, expiry, kept_reason
 
@@ -117,6 +118,8 @@ def prove(connection: sqlite3.Connection, key: str, at: str) -> Proof:
     why = barred("key", found[2], found[3], at)
     if why is not None:
         raise CredentialError(why, f"make a new one: mcp-guard agents token {found[0]}")
+    if not is_agent(found[0]):
+        raise CredentialError("the key is for what cannot be an agent", "make a new one: mcp-guard agents token SLUG")
     return Proof(found[0], Credential("key", parts[1]))
 
 

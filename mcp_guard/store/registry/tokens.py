@@ -12,7 +12,7 @@ from mcp_guard.identity.keys import private_of_pem, public_of
 from mcp_guard.identity.proving import prove as prove_token
 from mcp_guard.store.registry import credentials, issuers, keys
 from mcp_guard.store.registry.book import Book, ConflictError, InvalidError, Row
-from mcp_guard.store.registry.checks import check_agent, kept_reason
+from mcp_guard.store.registry.checks import check_agent, check_label, kept_reason
 from mcp_guard.store.registry.credentials import Proof
 from mcp_guard.store.registry.standing import standing
 from mcp_guard.store.rows import timestamp
@@ -37,7 +37,7 @@ def issue(
 
     check_agent(agent)
     for label in (*groups, *((user,) if user is not None else ())):
-        check_agent(label)
+        check_label(label)
     key = keys.by_public(book, public_of(private_of_pem(private_pem)))["id"]
     now, made = book.now // _SECOND, book.new_id()
     until = now + USUAL if expires is None else expires // _SECOND
@@ -56,7 +56,7 @@ def revoke(book: Book, token: str, issuer: str, reason: str = "") -> Row:
     Raises InvalidError, NotFoundError, ConflictError.
     """
     reason = kept_reason(reason)
-    check_agent(token)
+    check_label(token)
     if issuer != OWN:
         issuers.get(book, issuer)
     if book.one("SELECT 1 FROM revoked_tokens WHERE issuer = ? AND token = ?", (issuer, token)) is not None:

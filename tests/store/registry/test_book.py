@@ -1,10 +1,13 @@
 """What can be changed in the registry, what is refused, and that each change is told and moves the version."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
-from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, overrides
+from mcp_guard.identity.errors import CredentialError
+from mcp_guard.store import Store
+from mcp_guard.store.registry import agents, budgets, credentials, evals, grants, overrides, profile
 from mcp_guard.store.registry.book import Book, ConflictError, InvalidError, NotFoundError
 
 HOUR = 3_600_000_000
@@ -69,6 +72,9 @@ def test_a_key_that_somebody_pastes_is_kept_nowhere(book: Book, name: str) -> No
 REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
     "a slug that is none": (lambda book: agents.create(book, "Not A Slug"), InvalidError),
     "a slug too short": (lambda book: agents.create(book, "ab"), InvalidError),
+    "a key for what can be no agent": (lambda book: credentials.issue(book, " cursor"), InvalidError),
+    "a grant to what can be no agent": (lambda book: grants.add(book, "AB", "x", "allow"), InvalidError),
+    "a budget of nobody": (lambda book: budgets.put(book, "", "hour", "calls", 3), InvalidError),
     "an agent that is there": (lambda book: agents.create(book, "known"), ConflictError),
     "an agent that is not there": (lambda book: agents.update(book, "nobody", name="x"), NotFoundError),
     "a risk that is none": (lambda book: agents.update(book, "known", risk="huge"), InvalidError),
@@ -141,3 +147,20 @@ def test_a_key_is_nowhere_in_the_database(book: Book, path: str) -> None:
     book.rows("PRAGMA wal_checkpoint(FULL)")
     with open(path, "rb") as file:
         assert secret.encode() not in file.read()
+
+
+def test_an_agent_that_came_under_no_slug_once_can_still_be_seen_and_barred(book: Book) -> None:
+    with book.changing() as change:
+        change.insert("agents", slug="BAD SLUG", created_at=change.at, updated_at=change.at)
+    assert [row["slug"] for row in agents.listed(book)] == ["BAD SLUG"]
+    assert agents.quarantine(book, "BAD SLUG")["status"] == "quarantined"
+    assert profile.of(book, "BAD SLUG")["agent"]["slug"] == "BAD SLUG"  # pyright: ignore[reportIndexIssue]
+    assert agents.delete(book, "BAD SLUG")["status"] == "deleted"
+
+
+def test_a_key_that_was_made_for_what_can_be_no_agent_proves_nothing(book: Book) -> None:
+    key, kept = credentials.issue(book, "cursor")
+    with book.changing() as change:
+        change.execute("UPDATE credentials SET agent = ' cursor' WHERE id = ?", (kept["id"],))
+    with closing(Store.open(book.path)) as store, pytest.raises(CredentialError, match="cannot be an agent"):
+        store.prove(key)
