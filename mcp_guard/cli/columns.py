@@ -1,7 +1,7 @@
 """Lines whose columns stand under each other: fitted to a terminal, in full where the output is piped."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mcp_guard.cli.output import console
@@ -13,6 +13,7 @@ NOTHING = "·"
 _NARROWEST = 8  # columns of a terminal that each column keeps
 _LAST = 36  # columns of a terminal that are kept for the last column, with the gaps
 _FEWEST = 56  # columns of a terminal for all others
+_WIDEST = 60  # columns that a cell is padded to where nothing is cut, so that a long one does not spread all lines
 
 STYLES = {
     "allow": "green",
@@ -33,13 +34,22 @@ STYLES = {
 class Columns:
     """A table that is printed line by line. Its columns are as wide as the headings and the first lines need."""
 
-    def __init__(self, headings: Sequence[str], first: Sequence[Sequence[str]], least: Sequence[int] = ()) -> None:
-        """`least`: where other lines will come later, what the columns take at least; then none is left out."""
+    def __init__(
+        self,
+        headings: Sequence[str],
+        first: Sequence[Sequence[str]],
+        least: Sequence[int] = (),
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """`least`: where other lines will come later, what the columns take at least; then none is left out. `widths`
+        of all but the last, where somebody has reckoned them already.
+        """
         self._screen = console()
         room = max(_FEWEST, self._screen.width - _LAST) if self._screen.is_terminal else None
-        self._widths = _widths([headings, *first], room, least)
+        self._widths = list(widths) if widths is not None else _widths([headings, *first], room, least)
         self._print(headings, "bold")
         self.print(first)
+        self._tell_same(headings, first)
 
     def print(self, lines: Iterable[Sequence[str]]) -> None:
         """Print lines. Their cells must be printable text."""
@@ -47,12 +57,20 @@ class Columns:
             self._print(cells)
 
     def _print(self, cells: Sequence[str], style: str = "") -> None:
-        text = _styled(cells, self._widths)
-        if self._screen.is_terminal:
+        fitted = self._screen.is_terminal
+        text = _styled(cells, self._widths, _sized if fitted else _padded)
+        if fitted:
             text.stylize(style)
             self._screen.print(text, no_wrap=True, overflow="ellipsis", crop=True)
         else:
             sys.stdout.write(text.plain.rstrip() + "\n")
+
+    def _tell_same(self, headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+        """What was left out, as it says the same on every line."""
+        columns = zip(headings, lines[0] if lines else (), self._widths, strict=False)
+        same = [f"{heading} {cell}" for heading, cell, width in columns if heading and not width]
+        if same:
+            self._screen.print(f"on every line: {', '.join(same)}", style="dim", markup=False, crop=True, no_wrap=True)
 
 
 def _widths(lines: Sequence[Sequence[str]], room: int | None, least: Sequence[int]) -> list[int]:
@@ -67,7 +85,7 @@ def _widths(lines: Sequence[Sequence[str]], room: int | None, least: Sequence[in
     found = [max(map(cell_len, column)) for column in columns]
     found = [max(pair) for pair in zip(found, least, strict=True)] if least else found
     if room is None:
-        return found
+        return [min(width, _WIDEST) for width in found]
     for position, (_, *cells) in enumerate(columns):
         if position and not least and sum(found) > room and len(cells) > 1 and len(set(cells)) == 1:
             found[position] = 0
@@ -76,15 +94,15 @@ def _widths(lines: Sequence[Sequence[str]], room: int | None, least: Sequence[in
     return found
 
 
-def _styled(cells: Sequence[str], widths: Sequence[int], styles: Mapping[str, str] = STYLES) -> "Text":
+def _styled(cells: Sequence[str], widths: Sequence[int], fit: Callable[[str, int], str]) -> "Text":
     from rich.text import Text
 
     text = Text()
     for cell, width in zip(cells, widths, strict=False):
         if width:
-            text.append(_sized(cell, width), style=styles.get(cell, ""))
+            text.append(fit(cell, width), style=STYLES.get(cell, ""))
             text.append("  ")
-    text.append(cells[-1], style=styles.get(cells[-1], ""))
+    text.append(cells[-1], style=STYLES.get(cells[-1], ""))
     return text
 
 
@@ -93,3 +111,10 @@ def _sized(cell: str, width: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
     return set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+
+
+def _padded(cell: str, width: int) -> str:
+    """The cell as it is, in at least so many columns."""
+    from rich.cells import cell_len
+
+    return cell + " " * max(0, width - cell_len(cell))

@@ -5,7 +5,7 @@ The invariant: nothing that a client or an upstream chose reaches a terminal but
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import cast
@@ -16,7 +16,8 @@ from mcp_guard.store.reader import RecordedEvent
 
 HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
 LEAST = (19, 12, 10, 20, 16, 16)  # columns of a terminal for each but the last, where more lines will come
-WIDEST = (19, 20, 20, 32, 18, 28, 400)  # characters of each column
+WIDEST = (19, 20, 20, 32, 21, 36, 400)  # characters of each column in a terminal
+WHOLE = (19, *[2_000] * 5, 400)  # and where the output is piped: names and ids are not cut
 
 DECISIONS = ("tool.decided", "prompt.decided", "resource.decided")
 COMPLETIONS = ("tool.completed", "prompt.completed", "resource.completed")
@@ -32,7 +33,7 @@ def json_line(event: RecordedEvent) -> str:
     return json.dumps(columns, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
-def line(event: RecordedEvent) -> Line:
+def line(event: RecordedEvent, widest: Sequence[int] = WIDEST) -> Line:
     """The event's cells: time, agent, server, tool, outcome, rule, detail."""
     cells = (
         local_time(event.ts),
@@ -43,7 +44,7 @@ def line(event: RecordedEvent) -> Line:
         event.rule or (f"({event.decided_by})" if event.decided_by else None),
         detail(event),
     )
-    return tuple(safe_text(cell or NOTHING, width) for cell, width in zip(cells, WIDEST, strict=True))
+    return tuple(safe_text(cell or NOTHING, width) for cell, width in zip(cells, widest, strict=True))
 
 
 def local_time(ts: str) -> str:

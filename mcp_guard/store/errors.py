@@ -45,6 +45,10 @@ class StoreError(GuardError):
     """The audit log cannot be opened, read or written. Whatever was to be recorded is not in it."""
 
 
+class OlderError(StoreError):
+    """The audit log was made by an older mcp-guard, and lacks what is asked for."""
+
+
 def result_code(error: Exception) -> int:
     """SQLite's primary result code of an error, or -1 where it did not come from SQLite."""
     return getattr(error, "sqlite_errorcode", -1) & 0xFF if hasattr(error, "sqlite_errorcode") else -1

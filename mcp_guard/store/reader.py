@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from mcp_guard.store import schema
-from mcp_guard.store.errors import StoreError, missing, store_error
+from mcp_guard.store.errors import OlderError, missing, store_error
 from mcp_guard.store.files import refuse_unusable
 from mcp_guard.store.known import read_only
 from mcp_guard.store.rows import timestamp
@@ -177,7 +177,7 @@ def _ask(path: str, question: Callable[[sqlite3.Connection], _T], since: int) ->
     try:
         if schema.version(connection, path) < since:
             hint = "start a guard on it once, or name another file with --db"
-            raise StoreError(f"{path} holds no audit log of this version", hint)
+            raise OlderError(f"{path} holds no audit log of this version", hint)
         return question(connection)
     finally:
         connection.close()

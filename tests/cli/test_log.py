@@ -67,6 +67,17 @@ def test_the_table_is_plain_and_whole_where_it_is_piped(log: Path, run: Run) -> 
     golden("log.txt", out)
 
 
+def test_names_and_ids_are_whole_where_the_table_is_piped(log: Path, run: Run) -> None:
+    approval = "01M7YXWRSD2PNR8FN3ZADSCF8R-a123456"
+    more = Session()
+    more.add("approval.requested", {}, tool="create_" + "x" * 200, rule=approval, agent="a" * 100)
+    more.add("instance.disconnected", {"reason": ""}, rule="01M7YXM50RDX12AYDBE7JH1MAH")
+    record(log, more.events)
+    _, out, _ = run("log")
+    for whole in (approval, "create_" + "x" * 200, "a" * 100, "instance.disconnected", "01M7YXM50RDX12AYDBE7JH1MAH"):
+        assert whole in out.split()
+
+
 @pytest.mark.parametrize("columns", [160, 100, 80])
 def test_the_table_fits_a_terminal(log: Path, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     for name, value in {"COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm-256color"}.items():

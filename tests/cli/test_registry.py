@@ -9,7 +9,7 @@ import pytest
 from mcp_guard.cli.app import main
 from mcp_guard.events import ToolsListed
 from mcp_guard.store import Store
-from mcp_guard.store.registry import agents
+from mcp_guard.store.registry import agents, overrides
 from mcp_guard.store.registry.book import Book
 
 Run = Callable[..., tuple[int, str, str]]
@@ -227,6 +227,58 @@ def test_an_empty_list_says_whether_it_is_the_question(registry: Path, run: Run,
     status, out, _ = run(*words)
     assert status == 0
     assert out.startswith(EMPTY[words])
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have what is printed go to a terminal of so many columns, without colours."""
+
+    def terminal(columns: int) -> None:
+        for name, value in {"COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
+            monkeypatch.setenv(name, value)
+
+    return terminal
+
+
+@pytest.fixture
+def overridden(registry: Path) -> Path:
+    """With two overrides that say the same but of whom and what."""
+    with Book(str(registry), "ann", lambda: NOON) as book:
+        for agent, tool in (("cursor", "delete_everything"), ("old-bot", "get_*")):
+            until = NOON + 3_600_000_000
+            overrides.add(book, agent, tool, "require_approval", reason="the code is frozen", expires=until)
+    return registry
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 200])
+def test_nothing_is_missing_in_a_terminal_however_narrow(
+    overridden: Path, run: Run, terminal: Callable[[int], None], columns: int
+) -> None:
+    terminal(columns)
+    given = json.loads(run("overrides", "list", "--expired", "--json")[1])
+    printed = run("overrides", "list", "--expired")[1]
+    for row in given:
+        for field in ("id", "agent", "pattern", "effect", "created_by", "reason"):
+            assert row[field] in printed
+    assert "UNTIL" in printed
+
+
+def test_a_column_that_says_the_same_on_every_line_makes_room_and_is_told_of(
+    overridden: Path, run: Run, terminal: Callable[[int], None]
+) -> None:
+    terminal(80)
+    *_, last = run("overrides", "list", "--expired")[1].splitlines()
+    assert "on every line: EFFECT require_approval, STOP no, BY ann" in last
+    assert "REASON the code is frozen" in last
+
+
+def test_a_long_name_pushes_nothing_out(registry: Path, run: Run, terminal: Callable[[int], None]) -> None:
+    assert run("agents", "create", "a" * 100, "--risk", "low", "--tag", "fleet")[0] == 0
+    assert run("agents", "update", "cursor", "--tag", "fleet")[0] == 0
+    terminal(80)
+    printed = run("agents", "list", "--tag", "fleet")[1]
+    for heading in ("STATUS", "RISK", "TAGS fleet", "REVIEWED", "SINCE"):
+        assert heading in printed
 
 
 def test_where_all_agents_were_deleted_it_is_said_how_to_see_them(registry: Path, run: Run) -> None:

@@ -96,9 +96,9 @@ def show_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool,
     if not rows:
         typer.echo(none)
         return
-    from mcp_guard.cli.columns import Columns
+    from mcp_guard.cli.registry.tables import print_table
 
-    Columns(list(columns.values()), [[cell(name, row[name]) for name in columns] for row in rows])
+    print_table(list(columns.values()), [[cell(name, row[name]) for name in columns] for row in rows])
 
 
 def show_one(row: Row, *, as_json: bool) -> None:
@@ -106,10 +106,9 @@ def show_one(row: Row, *, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    from mcp_guard.cli.columns import Columns
+    from mcp_guard.cli.registry.tables import print_record
 
-    (first, value), *others = row.items()
-    Columns([first, cell(first, value)], [[name, cell(name, value)] for name, value in others])
+    print_record([(name, cell(name, value)) for name, value in row.items()])
 
 
 def cell(name: str, value: object) -> str:

@@ -1,6 +1,7 @@
 """The registry to look into: for whoever may read the file, and perhaps nothing else.
 
-Nothing is made, locked or brought up to date, and no key is needed: roles on this machine are the rights on the file.
+Nothing is made or locked, and no key is needed: roles on this machine are the rights on the file. Only a file of an
+older version is brought up to date first, by whoever may do that.
 """
 
 import os
@@ -8,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from mcp_guard.store.errors import StoreError
+from mcp_guard.store.errors import OlderError, StoreError
+from mcp_guard.store.opening import made
 from mcp_guard.store.reader import ask
 from mcp_guard.store.registry.book import Book, Change, Row, clock_of_this_machine
 from mcp_guard.store.schema import VERSION
@@ -25,6 +27,16 @@ class Looking(Book):
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """What a query finds."""
+        try:
+            return self._ask(query, values)
+        except OlderError as error:
+            try:
+                made(self.path)
+            except StoreError:
+                raise error from None
+            return self._ask(query, values)
+
+    def _ask(self, query: str, values: Sequence[object]) -> list[Row]:
         return ask(self.path, lambda connection: _rows(connection, query, values), since=VERSION)
 
     @contextmanager
