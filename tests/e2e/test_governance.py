@@ -6,18 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_guard.store.registry import instances
+from mcp_guard.store.registry.book import Book
 from tests.e2e.guard import Guard, server
 from tests.e2e.http_session import HttpSession, Response
 from tests.e2e.through import served
 from tests.e2e.web import Web
-from tests.e2e.wire import LEGACY, Message, wire
+from tests.e2e.wire import LEGACY, GoneError, Message, wire
 
 GRANTED_ONLY = """\
 version: 1
@@ -123,6 +125,19 @@ def test_what_is_changed_anywhere_bites_on_the_next_call_of_every_guard(house: H
 
     house.api("DELETE", f"/api/credentials/{token['id']}")
     assert house.served() == [False, False, False]
+
+
+def test_a_connection_that_somebody_ends_serves_no_further_call(house: House) -> None:
+    house.mcp_guard("grants", "add", "--agent", "bot", "--tool", "patient:*")
+    assert house.served() == [True, True, True]
+    connections = [event["connection_id"] for event in house.guard.events("tool.decided")[-3:]]
+    for connection, call in zip(connections, house.calls, strict=True):
+        with Book(str(house.guard.database), "kim") as book:
+            instances.disconnect(book, connection, "laptop lost")
+        with suppress(GoneError, BrokenPipeError):
+            assert call() is False
+    ran = [event for event in house.guard.events("tool.decided")[3:] if event["decision"] == "allow"]
+    assert len(ran) == 0
 
 
 def test_a_grant_ends_on_time_for_every_guard(house: House) -> None:
