@@ -63,6 +63,7 @@ class Switch:
         self._client_slow = self._client_held = False
         self._open, self._failed = True, False
         self._said: dict[Arm, str] = {}  # how each arm ended last
+        self._told: str | None = None  # why it was told to end, if it was
         self._late: set[str] = set()  # arms of which was said that they do not answer
         self.lost = False  # whether it ended because its only upstream did
         self._flush_at: asyncio.TimerHandle | None = None
@@ -92,7 +93,14 @@ class Switch:
         return why
 
     def stop(self, why: str) -> None:
-        """End the connection in order: what is on its way arrives, open calls get a moment to end."""
+        """End the connection in order: what is on its way arrives, open calls get a moment to end. Those that get none
+        are told why.
+        """
+        if self._over is not None and not self._over.done():
+            self._told = why
+        self._end(why)
+
+    def _end(self, why: str) -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(why)
 
@@ -129,7 +137,7 @@ class Switch:
 
     def ended(self, how: str) -> None:
         """The client is gone."""
-        self.stop(how)
+        self._end(how)
 
     # What upstreams tell
 
@@ -170,10 +178,11 @@ class Switch:
         if self._over is not None and not self._over.done() and self._said.get(arm) != how:
             self._said[arm] = how  # said once, not with every attempt
             say(f"the server {arm.slug} {how}")
-        self._handle(lambda now: self._conversation.upstream_exited(arm.slug, how, now))
+        told = how if self._told is None else f"{how}: {self._told}"
+        self._handle(lambda now: self._conversation.upstream_exited(arm.slug, told, now))
         if self._only is arm and not arm.restart:
             self.lost = self._over is not None and not self._over.done()
-            self.stop("the upstream is gone")
+            self._end("the upstream is gone")
 
     # Carrying out
 
@@ -207,7 +216,7 @@ class Switch:
             elif isinstance(output, Record):
                 self._ledger.later(output.event)
             elif isinstance(output, End):
-                self.stop(output.why)
+                self.stop(output.why)  # somebody has ordered it
             elif output.line is not None:
                 self._client.send(output.line, output.request_id if isinstance(output, Pending) else self._related)
                 replied = True

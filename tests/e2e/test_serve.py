@@ -251,7 +251,9 @@ def test_a_signal_lets_open_calls_end_and_then_ends_all(serving: Running, tmp_pa
     assert serving.process.wait(20) == 0
 
 
-def test_a_second_signal_does_not_wait_for_open_calls(serving: Running, tmp_path: Path) -> None:
+def test_a_second_signal_does_not_wait_for_open_calls_and_leaves_every_event(
+    serving: Running, guard: Guard, tmp_path: Path
+) -> None:
     url = serving.url()
     client = HttpSession(url)
     path = tmp_path / "never"
@@ -261,8 +263,10 @@ def test_a_second_signal_does_not_wait_for_open_calls(serving: Running, tmp_path
         serving.process.send_signal(signal.SIGINT)
         assert wait_until(lambda: refuses_connections(url))
         serving.process.send_signal(signal.SIGINT)
-        assert "error" in answer.result().json
+        assert "the guard was told to end" in answer.result().json["error"]["message"]
     assert serving.process.wait(20) == 0
+    for kind in ("upstream.exited", "agent.disconnected"):
+        assert "the guard was told to end" in str(guard.events(kind)[0]["data"]), kind
 
 
 def test_a_guard_that_is_killed_leaves_no_server_behind(serving: Running) -> None:

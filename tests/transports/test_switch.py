@@ -405,6 +405,22 @@ async def test_a_switch_that_is_killed_gives_its_upstreams_no_moment_more() -> N
 
 
 @scenario
+@pytest.mark.parametrize(
+    ("told", "how"),
+    [
+        (True, "exited with status 0: the guard was told to end by SIGTERM"),
+        (False, "exited with status 0"),
+    ],
+)
+async def test_whose_request_is_cut_off_is_told_that_the_guard_was_told_to_end(told: bool, how: str) -> None:
+    async with scene("a", "b") as here:
+        if told:
+            here.switch.stop("the guard was told to end by SIGTERM")
+        here.up("a").listener.ended("exited with status 0")  # type: ignore[union-attr]
+        assert here.talk.heard[-1] == ("a", f"exited: {how}")
+
+
+@scenario
 async def test_what_a_client_sent_before_it_left_still_arrives() -> None:
     async with scene("a") as here:
         here.up("a").waiting = 5

@@ -33,6 +33,10 @@ class Switching(Protocol):
         """End the connection in order."""
         ...
 
+    def kill(self) -> None:
+        """What ends in order ends now: its upstreams get no moment more."""
+        ...
+
 
 OpenSwitch: TypeAlias = Callable[[Client, str], Switching]  # for a client, and the name of its transport
 
@@ -46,6 +50,7 @@ class Clients:
         self._switches: dict[Client, tuple[Switching, asyncio.Task[None]]] = {}
         self._sessions: dict[str, Session | OldSession] = {}
         self._callers: dict[CallerKey, StatelessCaller] = {}
+        self._hurried = False
 
     def session(self, session_id: str, caller: Caller) -> Session | None:
         """The session of that id, if it is this caller's, who may have renewed its token."""
@@ -127,18 +132,28 @@ class Clients:
                 client.leave(why)
 
     async def stop(self, grace: float) -> None:
-        """Let open requests end for so many seconds, then end every guarded connection in order."""
+        """Let open requests end for so many seconds (or until `hurry`), then end every guarded connection in order."""
         for client in list(self._switches):
             if isinstance(client, StatelessCaller):
                 client.end_subscriptions()
         deadline = self._loop.time() + grace
-        while self._loop.time() < deadline and any(client.busy for client in self._switches):
+        while not self._hurried and self._loop.time() < deadline and any(client.busy for client in self._switches):
             await asyncio.sleep(_LOOK)
         tasks = [task for _, task in self._switches.values()]
-        for switch, _ in list(self._switches.values()):
-            switch.stop("the guard was told to end")
+        self._end_all()
         if tasks:
             await asyncio.wait(tasks)
+
+    def hurry(self) -> None:
+        """Wait for nothing any more: no open request, no upstream. What the log is to hold is written all the same."""
+        self._hurried = True
+        self._end_all()
+
+    def _end_all(self) -> None:
+        for switch, _ in list(self._switches.values()):
+            switch.stop("the guard was told to end")
+            if self._hurried:
+                switch.kill()
 
 
 def _goes_on(session: Session | OldSession, caller: Caller) -> bool:

@@ -32,6 +32,7 @@ _STREAM_FIELDS = (
 )
 _WRITE_HIGH = 256 * 1024  # unsent bytes from which on a client counts as slow
 _NEVER = float("inf")
+_FIELD = 4  # bytes of a header field beside its name and value
 _CONTENT_LENGTH = b"content-length"
 
 
@@ -218,6 +219,9 @@ class HttpConnection(asyncio.Protocol):
         if known is not None and said_again and self._server.still_hears(known.caller):
             self._head, self._fields, self._caller = known.head, known.fields, known.caller
             return
+        if len(self._url) + sum(len(name) + len(value) + _FIELD for name, value in self._lines) > self._limits.head:
+            self._refuse(self._too_long())
+            return
         headers = Headers()
         for name, value in self._lines:
             headers.add(name, value)
@@ -257,6 +261,9 @@ class HttpConnection(asyncio.Protocol):
         self._channel = channel = Channel(self)
         self._server.handle(head, caller, body, channel)
 
+    def _too_long(self) -> Answer:
+        return refusal(431, f"the head of the request is larger than {self._limits.head} bytes")
+
     def _too_large(self) -> Answer:
         return refusal(413, f"the message is larger than the limit of {self._limits.body} bytes")
 
@@ -271,7 +278,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._head is None:
             if self._received > self._limits.head:
-                self._refuse(refusal(431, f"the head of the request is larger than {self._limits.head} bytes"))
+                self._refuse(self._too_long())
         else:
             self.deadline = self._started + self._limits.head_time + self._received / self._limits.body_rate
 

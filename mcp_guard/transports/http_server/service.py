@@ -376,10 +376,12 @@ class Service:
         for connection in list(self._connections):
             connection.abort()
 
+    def hurry(self) -> None:
+        """What `stop` has begun is to come to its end now."""
+        self._clients.hurry()
+
 
 _ENDING = refusal(503, "the server is ending", (("retry-after", "5"),))
-
-
 _FULL = refusal(503, "too many clients", (("retry-after", "2"),))
 
 _WAYS: dict[tuple[str, str], Callable[[Service, Head, Caller, bytes, Channel], None]] = {

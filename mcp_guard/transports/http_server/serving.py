@@ -18,6 +18,7 @@ if sys.platform != "win32":
     import resource
 
 _SWEEP = 1.0  # seconds
+_LAST_CHANCE = 5.0  # seconds for what is ended at once to have ended
 _BACKLOG = 256
 
 
@@ -32,8 +33,8 @@ async def serve(
 ) -> int:
     """Serve until a signal asks to end; gives that signal. `ready` is told the address when connections are taken.
 
-    A second signal ends at once what the first has left to end in order. Raises GuardError where the address cannot
-    be listened at.
+    A second signal ends at once what the first has left to end in order; the ends are recorded all the same. Raises
+    GuardError where the address cannot be listened at.
     """
     loop = asyncio.get_running_loop()
     service.limits = _within_descriptors(service.limits)
@@ -50,6 +51,9 @@ async def serve(
         listening.close()
         stopping = loop.create_task(service.stop(grace))
         await asyncio.wait((stopping, told.second), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            service.hurry()
+            await asyncio.wait((stopping,), timeout=_LAST_CHANCE)
         stopping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await stopping

@@ -49,7 +49,7 @@ class Scripted:
     def __init__(self, client: Client, transport: str) -> None:
         self.client, self.transport = client, transport
         self.heard: asyncio.Queue[Any] = asyncio.Queue()
-        self.relieved_times = 0
+        self.relieved_times, self.killed = 0, False
         self.refuses: str | None = None  # whatever is delivered is refused with this, under no id, as a gate does
         self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.why = ""
@@ -63,6 +63,9 @@ class Scripted:
     def stop(self, why: str) -> None:
         if not self._over.done():
             self._over.set_result(why)
+
+    def kill(self) -> None:
+        self.killed = True
 
     def say(self, message: object, related: RequestId | None = None) -> None:
         """The upstream says this, and the gate lets it pass."""

@@ -95,6 +95,8 @@ MANGLED = [
     ("two Hosts", b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
     ("another encoding of the body", b"POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 421),
     ("too many fields", b"GET /mcp HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
+    ("a head that is too large and comes in one piece", b"GET /mcp HTTP/1.1\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+    ("a target that is too long", b"GET /" + b"y" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
     ("a head without an end", b"GET /mcp HTTP/1.1\r\nX: " + b"y" * 40_000, 431),
     ("a target without an end", b"GET /" + b"y" * 40_000, 431),
 ]  # fmt: skip

@@ -461,6 +461,23 @@ async def test_while_the_server_ends_an_open_call_may_still_be_answered_but_none
 
 
 @scenario
+async def test_a_server_that_is_to_end_at_once_waits_for_no_open_call_and_still_ends_each_connection_in_order():
+    async with place() as there:
+        client = await there.session()
+        call = await client.post(CALL)
+        await client.connection.hears()
+        ending = asyncio.ensure_future(there.service.stop(grace=PATIENCE))
+        await there_turns()
+        assert client.connection.why == ""
+        there.service.hurry()
+        assert (await call.reply()).json["id"] == 7
+        for http in there.dialed:
+            http.close()
+        await ending
+        assert (client.connection.killed, client.connection.why) == (True, "the guard was told to end")
+
+
+@scenario
 async def test_health_says_when_the_server_ends():
     async with place() as there:
         await there.session()
