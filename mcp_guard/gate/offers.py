@@ -163,6 +163,7 @@ def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwa
     """The row of one decision: that of a call, under a type of its own and with the method. Budgets are for calls."""
     event = session.recorder.decided(now, call, _label(call), decision, session.snapshot, forwarded=forwarded)
     data = {**event.data, "method": call.request.method}
+    data.pop("usd", None)
     if not call.arguments:
         data["arguments"] = {}
         data.pop("redacted", None)

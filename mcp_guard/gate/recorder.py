@@ -66,6 +66,9 @@ class Recorder:
         data["reason"] = decision.reason
         data["mode"] = connection.mode
         data["forwarded"] = forwarded
+        usd = policy.cost(decision.rule, connection.server, call.tool) if forwarded and policy.priced else 0.0
+        if usd:
+            data["usd"] = usd  # also where no budget counts it: one that is set later does
         if principal.groups:
             data["groups"] = principal.groups
         if principal.user_verified:
@@ -92,7 +95,7 @@ class Recorder:
             registry=snapshot.version,
             under=snapshot,
             charged=charged,
-            usd=policy.cost(decision.rule, connection.server, call.tool) if charged else 0.0,
+            usd=usd if charged else 0.0,
         )
 
     def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:

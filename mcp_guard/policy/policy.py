@@ -87,6 +87,7 @@ class Policy:
         self._standpoints: dict[tuple[Principal, str, OfferKind], Standpoint] = {}
         self.remembered = 0
         self._costs = {rule.id: rule.cost for rule in self.rules if rule.cost is not None}
+        self.priced = bool(self._costs) or any(server.costs for server in declared.servers.values())
 
     @classmethod
     def empty(cls) -> "Policy":

@@ -286,3 +286,18 @@ def test_without_a_registry_only_the_policy_decides() -> None:
     admitted = connected().client(call(1, "read_file", path="x")).outputs[0]
     assert isinstance(admitted, Admitted)
     assert admitted.event.registry is None
+
+
+COSTS = """
+version: 1
+rules:
+  - {name: dear, effect: allow, tools: write_file, cost: 0.25}
+  - {name: mail, effect: deny, tools: send_mail, cost: 9}
+  - {name: all, effect: allow}
+"""
+
+
+def test_a_row_says_what_a_call_cost_that_went_on_also_where_no_budget_counts_it():
+    book = governed(COSTS)
+    costs = [book.client(call(1, name)).events[0].data.get("usd") for name in ("write_file", "read_file", "send_mail")]
+    assert costs == [0.25, None, None]

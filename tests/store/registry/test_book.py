@@ -134,7 +134,7 @@ def test_resuming_an_agent_does_not_release_the_brake_of_all(book: Book) -> None
     assert len(overrides.resume(book, None)) == 1
 
 
-def test_setting_a_budget_again_keeps_what_is_spent(book: Book) -> None:
+def test_setting_a_budget_again_changes_it(book: Book) -> None:
     first = budgets.put(book, "cursor", "day", "calls", 5)
     assert budgets.put(book, "cursor", "day", "calls", 9)["id"] == first["id"]
     assert [row["amount"] for row in budgets.listed(book)] == [9]
