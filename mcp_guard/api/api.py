@@ -45,7 +45,7 @@ class Api:
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of these."""
-        return path.startswith(API) or path in self._others
+        return path.startswith(API) or path == API[:-1] or path in self._others
 
     def admit(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""

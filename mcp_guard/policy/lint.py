@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mcp_guard.policy.assembly import RuleEntry
 from mcp_guard.policy.declarations import Declarations
-from mcp_guard.policy.diagnostics import suggestion
+from mcp_guard.policy.diagnostics import closest, suggestion
 from mcp_guard.policy.document import PolicyDocument
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule, Scope
@@ -104,12 +104,16 @@ def _known_names(declared: Declarations) -> Known:
 
 
 def _check_names(entry: RuleEntry, rule: Rule, known: Known, report: Report) -> None:
-    """A tag that nothing has matches nothing; a name beside declared ones that is none of them is likely a slip."""
+    """A tag that nothing has matches nothing; a name beside declared ones that is none of them is likely a slip. So is
+    a tag of agents much like a declared one; any other may be one that the registry gives.
+    """
     for field in SCOPE_FIELDS:
         for position, written in enumerate(getattr(entry.section, field) or ()):
             kind, name = selector(field, written)
             names = known.get(field, {}).get(kind)
             if names is None or name in names or (kind == "name" and not names):
+                continue
+            if (field, kind) == ("agents", "tag") and not closest(name, names):
                 continue
             code, what = UNDECLARED[field, kind]
             message = f"`{rule.id}` is for {what} that the policy does not declare: `{name}`"

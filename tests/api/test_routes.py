@@ -160,6 +160,7 @@ def test_a_list_is_read_page_by_page_whatever_goes_in_between(call: Calls, book:
 REFUSED = [
     ("no such thing", "GET", "/api/nothing", None, 404),
     ("no such agent", "GET", "/api/agents/nobody", None, 404),
+    ("the API itself", "GET", "/api", None, 404),
     ("no such key", "DELETE", f"/api/credentials/{NOBODY}", None, 404),
     ("no such instance", "POST", f"/api/instances/{NOBODY}/disconnect", {}, 404),
     ("a key for nobody", "POST", "/api/agents/nobody/credentials", {}, 404),
@@ -180,6 +181,7 @@ REFUSED = [
     ("an expiry in no time zone", "POST", "/api/stop", {"agent": None, "expires_at": "2099-01-01T00:00:00"}, 422),
     ("half a call", "PUT", "/api/budgets", {"agent": "abc", "window": "hour", "amount": 1.5}, 422),
     ("more than all", "POST", "/api/evals", {"agent": "abc", "pass_rate": 1.1, "suite": "s"}, 422),
+    ("an option for a pattern", "POST", "/api/overrides", {"pattern": "--deny", "effect": "deny"}, 422),
     ("too much", "POST", "/api/agents", b" " * ((1 << 20) + 1), 413),
 ]
 
@@ -194,6 +196,18 @@ def test_what_cannot_be_is_a_problem(
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]
+
+
+def test_all_that_begins_like_the_api_is_answered_by_it(call: Calls) -> None:
+    assert all(call.api.serves(path) for path in ("/api", "/api/", "/api/nothing"))
+    assert not any(call.api.serves(path) for path in ("/", "/apis", "/mcp"))
+
+
+def test_a_deleted_agent_is_not_quarantined(call: Calls, book: Book) -> None:
+    agents.create(book, "old-bot")
+    agents.delete(book, "old-bot")
+    assert call("POST", "/api/agents/old-bot/quarantine", {})[0] == 409
+    assert call("GET", "/api/agents/old-bot")[1]["status"] == "deleted"
 
 
 def test_a_method_that_is_not_for_a_path_is_told_those_that_are(call: Calls) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mcp_guard.policy import Diagnostic, Place, PolicyError, Source, load, render
 from mcp_guard.policy.codes import WARNINGS
-from tests.policy.making import findings, source
+from tests.policy.making import briefly, findings, source
 
 HERE = Path(__file__).parent / "golden"
 PACKAGE = Path(__file__).parents[2] / "mcp_guard" / "policy"
@@ -87,3 +87,16 @@ def test_many_findings_are_cut() -> None:
 def test_a_place_at_the_end_of_the_file_is_shown() -> None:
     assert "1:9: error[syntax]" in render(findings("rules: [", "p.yaml"))
     assert load([Source("p.yaml", b"version: 1\nrules: [{id: a, effect: deny}]")]).warnings == ()
+
+
+AGENT_TAGS = [
+    ("tag:trusted", []),
+    ("tag:trused", ["5:36 unknown-tag"]),  # much like one that the policy gives
+    ("tag:fleet", []),  # the registry may give it
+]
+
+
+@pytest.mark.parametrize(("tag", "found"), AGENT_TAGS)
+def test_a_tag_that_the_registry_may_give_to_an_agent_is_no_slip(tag: str, found: list[str]) -> None:
+    given = "version: 1\nagents:\n  cursor: {tags: [trusted]}\nrules:\n"
+    assert briefly(f'{given}  - {{id: a, effect: allow, agents: "{tag}"}}\n') == found
