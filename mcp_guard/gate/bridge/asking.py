@@ -12,6 +12,7 @@ from mcp_guard.gate.bridge.bound import Answer, Bound, Step
 from mcp_guard.gate.bridge.capabilities import SERVER_META
 from mcp_guard.gate.bridge.errands import LIFETIME, MAX_QUESTIONS, MAX_SUSPENDED, Errand, Errands, Question
 from mcp_guard.gate.bridge.members import Members
+from mcp_guard.gate.bridge.results import INTERACTIVE
 from mcp_guard.gate.bridge.tokens import Tokens, digest
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RequestId
 from mcp_guard.gate.outputs import Forward
@@ -42,7 +43,9 @@ class Asking:
         """The upstream asks the client something."""
         errand = self._errands.asker()
         if errand is None:
-            return [_refusal(question, INVALID_REQUEST, _NO_REQUEST)]
+            unable = self._errands.waits_for_any_of(INTERACTIVE)
+            code, why = (METHOD_NOT_FOUND, _NOT_SUPPORTED) if unable else (INVALID_REQUEST, _NO_REQUEST)
+            return [_refusal(question, code, why)]
         if not questions.supported(question.method, _value(question.params), errand.capabilities):
             return [_refusal(question, METHOD_NOT_FOUND, _NOT_SUPPORTED)]
         if len(errand.questions) >= MAX_QUESTIONS or not self._errands.room_for(question):

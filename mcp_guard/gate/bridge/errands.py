@@ -6,6 +6,7 @@ client's, one after another. Everything here is bounded.
 """
 
 from collections import deque
+from collections.abc import Collection
 
 import msgspec
 
@@ -107,6 +108,11 @@ class Errands:
         """
         able = [errand for errand in self.by_upstream.values() if errand.digest]
         return next((errand for errand in able if not errand.questions), able[0] if able else None)
+
+    def waits_for_any_of(self, methods: Collection[str]) -> bool:
+        """Whether the upstream works on a request of one of these methods that the client still waits for."""
+        open_ones = (errand for errand in self.by_upstream.values() if errand.upstream_id not in self._cancelled)
+        return any(errand.method in methods for errand in open_ones)
 
     def close(self, errand: Errand) -> None:
         """The upstream has answered."""

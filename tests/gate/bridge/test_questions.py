@@ -323,6 +323,16 @@ def test_a_request_that_may_not_be_asked_back_about_is_not():
     assert book.upstream(ask(0)).upstream[0]["error"]["code"] == -32600
 
 
+@pytest.mark.parametrize("meta", [META, able(), able(experimental={})], ids=["silent", "none", "another"])
+def test_a_client_that_can_be_asked_nothing_is_no_client_without_a_request(meta):
+    book = modern_book()
+    book.client(call(1, "read_file", meta, path="/x"))
+    refused = error(0, -32601, "mcp-guard: the client did not declare support for this")
+    assert book.upstream(ask(0)).upstream == [refused]
+    book.client(notification("notifications/cancelled", requestId=1))
+    assert book.upstream(ask(0)).upstream[0]["error"]["code"] == -32600
+
+
 UNABLE = [
     (ask(0), able(sampling={})),
     (ask(0), able(elicitation={"url": {}})),
