@@ -4,11 +4,11 @@ Reads options, shows what is to become of each file, asks, and leaves the work t
 """
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mcp_guard.cli.agreeing import agreed
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, say_guard_error
 from mcp_guard.errors import GuardError
 
@@ -195,15 +195,6 @@ def _write_starter(path: str) -> None:
     from mcp_guard.clients.files import create
 
     create(path, (resources("mcp_guard.clients") / "starter.yaml").read_bytes())
-
-
-def agreed(question: str, *, yes: bool) -> bool:
-    """Whether the person says yes. Raises GuardError where nobody can be asked."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise GuardError("nothing is changed without asking, and nobody can be asked here", "Give --yes, or --dry-run.")
-    return typer.confirm(question)
 
 
 def _counted(number: int, word: str) -> str:

@@ -121,7 +121,8 @@ def serve(
     Beside them, for tokens with a role: the API at /api, metrics at /metrics; and telemetry at /v1/metrics.
     """
     from mcp_guard.cli.run_arguments import RunArguments
-    from mcp_guard.cli.serving import ServeArguments, start
+    from mcp_guard.cli.serve_arguments import ServeArguments
+    from mcp_guard.cli.serving import start
 
     guarded = RunArguments(
         tuple(policy or ()), server, agent, user, tuple(group or ()), db, mode, retain, audit_arguments, max_message,

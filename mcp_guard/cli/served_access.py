@@ -18,7 +18,7 @@ from mcp_guard.transports.http_server.registry_access import RegistryAccess
 from mcp_guard.transports.stdio import say
 
 if TYPE_CHECKING:
-    from mcp_guard.cli.serving import ServeArguments
+    from mcp_guard.cli.serve_arguments import ServeArguments
 
 
 def check_exposure(arguments: "ServeArguments", credentials: tuple[Credential, ...]) -> None:

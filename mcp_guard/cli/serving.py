@@ -5,7 +5,6 @@ import gc
 import os
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple
 
 from mcp_guard.api.api import Api
 from mcp_guard.api.metrics import Latency
@@ -15,6 +14,7 @@ from mcp_guard.cli.guard import connection, load_policy, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
+from mcp_guard.cli.serve_arguments import ServeArguments
 from mcp_guard.cli.served_access import OfClient, access, check_exposure, for_client, is_loopback
 from mcp_guard.cli.served_beside import beside
 from mcp_guard.cli.served_upstreams import Upstreams, upstreams
@@ -33,27 +33,6 @@ from mcp_guard.transports.http_server.serving import serve
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.stdio import say
 from mcp_guard.transports.switch import Switch
-
-
-class ServeArguments(NamedTuple):
-    """What `mcp-guard serve` was told: the upstreams and everything about policy and log as in `run`, and the rest."""
-
-    run: RunArguments
-    host: str = "127.0.0.1"
-    port: int = 8808
-    token_file: str | None = None
-    token_env: str | None = None
-    allow_hosts: tuple[str, ...] = ()
-    allow_origins: tuple[str, ...] = ()
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    max_clients: int = 128
-    idle: int = 30  # minutes
-    grace: float = 10.0  # seconds
-    metrics_open: bool = False
-    require_token: bool = False
-    public_url: str | None = None
-    poll_after: float | None = None  # seconds
 
 
 def start(arguments: ServeArguments) -> int:

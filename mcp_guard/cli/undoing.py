@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from mcp_guard.cli.init import agreed
+from mcp_guard.cli.agreeing import agreed
 from mcp_guard.cli.init_report import short
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, console, say_guard_error
 from mcp_guard.clients import changing, records
