@@ -59,7 +59,8 @@ def outcome(event: RecordedEvent) -> str:
     """What happened, in a word or two."""
     if event.type in DECISIONS:
         decision = event.decision or ""
-        return _OBSERVED.get(decision, decision) if event.data.get("mode") == "observe" else decision
+        observed = event.data.get("mode") == "observe" and event.data.get("forwarded", True)
+        return _OBSERVED.get(decision, decision) if observed else decision
     if event.type in COMPLETIONS:
         return "failed" if event.data.get("is_error") else "ok"
     return _OUTCOMES.get(event.type, event.type)

@@ -16,9 +16,10 @@ import typer
 
 from mcp_guard.cli.app import main
 from mcp_guard.cli.columns import Columns
-from mcp_guard.cli.log_lines import HEADINGS, LEAST
+from mcp_guard.cli.log_lines import HEADINGS, LEAST, outcome
 from mcp_guard.cli.moments import moment
 from mcp_guard.store import Store
+from mcp_guard.store.reader import RecordedEvent
 from tests.cli.recorded import Session, a_session, record
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -278,3 +279,15 @@ def test_a_followed_log_leaves_room_for_what_comes_later(
         [("2026-11-21 12:00:00", "claude-code", "github", "create_pull_request", "deny", "protect-main", "x")]
     )
     assert "claude-code   github      create_pull_request   deny" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mode", "forwarded", "shown"),
+    [("enforce", False, "deny"), ("observe", True, "would deny"), ("observe", False, "deny")],
+    ids=["enforced", "observed", "ordered by somebody, so that it held there too"],
+)
+def test_a_denial_is_shown_for_what_it_came_to(mode: str, forwarded: bool, shown: str) -> None:
+    data = {"mode": mode, "forwarded": forwarded}
+    columns = (1, "C-1", "2026-11-21T12:00:00.000000Z", "tool.decided", "C", "cursor", True, "kim", "github", "x")
+    event = RecordedEvent(*columns, "deny", "override", "o1", "5f", data)
+    assert outcome(event) == shown
