@@ -6,6 +6,7 @@ so no decision can be made under a registry that was changed before.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,7 @@ GrantEffect = Literal["allow", "deny", "approve"]
 OverrideEffect = Literal["deny", "require_approval"]
 BudgetWindow = Literal["minute", "hour", "day", "month"]
 
+_MOST_PATTERNS = 1 << 15  # that are kept, read
 _MOST_REMEMBERED = 4096  # tools; then all is forgotten and begun anew
 
 
@@ -31,11 +33,12 @@ class ToolPattern(msgspec.Struct, frozen=True):
     server: Glob
     tool: Glob
 
-    @classmethod
-    def of(cls, text: str) -> "ToolPattern":
-        """The pattern as a person writes it."""
+    @staticmethod
+    @lru_cache(_MOST_PATTERNS)
+    def of(text: str) -> "ToolPattern":
+        """The pattern as a person writes it. Snapshots are made anew with each change, of mostly the same patterns."""
         server, colon, tool = text.rpartition(":")
-        return cls(Glob.of(server if colon else "*"), Glob.of(tool))
+        return ToolPattern(Glob.of(server if colon else "*"), Glob.of(tool))
 
     def matches(self, server: str, tool: str) -> bool:
         """Whether a tool of this server is meant."""

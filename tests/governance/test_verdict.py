@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mcp_guard.governance import Snapshot, preview, verdict
-from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override
+from mcp_guard.governance.snapshot import Budget, EvalGate, Grant, Override, ToolPattern
 from mcp_guard.policy import Call, Principal
 from tests.policy.making import policy_of
 
@@ -202,3 +202,8 @@ def test_a_tool_that_is_hidden_is_never_let_through(policy: str, count: int) -> 
         for n in (1, 5, "x"):
             found = verdict(loaded, msgspec.structs.replace(CALL, arguments={"n": n}), snapshot(**facts), NOW)
             assert shown.level != "denied" or found.outcome == "deny"
+
+
+def test_a_pattern_is_read_once_however_often_an_agent_is_looked_up() -> None:
+    assert ToolPattern.of("github:create_*") is ToolPattern.of("github:" + "create_*")
+    assert ToolPattern.of("github:create_*") != ToolPattern.of("gitlab:create_*")

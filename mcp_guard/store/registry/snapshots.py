@@ -52,7 +52,8 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential
         risk=risk,
         tags=tuple(json.loads(tags)),
         grants=tuple(
-            Grant(made, pattern, effect, moment(expires), reason) for made, pattern, effect, expires, reason in grants
+            Grant(made, pattern, effect, None if expires is None else moment_of(expires), reason)
+            for made, pattern, effect, expires, reason in grants
         ),
         overrides=tuple(
             Override(made, pattern, effect, moment(expires), reason, bool(brake), bool(for_all))
