@@ -12,7 +12,7 @@ from mcp_guard.cli.switched import (
     _remote_server as remote_server,  # pyright: ignore[reportPrivateUsage]  (the same server, told by the same options)
 )
 from mcp_guard.cli.switched import read_config, with_config
-from mcp_guard.cli.upstreams import arm_of, slug_of_url
+from mcp_guard.cli.upstreams import arm_of, slug_of_url, tell_unready
 from mcp_guard.config import GuardConfig
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
@@ -63,6 +63,8 @@ def _configured(run: RunArguments, path: str) -> tuple[RunArguments, Upstreams]:
         return [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in servers.items()]
 
     arms()
+    if many:
+        tell_unready(servers, home)
     return run, Upstreams(arms, _many(config) if many else _single(next(iter(servers))))
 
 

@@ -18,7 +18,7 @@ from mcp_guard.cli.guard import connection, load_policy, open_gate, telling, use
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.shared_policy import SharedPolicy
-from mcp_guard.cli.upstreams import arm_of, slug_of_url
+from mcp_guard.cli.upstreams import arm_of, slug_of_url, tell_unready
 from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.errors import GuardError
 from mcp_guard.gate.bridge import Bridged
@@ -62,6 +62,8 @@ def guard_many(arguments: RunArguments) -> int:
     arguments = with_config(arguments, config, home)
     limit, many = arguments.max_message << 20, len(config.servers) > 1
     arms = [arm_of(slug, server, limit=limit, home=home, restart=many) for slug, server in config.servers.items()]
+    if many:  # the others are begun at once, and say so then
+        tell_unready({slug: server for slug, server in config.servers.items() if server.start == "lazy"}, home)
 
     def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
         def gate_of(slug: str, prefix: str, policy: "Policy") -> Bridged:

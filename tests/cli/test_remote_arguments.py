@@ -3,9 +3,8 @@
 import pytest
 
 from mcp_guard.cli.run_arguments import RunArguments, parse
-from mcp_guard.cli.upstreams import _credentials, slug_of_url
+from mcp_guard.cli.upstreams import _client, slug_of_url
 from mcp_guard.config import Auth
-from mcp_guard.transports.oauth.client import Client
 
 READ = [
     (["--url", "https://x/mcp"], RunArguments(url="https://x/mcp")),
@@ -72,10 +71,12 @@ def test_each_server_of_a_configuration_logs_in_for_itself_and_by_all_that_is_sa
         ("work", Auth(scopes=("read",))),
         ("work", Auth(kind="client_credentials", client_id="me", client_secret="s3cret")),
     ]
-    logins = {_client(slug, auth).login for slug, auth in told}
+    logins = {_login(slug, auth) for slug, auth in told}
     assert len(logins) == len(told)
-    assert _client("work", Auth(kind="browser")).login == _client("work", Auth()).login
+    assert _login("work", Auth(kind="browser")) == _login("work", Auth())
 
 
-def _client(slug: str, auth: Auth) -> Client:
-    return _credentials(slug, "https://mcp.example.com/mcp", auth, {})._client  # type: ignore[union-attr]
+def _login(slug: str, auth: Auth) -> str:
+    client = _client(slug, "https://mcp.example.com/mcp", auth, {})
+    assert client is not None
+    return client.login

@@ -151,6 +151,34 @@ def test_a_server_that_is_killed_in_a_call_takes_nobody_along_and_comes_back(tmp
     assert guard.events("upstream.exited")[0]["server"] == "one"
 
 
+def test_references_are_read_at_each_start_and_one_that_leads_nowhere_keeps_only_its_own_server_away(
+    tmp_path: Path,
+) -> None:
+    secret, patient = tmp_path / "secret", local(server("patient"))
+    secret.write_text("first\n")
+    servers = {
+        "one": {**patient, "env": {"TURNED": f"${{file:{secret}}}"}},
+        "two": patient,
+        "lost": {**patient, "env": {"X": "${NOT_SET_ANYWHERE}"}},
+        "late": {**patient, "env": {"X": "${NOR_THIS_ONE}"}, "start": "lazy"},
+    }
+    with wire(Guard(tmp_path).run(configured(tmp_path, servers))) as session:
+        session.open("2025-11-25")
+        names = listed(session.request("tools/list"))
+        assert {name.partition("__")[0] for name in names} == {"one", "two"}
+        assert text_of(session.call("one__variable", {"name": "TURNED"})) == "first"
+        secret.write_text("second")
+        os.kill(int(text_of(session.call("one__pid"))), signal.SIGKILL)
+        again = session.call("one__variable", {"name": "TURNED"})
+        while "error" in again or text_of(again) == "first":
+            again = session.call("one__variable", {"name": "TURNED"})
+        assert text_of(again) == "second"
+        missing = session.call("lost__pid")["error"]["message"]
+        assert "server lost, variable X: the environment variable NOT_SET_ANYWHERE is not set" in missing
+        session.finish()
+        assert "server late, variable X: the environment variable NOR_THIS_ONE is not set" in session.stderr()
+
+
 HUNG = local([sys.executable, "-c", "import sys; sys.stdin.read()"])
 FINE = local([sys.executable, "-c", MORTAL])
 WAIT = 8  # seconds, and so many that no machine is too slow for what is to come without waiting
