@@ -75,6 +75,16 @@ def _options(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 
 
+def _say_usage_error(error: typer.BadParameter) -> None:
+    """What is wrong with the words; of a group whose command is missing, its help, which is the whole of the error."""
+    message = error.format_message()
+    if error.ctx is not None and message == error.ctx.get_help():
+        sys.stderr.write(message + "\n")
+        return
+    command = error.ctx.command_path if error.ctx else "mcp-guard"
+    say_error(message, f"`{command} --help` shows what there is.")
+
+
 def main(words: Sequence[str]) -> NoReturn:
     """Run the command line. A mistake that a person can mend is said in one line, with exit status 2."""
     try:
@@ -83,8 +93,7 @@ def main(words: Sequence[str]) -> NoReturn:
         say_guard_error(error)
         status = EXIT_BAD_INPUT
     except _UsageError as error:
-        command = error.ctx.command_path if error.ctx else "mcp-guard"
-        say_error(error.format_message(), f"`{command} --help` shows what there is.")
+        _say_usage_error(error)
         status = EXIT_BAD_INPUT
     except (typer.Abort, KeyboardInterrupt):
         status = EXIT_INTERRUPTED

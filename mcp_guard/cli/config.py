@@ -11,7 +11,7 @@ from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, print_
 
 if TYPE_CHECKING:
     from mcp_guard.config import GuardConfig, ServerConfig
-    from mcp_guard.policy import Diagnostic
+    from mcp_guard.policy import Diagnostic, Source
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -31,13 +31,14 @@ def check(
     from mcp_guard.config import ConfigError, load
     from mcp_guard.policy import Source
 
+    source = Source(file, read_file(file))
     try:
-        config = load(Source(file, read_file(file)))
+        config = load(source)
     except ConfigError as error:
         _print(error.diagnostics, None, as_json=as_json)
         raise SystemExit(EXIT_BAD_INPUT) from None
-    refused, warnings = _policy_findings(file, config.policy)
-    found = (*config.warnings, *warnings)
+    refused, findings = _policy_findings(source, config.policy)
+    found = (*config.warnings, *findings)
     _print(found, None if refused else config, as_json=as_json)
     raise SystemExit(EXIT_BAD_INPUT if refused else EXIT_FINDING if strict and found else EXIT_DONE)
 
@@ -50,18 +51,34 @@ def schema() -> None:
     print_json(json_schema())
 
 
-def _policy_findings(file: str, named: "Sequence[str]") -> "tuple[bool, Sequence[Diagnostic]]":
-    """What is wrong with the policy that a configuration names, and whether it is refused. Raises GuardError."""
+def _policy_findings(source: "Source", named: "Sequence[str]") -> "tuple[bool, Sequence[Diagnostic]]":
+    """What is wrong with the policy that a configuration names, and whether it is refused."""
     from mcp_guard.cli.policy_files import PolicyFiles
+    from mcp_guard.errors import GuardError
     from mcp_guard.policy import PolicyError, Source, load
 
-    if not named:
-        return False, ()
-    paths = [os.path.join(os.path.dirname(file), path) for path in named]
+    texts: list[Source] = []
+    for position, name in enumerate(named):
+        try:
+            read = PolicyFiles([os.path.join(os.path.dirname(source.path), name)]).read()
+        except GuardError as error:
+            return True, [_unreadable(source, position, error.message)]
+        texts += [Source(path, text) for path, text in read]
     try:
-        return False, load([Source(path, text) for path, text in PolicyFiles(paths).read()]).warnings
+        return False, load(texts).warnings if texts else ()
     except PolicyError as error:
         return True, error.diagnostics
+
+
+def _unreadable(source: "Source", position: int, why: str) -> "Diagnostic":
+    """A policy that is not there, at the place where it is named."""
+    from mcp_guard.policy import Diagnostic
+    from mcp_guard.policy.reading import read
+
+    tree = read(source)
+    place = tree.place(tree.find(("policy", position)))
+    hint = "the path is relative to the directory of this file"
+    return Diagnostic("error", "unreadable-policy", why, place, hint)
 
 
 def read_file(path: str) -> bytes:

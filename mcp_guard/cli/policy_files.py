@@ -70,7 +70,7 @@ def _read(path: str) -> bytes:
     except IsADirectoryError:
         raise GuardError(f"{path}: a directory, not a policy file", "Give a YAML or JSON file.") from None
     except OSError as error:
-        hint = "Check the path after --policy."
+        hint = "Check the path: after --policy, or under `policy:` in the configuration."
         raise GuardError(f"{path}: cannot read the policy: {error.strerror}", hint) from None
 
 

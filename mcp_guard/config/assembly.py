@@ -5,19 +5,18 @@ formed. Whether what they refer to exists is the edge's to find out.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from msgspec import UNSET
 
+from mcp_guard.config import secrets
 from mcp_guard.config.document import AuthSection, GuardDocument, ServerSection
 from mcp_guard.config.values import Auth, GuardConfig, HttpServer, ServerConfig, StdioServer
-from mcp_guard.gate.hub.naming import fault
+from mcp_guard.gate.hub.naming import confusable, fault
 from mcp_guard.policy.declarations import SERVER_SLUG, slug_of
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Path
-from mcp_guard.redaction.patterns import mask
-from mcp_guard.redaction.text import MARK
 from mcp_guard.slugs import AGENT_RULE, is_agent
 
 _STDIO_FIELDS = ("args", "env", "cwd")
@@ -64,8 +63,11 @@ def _check_names(checked: Checked[GuardDocument], report: Report) -> None:
         report.error("bad-slug", message, tree.place(tree.key(("servers", slug))), hint)
     wrong = None if bad else fault(list(document.servers), document.prefix)
     if wrong is not None:
-        where = tree.find(("prefix",)) if "prefix" in tree.root.at else tree.key(("servers",))
-        report.error("bad-prefix", wrong, tree.place(where), 'the usual one is `prefix: "{server}__"`')
+        pair = confusable(list(document.servers), document.prefix)
+        at_fault = tree.find(("prefix",)) if "prefix" in tree.root.at else tree.key(("servers",))
+        where = at_fault if pair is None else tree.key(("servers", pair[1]))
+        hint = 'the usual one is `prefix: "{server}__"`' if pair is None else "rename one of them"
+        report.error("bad-prefix", wrong, tree.place(where), hint)
 
 
 def _server(checked: Checked[GuardDocument], slug: str, section: ServerSection, report: Report) -> ServerConfig | None:
@@ -99,7 +101,8 @@ def _stdio(checked: Checked[GuardDocument], path: Path, section: ServerSection, 
     for name in section.env:
         if not _VARIABLE.match(name):
             report.error("bad-variable", "no variable has such a name", tree.place(tree.key((*path, "env", name))))
-    _warn_of_secrets(checked, (*path, "env"), section.env, report)
+    _warn_of_secrets(checked, (*path, "env"), secrets.in_texts(section.env), report)
+    _warn_of_secrets(checked, (*path, "args"), secrets.in_arguments(section.args), report)
     return StdioServer(
         command=command, args=section.args, env=section.env, cwd=section.cwd or None, start=section.start
     )
@@ -108,9 +111,10 @@ def _stdio(checked: Checked[GuardDocument], path: Path, section: ServerSection, 
 def _http(checked: Checked[GuardDocument], path: Path, section: ServerSection, report: Report) -> HttpServer:
     tree, url = checked.tree, section.url or ""
     place = tree.place(tree.find((*path, "url")))
+    holds_user = "@" in url.split("://", 1)[-1].split("/")[0]
     if "${" not in url and not _URL.match(url):
         report.error("bad-url", "a URL begins with `https://` or `http://` and a host", place)
-    elif "@" in url.split("://", 1)[-1].split("/")[0]:
+    elif holds_user:
         hint = 'send them in a header: `headers: {Authorization: "Basic ${CREDENTIALS}"}`'
         report.error("bad-url", "a URL holds no user and password", place, hint)
     elif _PLAIN_HTTP.match(url):
@@ -120,7 +124,9 @@ def _http(checked: Checked[GuardDocument], path: Path, section: ServerSection, r
         if not _HEADER.match(name) or any(ord(char) < 32 or ord(char) == 127 for char in value):
             where = tree.place(tree.key((*path, "headers", name)))
             report.error("bad-header", "no header has such a name or value", where)
-    _warn_of_secrets(checked, (*path, "headers"), section.headers, report)
+    _warn_of_secrets(checked, (*path, "headers"), secrets.in_texts(section.headers), report)
+    if not holds_user and secrets.in_url(url):
+        _warn_of_secret(checked, (*path, "url"), report)
     auth = Auth() if section.auth is UNSET else _auth(checked, (*path, "auth"), section.auth, report)
     return HttpServer(url=url, transport=section.transport, headers=section.headers, auth=auth, start=section.start)
 
@@ -168,11 +174,10 @@ def _check_reference(checked: Checked[GuardDocument], path: Path, text: str, rep
         return
 
 
-def _warn_of_secrets(checked: Checked[GuardDocument], path: Path, texts: Mapping[str, str], report: Report) -> None:
-    """Warn of secrets that stand in the file. They are not shown."""
-    for name, text in texts.items():
-        if "${" not in text and mask(text, MARK) != text:
-            _warn_of_secret(checked, (*path, name), report)
+def _warn_of_secrets(checked: Checked[GuardDocument], path: Path, found: Iterable[str | int], report: Report) -> None:
+    """Warn of secrets that stand in the file, each under its key or at its position. They are not shown."""
+    for at in found:
+        _warn_of_secret(checked, (*path, at), report)
 
 
 def _warn_of_secret(checked: Checked[GuardDocument], path: Path, report: Report) -> None:

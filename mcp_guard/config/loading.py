@@ -45,6 +45,7 @@ def load(source: Source) -> GuardConfig:
     if client_form.KEY in tree.root.at:
         tree = client_form.in_guards_form(tree, report)
     config = assembly.config(check(tree, GuardDocument, report), report)
+    secret |= {one.place.line for one in report.found if one.code == "secret-in-file"}
     ordered = sorted(report.found, key=lambda one: (one.place.line, one.place.column))
     found = tuple(_hidden(one, secret) for one in ordered)
     if report.has_errors:

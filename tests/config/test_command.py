@@ -44,6 +44,29 @@ def test_a_fault_in_the_policy_that_it_names_is_found_too(tmp_path: Path) -> Non
     assert (status, "policy.yaml:2:1: error[unknown-field]" in said) == (2, True)
 
 
+POLICIES = {"policy: nope.yaml": "1:9", "policy: [p.yaml, nope.yaml]": "1:18", "policy: .": "1:9"}
+
+
+@pytest.mark.parametrize(("named", "place"), POLICIES.items())
+def test_a_policy_that_cannot_be_read_is_one_finding_among_the_others(named: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\nrules: []\n")
+    (tmp_path / "guard.yaml").write_text(f"{named}\nservers: {{a: {{command: npx -y x}}}}\n")
+    status, said, complaint = run("check", "guard.yaml", cwd=tmp_path)
+    assert (status, complaint) == (2, "")
+    assert f"guard.yaml:{place}: error[unreadable-policy]" in said
+    assert "\n    1 | policy: " in said
+    assert "warning[command-with-spaces]" in said
+    assert said.endswith("1 error, 1 warning\n")
+
+
+@pytest.mark.parametrize("group", ["config", "policy", "tools", "agents"])
+def test_a_group_without_a_command_shows_what_there_is_and_nothing_else(group: str) -> None:
+    command = [sys.executable, "-m", "mcp_guard", group]
+    bare = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    asked = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert (bare.returncode, bare.stdout, bare.stderr.strip()) == (2, "", asked.stdout.strip())
+
+
 def test_warnings_count_where_that_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "guard.yaml").write_text("servers: {a: {command: npx -y x}}\n")
     assert run("check", "guard.yaml", cwd=tmp_path)[0] == 0

@@ -122,13 +122,27 @@ FAULTS = [
     ("a reference without an end", ONE.format("command: x, args: ['${A']"), ["2:26 bad-reference"]),
     ("a dollar sign", ONE.format("command: x, args: ['$${A}', '$A', '5$']"), []),
     ("a secret in the file", ONE.format(f"command: x, env: {{TOKEN: {SECRET}}}"), ["2:25 secret-in-file"]),
+    ("a secret by its name", ONE.format("command: x, env: {BRAVE_API_KEY: BSAabcdefghijkl}"), ["2:25 secret-in-file"]),
+    ("a path to one", ONE.format("command: x, env: {SSH_KEY_FILE: /k/id, TOKEN_PATH: ~/token}"), []),
+    ("numbers and words under such names", ONE.format("command: x, env: {MAX_TOKENS: '100000', COOKIES: enabled}"), []),
+    ("a secret for a flag", ONE.format(f"command: x, args: [--api-key, {SECRET}]"), ["2:37 secret-in-file"]),
+    (
+        "a secret that only its flag tells",
+        ONE.format("command: x, args: [--token, abc123def]"),
+        ["2:35 secret-in-file"],
+    ),
+    ("a secret in a flag", ONE.format("command: x, args: [-y, --token=abc123def]"), ["2:30 secret-in-file"]),
+    ("a flag that is filled in", ONE.format("command: x, args: [--token, '${TOKEN_1}', '--token=${TOKEN_1}']"), []),
+    ("a secret in a URL", ONE.format("url: 'https://x/mcp?api_key=abcdefgh'"), ["2:7 secret-in-file"]),
+    ("a secret in the URL's path", ONE.format(f"url: 'https://x/{SECRET}/mcp'"), ["2:7 secret-in-file"]),
+    ("a URL's key that is filled in", ONE.format("url: 'https://x/mcp?api_key=${KEY}&page=100000'"), []),
     ("an agent that none can be", "agent: ' cursor'\nservers: {a: {command: x}}", ["1:8 bad-slug"]),
     ("an agent without a name", "agent: ''\nservers: {a: {command: x}}", ["1:8 bad-slug"]),
     ("a name that is no slug", "servers: {My Server: {command: x}}", ["1:11 bad-slug"]),
     (
         "names that could be taken for each other's",
         "servers: {a: {command: x}, a__b: {command: x}}",
-        ["1:1 bad-prefix"],
+        ["1:28 bad-prefix"],
     ),
     ("one prefix for all", "prefix: x\nservers: {a: {command: x}, b: {command: x}}", ["1:9 bad-prefix"]),
     ("a wait before time", "wait: -1\nservers: {a: {command: x}}", ["1:7 wrong-type"]),
@@ -159,6 +173,7 @@ def test_a_finding_is_a_code_a_place_a_caret_and_a_way_out() -> None:
     )
 
 
+QUIET = "abc123def"  # a secret only by what stands before it
 HIDING = [
     f"servers: {{a: {{command: x, env: {{TOKEN: {SECRET}}}, oops: 1}}}}",
     f"servers:\n  a:\n    url: https://x\n    headers:\n      Authorization: {SECRET}\n      Other: 7\n",
@@ -167,6 +182,8 @@ HIDING = [
     f"servers:\n  a:\n    url: https://x\n    auth: {{kind: {SECRET}}}\n",
     f"servers:\n  a:\n    url: https://x\n    auth: {{client_secret: {SECRET}, id: x}}\n",
     f"servers:\n  a:\n    command: x\n    args: [--token, {SECRET}, 7]\n",
+    "servers:\n  a:\n    command: x\n    args:\n    - --token\n    - " + QUIET + "\n",
+    "servers: {a: {url: 'https://x/mcp?key=1&api_key=" + QUIET + "', oops: 1}}",
     f"servers:\n  a:\n    command: x\n    env:\n      A: {SECRET}\n      A: b\n",
     '{"mcpServers": {"a": {"command": "x", "env": {"A": "' + SECRET + '"}, "includeTools": []}}}',
 ]
@@ -177,6 +194,7 @@ def test_no_finding_shows_a_secret(text: str) -> None:
     found = findings(text)
     assert found
     assert SECRET not in render(found) + str(found)
+    assert QUIET not in render(found) + str(found)
 
 
 def test_a_refused_configuration_is_an_error_with_a_report() -> None:

@@ -62,12 +62,21 @@ def fault(slugs: Sequence[str], pattern: str) -> str | None:
         return f"the prefix needs `{PLACEHOLDER}`, so that each server gets its own"
     if not _SAFE.match(pattern.replace(PLACEHOLDER, "")):
         return "a prefix may hold letters, digits, `_`, `-` and `.` only"
-    return _ambiguous(sorted((rendered(pattern, slug), slug) for slug in slugs))
+    pair = confusable(slugs, pattern)
+    if pair is None:
+        return None
+    shorter, longer = (rendered(pattern, slug) for slug in pair)
+    return f"names of `{pair[1]}` (`{longer}…`) could be taken for names of `{pair[0]}` (`{shorter}…`)"
 
 
-def _ambiguous(prefixes: Sequence[tuple[str, str]]) -> str | None:
-    """Sorted, a prefix stands directly before those that begin with it, if there are any."""
-    for (shorter, slug), (longer, other) in pairwise(prefixes):
+def confusable(slugs: Sequence[str], pattern: str) -> tuple[str, str] | None:
+    """Two servers of which the second one's prefix begins with the first one's; None where there are none, or the
+    pattern gives them no prefixes of their own.
+    """
+    if PLACEHOLDER not in pattern or not _SAFE.match(pattern.replace(PLACEHOLDER, "")):
+        return None
+    prefixes = sorted((rendered(pattern, slug), slug) for slug in slugs)
+    for (shorter, slug), (longer, other) in pairwise(prefixes):  # sorted, one stands directly before those it begins
         if longer.startswith(shorter):
-            return f"names of `{other}` (`{longer}…`) could be taken for names of `{slug}` (`{shorter}…`)"
+            return slug, other
     return None
