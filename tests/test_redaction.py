@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.redaction import patterns as p
-from mcp_guard.redaction import recorded_arguments, safe_text
+from mcp_guard.redaction import recorded_arguments, safe_text, shown_arguments
 from mcp_guard.redaction.arguments import DEEPEST, LARGEST, LONGEST, MOST_ENTRIES, ArgumentsMode
 
 KEY = b"k" * 32
@@ -102,6 +102,20 @@ def test_a_secret_is_found_wherever_it_stands_in_a_text(kind: str, secret: str, 
     assert out["redacted"][0]["why"] in (kind, "assignment")
     assert secret not in json.dumps(out, ensure_ascii=False)
     assert secret not in safe_text(text, 10_000)
+
+
+@pytest.mark.parametrize("around", ["{}", "rm -rf / ; {} ; rm -rf /", "line\n{}\nline", "é {} é"])
+@pytest.mark.parametrize(("kind", "secret"), SECRETS)
+def test_whoever_has_to_approve_it_sees_what_is_round_a_secret(kind: str, secret: str, around: str) -> None:
+    text = around.format(secret)
+    shown = msgspec.json.decode(msgspec.json.encode(shown_arguments({"note": text}, encodings({"note": text})[0], KEY)))
+    before, _, after = around.partition("{}")
+    seen = shown["arguments"]["note"]
+    assert (seen[: len(before)], seen[len(seen) - len(after) :]) == (before, after)
+    if kind != "private-key":  # whose two ends are no secret
+        (entry,) = shown["redacted"]
+        assert 0 < entry["hidden"] <= len(secret)
+        assert secret not in seen
 
 
 @pytest.mark.parametrize("text", HARMLESS)

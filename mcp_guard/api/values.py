@@ -212,7 +212,8 @@ class Tool(msgspec.Struct, frozen=True):
 
 class Approval(msgspec.Struct, frozen=True):
     """What a person is, or was, asked about. `method` says what it is; of a prompt, `tool` is the name, of a resource,
-    the URI. `arguments` are JSON, as the audit log may show them.
+    the URI. `arguments` are what a person may see of them; `redacted` says what is left out: where (a JSON Pointer),
+    why, how many bytes it has, and how many of them are `hidden`, where it is not all of them.
     """
 
     id: str
@@ -222,7 +223,8 @@ class Approval(msgspec.Struct, frozen=True):
     server: str
     method: str
     tool: str
-    arguments: str
+    arguments: Json
+    redacted: list[Json]
     reason: str
     status: ApprovalStatus
     scope: ApprovalScope | None

@@ -4,7 +4,7 @@ Pure: values in, values out. `patterns` says what looks like a secret, `argument
 keeps, `text` makes a text of a client or an upstream fit for a log line.
 """
 
-from mcp_guard.redaction.arguments import ArgumentsMode, recorded_arguments
+from mcp_guard.redaction.arguments import ArgumentsMode, recorded_arguments, shown_arguments
 from mcp_guard.redaction.text import safe_text
 
-__all__ = ["ArgumentsMode", "recorded_arguments", "safe_text"]
+__all__ = ["ArgumentsMode", "recorded_arguments", "safe_text", "shown_arguments"]

@@ -1,8 +1,9 @@
 """What the log keeps of a call's arguments, and what stands in for the rest.
 
-A value that is not kept is null in `arguments` and has an entry in `redacted`: where it was (a JSON Pointer, RFC 6901),
-a keyed hash, why, its bytes. Equal values have equal hashes under one key, so they can be compared without being known.
-The invariant: a row is bounded, whatever the arguments are.
+For a person who has to approve the call, a secret within a longer text is left out alone: nobody else would see what
+runs. A value that is not kept is null in `arguments` and has an entry in `redacted`: where it was (a JSON Pointer, RFC
+6901), a keyed hash, why, its bytes. Equal values have equal hashes under one key, so they can be compared without being
+known. The invariant: a row is bounded, whatever the arguments are.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from mcp_guard.redaction.patterns import is_secret_name, kind_of_secret, may_hold_secret
+from mcp_guard.redaction.patterns import is_secret_name, kind_of_secret, mask_in_part, may_hold_secret
 
 if TYPE_CHECKING:
     from mcp_guard.policy.values import Json
@@ -28,6 +29,10 @@ Path: TypeAlias = "tuple[Path, str] | None"
 _Pending: TypeAlias = "tuple[dict[str, Json] | list[Json], dict[str, Json] | list[Json], Path]"  # from, to, where
 
 _encode = msgspec.json.Encoder().encode
+
+
+NOT_SHOWN = "[NOT SHOWN: {} characters]"
+"""What stands for a secret in what a person is shown."""
 
 
 class _UnkeepableError(Exception):
@@ -53,10 +58,24 @@ def recorded_arguments(
         return {"arguments": None, "redacted": [_entry(None, encoded, str(error), key)]}
 
 
-def _kept(arguments: "Mapping[str, Json]", large: bool, mode: ArgumentsMode, key: bytes) -> dict[str, object]:
+def shown_arguments(arguments: "Mapping[str, Json]", encoded: bytes, key: bytes) -> dict[str, object]:
+    """The same for a person who has to approve the call: as in the mode "redacted", but of a text that holds a secret
+    only the secret is left out. Its entry in `redacted` says how many bytes are (`hidden`).
+    """
+    if len(encoded) > LARGEST or not may_hold_secret(encoded):
+        return recorded_arguments(arguments, encoded, "redacted", key)
+    try:
+        return _kept(arguments, False, "redacted", key, in_part=True)
+    except _UnkeepableError as error:
+        return {"arguments": None, "redacted": [_entry(None, encoded, str(error), key)]}
+
+
+def _kept(
+    arguments: "Mapping[str, Json]", large: bool, mode: ArgumentsMode, key: bytes, *, in_part: bool = False
+) -> dict[str, object]:
     """The arguments with what may not be kept taken out. Raises _UnkeepableError where too little would be left."""
     judge = _JUDGES.get(mode, _is_leaf)
-    walk = _Walk(_or_too_long(judge) if large else judge, key, names_too=mode != "full")
+    walk = _Walk(_or_too_long(judge) if large else judge, key, names_too=mode != "full", in_part=in_part)
     copy, entries = walk.copy(arguments)
     try:
         text = _encode(copy)
@@ -97,10 +116,11 @@ def _or_too_long(judge: Judge) -> Judge:
 class _Walk:
     """One copy of JSON values without those that a judge takes out. Level by level: no depth exhausts the stack."""
 
-    def __init__(self, judge: Judge, key: bytes, *, names_too: bool) -> None:
+    def __init__(self, judge: Judge, key: bytes, *, names_too: bool, in_part: bool) -> None:
         self._judge = judge
         self._key = key
         self._names_too = names_too
+        self._in_part = in_part
         self._below: list[_Pending] = []
         self._entries: list[Entry] = []
         self._path_room = LARGEST
@@ -123,7 +143,7 @@ class _Walk:
     def _fill_object(self, source: "dict[str, Json]", target: "dict[str, Json]", path: Path) -> None:
         for name, value in source.items():
             kind = kind_of_secret(name) if self._names_too else None
-            shown = name if kind is None else f"redacted {_hash(self._key, name.encode())}"
+            shown = name if kind is None else f"{self._masked(name)} {_hash(self._key, name.encode())}"
             if kind is not None:
                 self._add((path, shown), name, f"key {kind}")
             target[shown] = self._kept(name, value, (path, shown))
@@ -133,12 +153,22 @@ class _Walk:
         why = self._judge(name, value)
         if why is not None:
             self._add(path, value, why)
-            return None
+            if not (self._in_part and isinstance(value, str) and why != "name"):
+                return None
+            text, hidden = mask_in_part(value, NOT_SHOWN)
+            self._entries[-1]["hidden"] = hidden
+            if not hidden:  # the beginning of a key, and no key
+                self._entries.pop()
+            return text
         if not isinstance(value, dict | list):
             return value
         copy: dict[str, Json] | list[Json] = {} if isinstance(value, dict) else []
         self._below.append((value, copy, path))
         return copy
+
+    def _masked(self, name: str) -> str:
+        """A key that holds a secret, without it. What goes behind it keeps it apart from others."""
+        return mask_in_part(name, NOT_SHOWN)[0] if self._in_part else "redacted"
 
     def _add(self, path: Path, value: "Json", why: str) -> None:
         try:

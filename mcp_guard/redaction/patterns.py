@@ -77,6 +77,8 @@ _number_name = _compile(rb"(?i:" + _NUMBER_NAMES + rb")")
 _any_shape = _compile(rb"|".join(map(_bounded, _SHAPES)))
 _shapes = {kind: _compile(_bounded(kind)) for kind in _SHAPES}
 _assignment = _compile(_ASSIGNMENT)
+_key_end = _compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY")
+_key_text = _compile(rb"[A-Za-z0-9+/=]{16,}(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*")
 
 
 def may_hold_secret(json: bytes) -> bool:
@@ -111,7 +113,45 @@ def mask(text: str, mark: str) -> str:
             spans = [(spans[0][0], len(encoded))]
         encoded = _marked(encoded, spans, mark.encode())
     encoded = _marked(encoded, _assigned(encoded), mark.encode())
-    return encoded.decode("utf-8", "surrogatepass")
+    return _text(encoded)
+
+
+def mask_in_part(text: str, mark: str) -> tuple[str, int]:
+    """The text as a person sees it who has to approve what it does, and how many bytes of it they do not see: `mark`,
+    with the number of characters in the place of its `{}`, stands for each secret alone. Whatever is round a secret
+    shows, also behind the beginning of a private key.
+    """
+    encoded = _bytes(text)
+    pieces: list[str] = []
+    last = hidden = 0
+    for start, end in _united(_spans(encoded)):
+        pieces += _text(encoded[last:start]), mark.format(len(_text(encoded[start:end])))
+        last, hidden = end, hidden + end - start
+    return ("".join((*pieces, _text(encoded[last:]))), hidden) if pieces else (text, 0)
+
+
+def _spans(encoded: bytes) -> Iterator[tuple[int, int]]:
+    """Where secrets are; of a private key, what can be the text of a key and nothing else."""
+    for kind, pattern in _shapes.items():
+        for found in pattern.finditer(encoded):
+            if kind != "private-key":
+                yield found.end(1), found.end()
+                continue
+            after = _key_end.search(encoded[found.end() :])
+            end = len(encoded) if after is None else found.end() + after.start()
+            for part in _key_text.finditer(encoded[found.end() : end]):
+                yield found.end() + part.start(), found.end() + part.end()
+    yield from _assigned(encoded)
+
+
+def _united(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    united: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if united and start <= united[-1][1]:
+            united[-1] = united[-1][0], max(end, united[-1][1])
+        else:
+            united.append((start, end))
+    return united
 
 
 def _assigned(encoded: bytes) -> Iterator[tuple[int, int]]:
@@ -129,6 +169,10 @@ def _marked(encoded: bytes, spans: "list[tuple[int, int]] | Iterator[tuple[int, 
         pieces += (encoded[last:start], mark)
         last = end
     return b"".join((*pieces, encoded[last:])) if pieces else encoded
+
+
+def _text(encoded: bytes) -> str:
+    return encoded.decode("utf-8", "surrogatepass")
 
 
 def _bytes(text: str) -> bytes:

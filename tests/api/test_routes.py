@@ -86,7 +86,12 @@ def test_grants_overrides_budgets_and_evaluations_come_and_go(call: Calls) -> No
 def waiting(book: Book) -> str:
     """The id of a call that waits for a person."""
     row = {"id": "A1", "connection_id": "c", "agent": "cursor", "user": "bo", "server": "files", "tool": "write_file"}
-    row |= {"arguments": '{"path": "/srv/a"}', "call_hash": "h", "pattern": "files:write_file", "reason": "a rule"}
+    row |= {
+        "arguments": '{"arguments": {"path": "/srv/a"}}',
+        "call_hash": "h",
+        "pattern": "files:write_file",
+        "reason": "a rule",
+    }
     row |= {"status": "pending", "requested_at": "2026-01-01T00:00:00.000000Z", "expires_at": FOREVER}
     with book.changing() as change:
         change.insert("approvals", **row)
@@ -95,7 +100,7 @@ def waiting(book: Book) -> str:
 
 def test_a_call_that_waits_is_shown_and_approved_once(call: Calls, book: Book, waiting: str) -> None:
     (shown,) = call("GET", "/api/approvals?status=pending")[1]["items"]
-    assert (shown["id"], shown["arguments"], shown["tool"]) == (waiting, '{"path": "/srv/a"}', "write_file")
+    assert (shown["id"], shown["arguments"], shown["tool"]) == (waiting, {"path": "/srv/a"}, "write_file")
     assert "call_hash" not in shown
     status, decided = call("POST", f"/api/approvals/{waiting}/approve", {"scope": "session", "comment": "as agreed"})
     assert (status, decided["status"], decided["scope"], decided["decided_by"]) == (

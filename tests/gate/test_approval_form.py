@@ -1,11 +1,12 @@
-"""What a person reads in a client's form: also where the form cuts long lines, or runs all lines together."""
+"""What a person reads in a client's form: all but secrets, whether it cuts long lines or runs all together."""
 
 import json
 import re
 
 import pytest
 
-from tests.gate.approving import DENY, POLICY, Approving
+from tests.gate.approving import DENY, ONCE, POLICY, SESSION, Approving, said
+from tests.gate.playbook import call
 
 COLUMNS = 54
 GOES_ON = "↩"
@@ -58,3 +59,56 @@ def test_it_is_said_how_long_the_question_stands(seconds: int, said: str) -> Non
 def test_the_first_choice_which_some_forms_take_for_chosen_is_the_no() -> None:
     (asked,) = Approving().mail(7).client
     assert asked["params"]["requestedSchema"]["properties"]["decision"]["enum"][0] == DENY
+
+
+GITHUB = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"
+PEM = f"-----BEGIN PRIVATE KEY-----\\n{'MIIEvQIBADANBgkq' * 4}\\n{'MIIEvQIBADANBgkq' * 2}\\n-----END PRIVATE KEY-----"
+SECRETS = {  # what stands in an argument, what a person sees of it, and what of it must be nowhere
+    "a command round a password": (
+        "rm -rf / ; password=x12345678",
+        "rm -rf / ; password=[NOT SHOWN: 9 characters]",
+        "x123",
+    ),
+    "a command behind one": ("password=x12345678; rm -rf /", "password=[NOT SHOWN: 9 characters]; rm -rf /", "x123"),
+    "a command between two": (f"{GITHUB} && rm -rf / && {GITHUB}", "] && rm -rf / && [NOT", GITHUB),
+    "a command behind a private key": (f"{PEM}; rm -rf /", "-----END PRIVATE KEY-----; rm -rf /", "MIIE"),
+    "a command in a private key": (PEM.replace("\\n", " rm -rf / "), "] rm -rf / [NOT", "MIIE"),
+    "a command that only begins like one": ("-----BEGIN PRIVATE KEY; rm -rf /", "KEY; rm -rf /", None),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_only_a_secret_is_left_out_and_whatever_is_round_it_shows(name: str) -> None:
+    text, seen, secret = SECRETS[name]
+    book = Approving()
+    turn = book.mail(7, text=text)
+    shown = re.sub(r"\s+", " ", turn.client[0]["params"]["message"].replace(f"{GOES_ON}\n", ""))
+    kept = json.loads(turn.events[0].arguments)["arguments"]["text"]
+    assert seen in shown
+    assert seen in kept
+    assert secret is None or secret not in shown + turn.events[0].arguments
+    assert ("NOT ALL OF IT IS SHOWN" in shown) is (secret is not None)
+
+
+def test_it_is_said_first_and_loudly_that_not_all_is_shown_and_how_much_is_left_out() -> None:
+    text = message(text="rm -rf / ; password=x12345678", password="hunter2")
+    before, _, arguments = text.partition("\nArguments")
+    said = before.replace("\n", " ")
+    assert "NOT ALL OF IT IS SHOWN: what looks like a secret is left out." in said
+    assert "/text (9 of its 29 bytes), /password (all of it, 7 bytes)." in said
+    assert '"password": null' in arguments
+
+
+def test_what_is_not_shown_whole_can_be_approved_once_only() -> None:
+    book = Approving()
+    (asked,) = book.mail(7, text="password=x12345678").client
+    choice = asked["params"]["requestedSchema"]["properties"]["decision"]
+    assert (choice["enum"], choice["description"]) == (
+        [DENY, ONCE],
+        "It can be approved once only: not all of it is shown.",
+    )
+    turn = book.client(said(asked, SESSION))  # a client that makes up a choice
+    assert turn.upstream == []
+    (asked,) = book.mail(8, text="password=x12345678").client
+    turn = book.client(said(asked, ONCE))
+    assert turn.upstream == [call(8, "send_mail", to="bob", text="password=x12345678")]

@@ -54,7 +54,7 @@ def test_the_person_is_asked_what_would_run_and_the_row_comes_first():
         assert part in text
     assert SECRET not in json.dumps(asked)
     assert "/token" in text
-    assert asked["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [DENY, ONCE, SESSION]
+    assert asked["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [DENY, ONCE]
     (pending,) = turn.outputs
     assert isinstance(pending, Pending)
     event = pending.event
@@ -86,22 +86,37 @@ def test_what_the_person_approves_runs_as_it_came_and_the_rows_say_by_whom():
 
 
 NOES = {
-    "deny": lambda asked: said(asked, DENY),
-    "decline": lambda asked: said(asked, None, "decline"),
-    "cancel": lambda asked: said(asked, None, "cancel"),
-    "a yes with a no": lambda asked: said(asked, ONCE, "decline"),
-    "nothing chosen": lambda asked: said(asked, None),
-    "something else": lambda asked: said(asked, "Allow once"),
-    "no text": lambda asked: result(asked["id"], action="accept", content={"decision": ["allow once"]}),
-    "no content": lambda asked: result(asked["id"], action="accept", content="allow once"),
-    "no result at all": lambda asked: {"jsonrpc": "2.0", "id": asked["id"], "result": None},
+    "deny": ("deny", lambda asked: said(asked, DENY)),
+    "decline": ("decline", lambda asked: said(asked, None, "decline")),
+    "cancel": ("cancel", lambda asked: said(asked, None, "cancel")),
+    "a yes with a no": ("decline", lambda asked: said(asked, ONCE, "decline")),
+    "nothing chosen": ("unreadable", lambda asked: said(asked, None)),
+    "something else": ("unreadable", lambda asked: said(asked, "Allow once")),
+    "no action that there is": ("unreadable", lambda asked: said(asked, ONCE, "accepted")),
+    "no text": (
+        "unreadable",
+        lambda asked: result(asked["id"], action="accept", content={"decision": ["allow once"]}),
+    ),
+    "no content": ("unreadable", lambda asked: result(asked["id"], action="accept", content="allow once")),
+    "no result at all": ("unreadable", lambda asked: {"jsonrpc": "2.0", "id": asked["id"], "result": None}),
+}
+RECORDED = {  # who has said it, and what the agent is told
+    "deny": ("kim", "kim denied this call."),
+    "decline": ("kim", "kim declined to approve this call."),
+    "cancel": (None, "The question about this call was closed without an answer."),
+    "unreadable": (None, "The client answered the question about this call with something else than was asked for."),
 }
 
 
 @pytest.mark.parametrize("name", NOES)
-def test_everything_that_is_not_plainly_a_yes_is_a_no(name):
+def test_everything_that_is_not_plainly_a_yes_is_a_no_and_is_recorded_as_what_it_was(name):
     book = Approving()
-    turn = book.client(NOES[name](book.mail(7).client[0]))
+    kind, answer = NOES[name]
+    turn = book.client(answer(book.mail(7).client[0]))
+    told = next(event for event in turn.events if isinstance(event, ApprovalSettled))
+    assert ((told.by, turn.events[-1].data["reason"]), told.status) == (RECORDED[kind], "denied")
+    assert (told.data["answer"], told.data["by"]) == (kind, RECORDED[kind][0] or "mcp-guard")
+    assert RECORDED[kind][1] in denial(turn)
     assert turn.upstream == []
     assert "a person's approval is needed" in denial(turn)
     assert [event.decision for event in turn.events if event.type == "tool.decided"] == ["deny"]

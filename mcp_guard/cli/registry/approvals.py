@@ -15,6 +15,7 @@ app = group()
 Approval = Annotated[str, typer.Argument(metavar="ID", help="The approval, as `approvals list` shows it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="What to say to it; the agent is shown it with a denial.")]
 
+_ONLY_ONCE = "Approve it only if you know what is left out; it can be approved once, and no more."
 _COLUMNS = {
     "id": "ID",
     "agent": "AGENT",
@@ -98,17 +99,22 @@ def _show(row: Row, *, as_json: bool) -> None:
     """One approval; the arguments after it, over several lines."""
     import msgspec
 
+    from mcp_guard.gate.approvals.form import left_out
+
     if as_json:
-        show_one({**row, "arguments": msgspec.json.decode(row["arguments"])}, as_json=True)
+        show_one(row, as_json=True)
         return
-    show_one({name: value for name, value in row.items() if name not in ("arguments", "pattern")}, as_json=False)
+    apart = ("arguments", "redacted", "pattern")
+    show_one({name: value for name, value in row.items() if name not in apart}, as_json=False)
     if row["method"] == "resources/read":
         return  # it has none
-    kept = msgspec.json.decode(row["arguments"])
+    if row["redacted"]:
+        typer.secho(f"\nNOT ALL OF IT IS SHOWN. {_ONLY_ONCE}", fg="red", bold=True)
+    for one in row["redacted"]:
+        where = _visible(one["path"].encode()) or "all arguments"
+        typer.secho(f"not shown: {where}: {left_out(one)} ({one['why']})", fg="red")
     typer.echo("\narguments:")
-    typer.echo("not kept" if kept["arguments"] is None else _visible(msgspec.json.encode(kept["arguments"])))
-    for one in kept.get("redacted", ()):
-        typer.echo(f"not shown: {_visible(one['path'].encode()) or 'all of them'} ({one['why']}, {one['bytes']} bytes)")
+    typer.echo("not kept" if row["arguments"] is None else _visible(msgspec.json.encode(row["arguments"])))
 
 
 def _visible(text: bytes) -> str:

@@ -17,7 +17,7 @@ from mcp_guard.gate.requests import Open, ReadCall
 from mcp_guard.gate.session import Session
 from mcp_guard.policy.values import Decision, Json
 from mcp_guard.policy.wording import WORDS
-from mcp_guard.redaction import recorded_arguments
+from mcp_guard.redaction import recorded_arguments, shown_arguments
 
 _LONGEST_PATTERN = 300
 _FOR_THE_SESSION = "A person has approved this {} for the rest of the connection."
@@ -63,7 +63,7 @@ def subject(session: Session, call: ReadCall) -> Subject:
 def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: int) -> Pending | None:
     """Ask a person; None where nobody can be asked."""
     approvals, request, settings = session.approvals, call.request, session.policy.settings
-    shown = form.arguments_text(call, session.connection.redaction_key)
+    shown = form.shown(call, session.connection.redaction_key)
     through_client = (
         settings.approvals == "client" and shown is not None and form.is_offered(_capabilities(session, call))
     )
@@ -80,6 +80,7 @@ def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: i
         bound=binding.call_hash(key, session.connection.server, call),
         asked=now,
         deadline=now + settings.approval_timeout * 1_000_000,
+        whole=shown is not None and not shown.hidden,
         question=binding.question_id(key, approval) if through_client and not request.modern else None,
         suspended=through_client and request.modern,
     )
@@ -90,13 +91,13 @@ def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: i
     return Pending(_requested(session, waiting, "client" if through_client else "store", now), line, request.id)
 
 
-def question(session: Session, waiting: Waiting, arguments: str) -> bytes:
+def question(session: Session, waiting: Waiting, arguments: form.Shown) -> bytes:
     """The line that asks the person through the client, in the era of the request."""
     connection, request = session.connection, waiting.call.request
     kind = waiting.call.kind
     named = connection.known_as(waiting.label, kind)
     text = form.message(waiting, named, connection.server, connection.user, arguments)
-    params = form.params(text, kind)
+    params = form.params(text, kind, whole=waiting.whole)
     if waiting.question is not None:
         return form.request(waiting.question, params)
     return form.result(request.id, params, binding.state(connection.redaction_key, waiting.id, waiting.bound))
@@ -115,8 +116,11 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
     connection, call = session.connection, waiting.call
     mode = connection.audit_arguments or session.policy.settings.audit_arguments
     kept: dict[str, object] = {"arguments": {}}
+    shown = kept
     if call.kind == "tool" or call.arguments:
         kept = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
+        redacted = mode == "redacted"
+        shown = shown_arguments(call.arguments, call.encoded, connection.redaction_key) if redacted else kept
     data = {
         **kept,
         "method": call.request.method,
@@ -134,7 +138,7 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
     return ApprovalRequested(
         **structs.asdict(structs.replace(event, rule=waiting.id)),
         method=call.request.method,
-        arguments=_encode(kept).decode(),
+        arguments=_encode(shown).decode(),
         call_hash=waiting.bound,
         pattern=_pattern(connection.server, call.tool) if call.kind == "tool" else "",
         reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),

@@ -1,8 +1,8 @@
 """What a person is asked through the client (MCP, "Elicitation", form mode), and what the answer says.
 
-A person sees what would run: the tool (prompt, resource), its server, who asks, the arguments with secrets left out and
-all that would not show made visible. What is too long to be shown whole is not asked about here. An answer that is not
-plainly a yes is a no.
+A person sees what would run: the tool (prompt, resource), its server, who asks, the arguments with secrets alone left
+out, which is said first, and all that would not show made visible. What is too long for a form is not asked about here.
+An answer that is not plainly a yes is a no; a call that is not shown whole can be approved once, and no more.
 
 Clients' forms differ: some cut what is longer than a line of theirs, some run all lines together, some have the first
 choice chosen before anybody has. So lines are short here and read well in one, and the first choice is the no.
@@ -10,7 +10,7 @@ choice chosen before anybody has. So lines are short here and read well in one, 
 
 import itertools
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 
@@ -20,7 +20,7 @@ from mcp_guard.gate.requests import ReadCall
 from mcp_guard.gate.wire import decode, encode
 from mcp_guard.governance import ApprovalScope
 from mcp_guard.policy.values import Json, OfferKind
-from mcp_guard.redaction import recorded_arguments
+from mcp_guard.redaction import shown_arguments
 
 METHOD = "elicitation/create"
 KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, and of the answer to it
@@ -31,6 +31,8 @@ _GOES_ON = "↩"  # at the end of a line of arguments that goes on in the next o
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
 _DENY = "deny"
+No = Literal["deny", "decline", "cancel", "unreadable"]
+"""How it can be said: by the choice, by declining the form, by closing it (nobody said anything), by none of these."""
 _WANTS: Mapping[OfferKind, str] = {
     "tool": "wants to call {} on the server {}",
     "prompt": "wants the prompt {} of the server {}",
@@ -41,6 +43,19 @@ _SESSION: Mapping[OfferKind, str] = {
     "prompt": "For this session: this prompt, with any arguments, until the client disconnects.",
     "resource": "For this session: this resource, and notice of its changes, until the client disconnects.",
 }
+_NOT_ALL = (
+    "NOT ALL OF IT IS SHOWN: what looks like a secret is left out. Approve it only if you know what stands there."
+)
+_ONCE = "It can be approved once only: not all of it is shown."
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """Arguments as a person is shown them; and of each value that is not shown, or not whole, where it is, and how much
+    of it is left out.
+    """
+
+    text: str
+    hidden: tuple[str, ...] = ()
 
 
 def is_offered(capabilities: Json) -> bool:
@@ -49,17 +64,23 @@ def is_offered(capabilities: Json) -> bool:
     return isinstance(offered, dict) and ("form" in offered or not offered)
 
 
-def arguments_text(call: ReadCall, key: bytes) -> str | None:
-    """The arguments as a person is shown them; None where they are too long to be shown whole."""
-    kept = recorded_arguments(call.arguments, call.encoded, "redacted", key)
+def shown(call: ReadCall, key: bytes) -> Shown | None:
+    """The arguments as a person is shown them; None where they are too long for that."""
+    kept = shown_arguments(call.arguments, call.encoded, key)
     encoded = kept["arguments"]
     if not isinstance(encoded, msgspec.Raw):
         return None
     text = visible(_readable(encoded)).replace(_GOES_ON, "\\u21a9")
-    hidden = cast("list[dict[str, str]]", kept.get("redacted", []))
+    hidden = cast("list[dict[str, str | int]]", kept.get("redacted", []))
     if len(text) > LONGEST or any(one["why"] == "size" for one in hidden):
         return None
-    return "\n".join((text, *(f"Not shown, as it looks like a secret: {visible(one['path'])}" for one in hidden)))
+    return Shown(text, tuple(f"{visible(str(one['path']))} ({left_out(one)})" for one in hidden))
+
+
+def left_out(entry: Mapping[str, str | int | None]) -> str:
+    """How much is left out of a value, by its entry in `redacted`."""
+    part = entry.get("hidden")
+    return f"{part} of its {entry['bytes']} bytes" if part is not None else f"all of it, {entry['bytes']} bytes"
 
 
 def _readable(encoded: msgspec.Raw) -> str:
@@ -72,15 +93,17 @@ def visible(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
-def message(waiting: Waiting, named: str, server: str, user: str, arguments: str) -> str:
+def message(waiting: Waiting, named: str, server: str, user: str, arguments: Shown) -> str:
     """What a person reads; `named` is what their client knows it as that is asked for. A resource has no arguments."""
     decision, kind = waiting.decision, waiting.call.kind
     wants = _WANTS[kind].format(named, server)
     asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
     lines = ["mcp-guard: a person's approval is needed.", *_wrapped(asks), *_wrapped(because), _until(waiting)]
+    if arguments.hidden:
+        lines += _wrapped(f"{_NOT_ALL} Left out: {', '.join(arguments.hidden)}.")
     if kind != "resource":
-        folded = [part for line in arguments.split("\n") for part in _folded(line)]
+        folded = [part for line in arguments.text.split("\n") for part in _folded(line)]
         goes_on = any(part.endswith(_GOES_ON) for part in folded)
         lines += [f"Arguments ({_GOES_ON} goes on in the next line):" if goes_on else "Arguments:", *folded]
     return "\n".join(lines)
@@ -124,9 +147,11 @@ def _width(text: str) -> int:
     return sum(1 if one.isascii() else 2 for one in text)
 
 
-def params(text: str, kind: OfferKind) -> dict[str, object]:
-    """The question in a client's form: a text, and a choice."""
-    choice = {"type": "string", "title": "Decision", "description": _SESSION[kind], "enum": [_DENY, *_CHOICES]}
+def params(text: str, kind: OfferKind, *, whole: bool) -> dict[str, object]:
+    """The question in a client's form: a text, and a choice. `whole`: all of the arguments are shown."""
+    choices = [_DENY, *(choice for choice, scope in _CHOICES.items() if whole or scope == "once")]
+    about = _SESSION[kind] if whole else _ONCE
+    choice = {"type": "string", "title": "Decision", "description": about, "enum": choices}
     schema = {"type": "object", "properties": {_FIELD: choice}, "required": [_FIELD]}
     return {"message": text, "requestedSchema": schema}
 
@@ -143,10 +168,26 @@ def result(request_id: RequestId, params: Mapping[str, object], state: str) -> b
     return encode({"jsonrpc": "2.0", "id": request_id, "result": value})
 
 
-def scope_of(answer: Json) -> ApprovalScope | None:
-    """For how long the person said yes; None for everything else that they, or the client, may have said."""
+def scope_of(answer: Json, *, whole: bool) -> ApprovalScope | None:
+    """For how long the person said yes; None for everything else that they, or the client, may have said. `whole`: all
+    of the arguments were shown.
+    """
+    scope = _CHOICES.get(_choice(answer) or "")
+    return scope if whole or scope == "once" else None
+
+
+def no_of(answer: Json) -> No:
+    """What kind of no an answer is that is no yes."""
+    if _choice(answer) == _DENY:
+        return "deny"
+    action = answer.get("action") if isinstance(answer, dict) else None
+    return "decline" if action == "decline" else "cancel" if action == "cancel" else "unreadable"
+
+
+def _choice(answer: Json) -> str | None:
+    """What was chosen in the form that was sent off."""
     if not isinstance(answer, dict) or answer.get("action") != "accept":
         return None
     content = answer.get("content")
     choice = content.get(_FIELD) if isinstance(content, dict) else None
-    return _CHOICES.get(choice) if isinstance(choice, str) else None
+    return choice if isinstance(choice, str) else None

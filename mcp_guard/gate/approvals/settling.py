@@ -4,6 +4,7 @@ The invariant: a call runs only if it is judged again now, nothing denies it, an
 ends with one row that says allow or deny.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -29,6 +30,13 @@ _APPROVED = {
     "grant": "{by} approved this {thing} ahead.",
 }
 _DENIED = "{by} denied this {one}{said}"
+_NO: Mapping[form.No, str] = {
+    "deny": "{by} denied this {one}.",
+    "decline": "{by} declined to approve this {one}.",
+    "cancel": "The question about this {one} was closed without an answer.",
+    "unreadable": "The client answered the question about this {one} with something else than was asked for.",
+}
+_OF_THE_PERSON: tuple[form.No | None, ...] = (None, "deny", "decline")  # the rest, nobody has said
 _EXPIRED = "Nobody decided about it within {} seconds."
 _USED = "The approval that was asked for has expired, or was used already."
 _ANOTHER = "Another agent is on the line than the one that a person was asked about."
@@ -85,7 +93,7 @@ def came_back(session: Session, brought: Returned, call: ReadCall, now: int) -> 
     if ruling is not None:
         return _settled(session, waiting, ruling, now)
     if now < waiting.deadline and not isinstance(brought.answer, dict):
-        shown = form.arguments_text(call, key)
+        shown = form.shown(call, key)
         return [] if shown is None else [Reply(asking.question(session, waiting, shown))]
     return _answer(session, waiting, brought.answer, now)
 
@@ -102,11 +110,12 @@ def is_over(session: Session, state: Json, now: int) -> bool:
 def _answer(session: Session, waiting: Waiting, answer: Json, now: int) -> list[Output]:
     if now >= waiting.deadline:
         return _expired(session, waiting, now, waits=True)
-    scope = form.scope_of(answer)
+    scope = form.scope_of(answer, whole=waiting.whole)
     ruling = Ruling(scope is not None, scope or "once", session.connection.user)
+    no = None if ruling.approved else form.no_of(answer)
     return [
-        _told(session, waiting, "approved" if ruling.approved else "denied", now, scope),
-        *_settled(session, waiting, ruling, now),
+        _told(session, waiting, "approved" if ruling.approved else "denied", now, scope, no),
+        *_settled(session, waiting, ruling, now, no),
     ]
 
 
@@ -130,14 +139,16 @@ def reconsider(session: Session, now: int) -> list[Output]:
     return outputs
 
 
-def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int) -> list[Output]:
-    """A person has decided: judge the call again, and do what comes of both. A deny wins."""
+def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int, no: form.No | None = None) -> list[Output]:
+    """A person has decided: judge the call again, and do what comes of both. A deny wins; `no` is how it was said in a
+    form.
+    """
     decision = judging.of(waiting.call).decide(session, waiting.call, now)
     if waiting.agent != session.client.principal.agent:
         decision = Decision("deny", "approval", waiting.id, _ANOTHER)
     if decision.outcome != "deny" and not ruling.approved:
         said = f": {ruling.comment}" if ruling.comment else "."
-        reason = _DENIED.format(by=ruling.by, one=WORDS[waiting.call.kind].one, said=said)
+        reason = (_NO[no] if no else _DENIED).format(by=ruling.by, one=WORDS[waiting.call.kind].one, said=said)
         decision = Decision("deny", "approval", waiting.id, reason)
     approved = _approved(waiting, ruling) if ruling.approved else None
     if approved is not None and decision.outcome == "require_approval":
@@ -238,12 +249,14 @@ def _told(
     status: Literal["approved", "denied", "withdrawn", "expired"],
     now: int,
     scope: ApprovalScope | None = None,
+    no: form.No | None = None,
 ) -> Record:
-    """The row that says how it ended, and what the registry keeps of that."""
+    """The row that says how it ended, and what the registry keeps of that; `no` is how it was said in a form."""
     decided = status in ("approved", "denied")
-    by = session.connection.user if decided else None
-    data = {"status": status, "connection": session.connection.id}
-    data |= {"by": by, "via": "client", "scope": scope} if decided else {"by": "mcp-guard"}
+    by = session.connection.user if decided and no in _OF_THE_PERSON else None
+    data: dict[str, object] = {"status": status, "connection": session.connection.id, "by": by or "mcp-guard"}
+    data |= {"via": "client", "scope": scope} if decided else {}
+    data |= {"answer": no} if no else {}
     kind = "approval.decided" if decided else "approval.withdrawn"
     event = session.recorder.event(kind, now, data, waiting.label)
     facts = structs.asdict(structs.replace(event, rule=waiting.id))

@@ -28,8 +28,8 @@ class Subject(msgspec.Struct, frozen=True):
 
 class Waiting(msgspec.Struct):
     """One call that waits. `label` names what it is of as a person is shown it, `decision` says why a person is asked,
-    `bound` is the hash of what would run, `deadline` is microseconds since the epoch, and `question` the id of the
-    guard's own request to the client while that is open.
+    `bound` is the hash of what would run, `whole` says whether a person can see all of it, `deadline` is microseconds
+    since the epoch, and `question` the id of the guard's own request to the client while that is open.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Waiting(msgspec.Struct):
     bound: str
     asked: int
     deadline: int
+    whole: bool = True
     question: str | None = None
     suspended: bool = False
     told: int = 0  # how often the client was told that the call still waits

@@ -5,6 +5,7 @@ The rows are history, too: one that is decided, withdrawn or expired stays. The 
 decided, once, and what is approved is the one call whose hash the row holds, on the one connection that waits for it.
 """
 
+import json
 import sqlite3
 
 from mcp_guard.events import ApprovalRequested, ApprovalSettled
@@ -88,9 +89,13 @@ def get(book: Book, approval_id: str) -> Row:
 
 
 def _shown(book: Book, row: Row) -> Row:
-    """A row as it stands now: nobody may have been there to note that its time is up."""
+    """A row as it stands now: nobody may have been there to note that its time is up. `arguments` are what a person may
+    see of them, `redacted` says what they do not see.
+    """
     over = row["status"] == "pending" and row["expires_at"] <= timestamp(book.now)
-    return {**row, "status": "expired"} if over else row
+    kept = json.loads(row["arguments"])
+    shown = {"arguments": kept["arguments"], "redacted": kept.get("redacted", [])}
+    return {**row, **shown, **({"status": "expired"} if over else {})}
 
 
 def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int | None = None, comment: str = "") -> Row:
@@ -107,6 +112,9 @@ def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int |
     comment = kept_reason(comment)
     with book.changing() as change:
         row = _pending(change, approval_id)
+        if scope != "once" and json.loads(row["arguments"]).get("redacted"):
+            hint = f"approve it without --scope, if you know what is left out: `mcp-guard approvals show {approval_id}`"
+            raise InvalidError("not all of this can be shown, so it can only be approved once", hint)
         if scope == "grant":
             _grant(book, change, row, expires, comment)
         _decide(book, change, row, "approved", scope, comment)

@@ -65,10 +65,22 @@ def test_what_is_asked_waits_with_all_that_a_person_needs(store: Store, book: Bo
         "files",
         "send_mail",
     )
-    assert (row["status"], row["reason"], row["arguments"]) == ("pending", "Think twice.", KEPT)
+    assert (row["status"], row["reason"], row["arguments"]) == ("pending", "Think twice.", {"to": "bob"})
+    assert row["redacted"] == []
     assert row["method"] == "tools/call"
     assert row["expires_at"] == timestamp(book.now + 60 * SECOND)
     assert told(book) == ["approval.requested"]
+
+
+def test_what_cannot_be_shown_whole_is_approved_once_and_no_more(store: Store, book: Book) -> None:
+    left_out = [{"path": "/text", "hash": "h", "why": "assignment", "bytes": 29, "hidden": 9}]
+    kept = json.dumps({"arguments": {"text": "password=[NOT SHOWN: 9 characters]"}, "redacted": left_out})
+    store.record([structs.replace(asked(book), arguments=kept)])
+    assert approvals.get(book, "C-a1")["redacted"] == left_out
+    for scope, expires in (("session", None), ("grant", book.now + SECOND)):
+        with pytest.raises(InvalidError, match="can only be approved once"):
+            approvals.approve(book, "C-a1", scope, expires=expires)
+    assert approvals.approve(book, "C-a1")["status"] == "approved"
 
 
 def test_what_a_person_decides_is_heard_and_moves_the_version(store: Store, book: Book) -> None:
