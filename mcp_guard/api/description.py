@@ -52,12 +52,26 @@ EXAMPLES: Mapping[type[v.Input], object] = {
     v.NewEvaluation: {"agent": "claude-code", "pass_rate": 0.93, "suite": "nightly"},
 }
 
+# What the types do not say: that it is a grant, and only that, which has an end.
+_RULES: Mapping[str, Schema] = {
+    "Approve": {
+        "anyOf": [
+            {"properties": {"scope": {"enum": ["once", "session"]}, "expires_at": {"type": "null"}}},
+            {
+                "properties": {"scope": {"const": "grant"}, "expires_at": {"type": "string"}},
+                "required": ["scope", "expires_at"],
+            },
+        ]
+    }
+}
+
 
 def described(routes: Sequence[Route]) -> Schema:
     """The description of these routes, as plain data."""
     bodies = [route.takes for route in routes if route.takes is not None]
     answers = [route.gives for route in routes]
     _, components = msgspec.json.schema_components([*bodies, *answers, Problem], ref_template=_REF)
+    components = {name: {**schema, **_RULES.get(name, {})} for name, schema in components.items()}
     paths: dict[str, Schema] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

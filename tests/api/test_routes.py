@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from mcp_guard.api.api import Api
 from mcp_guard.api.description import EXAMPLES, described
@@ -277,3 +278,24 @@ def test_the_documentation_has_the_table_of_routes() -> None:
     text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
     rows = [f"| {route.method} | `{route.path}` | {route.does} | {route.role} |" for route in ROUTES]
     assert "\n".join(rows) in text
+
+
+ENDS = [
+    ({}, True),
+    ({"scope": "session"}, True),
+    ({"scope": "once", "expires_at": None}, True),
+    ({"scope": "grant", "expires_at": "2099-01-31T00:00:00Z"}, True),
+    ({"expires_at": "2099-01-31T00:00:00Z"}, False),
+    ({"scope": "session", "expires_at": "2099-01-31T00:00:00Z"}, False),
+    ({"scope": "grant"}, False),
+    ({"scope": "grant", "expires_at": None}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "good"), ENDS)
+def test_the_description_says_which_approvals_have_an_end(
+    call: Calls, waiting: str, body: dict[str, object], good: bool
+) -> None:
+    schema = described(ROUTES)["components"]["schemas"]["Approve"]
+    assert Draft202012Validator(schema).is_valid(body) is good
+    assert (call("POST", f"/api/approvals/{waiting}/approve", body)[0] == 200) is good
