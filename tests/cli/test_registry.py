@@ -166,7 +166,7 @@ def test_an_option_is_no_value_of_the_one_before(registry: Path, run: Run, words
     assert registry.read_bytes() == before
 
 
-STRANGE = {
+STRANGE: dict[tuple[str, ...], str] = {
     ("stop", "--agent", "curosr"): "no agent `curosr` has connected or been registered yet; is it `cursor`?",
     ("agents", "token", "qqq"): "no agent `qqq` has connected or been registered yet",
     ("budgets", "set", "--agent", "curser", "--calls", "3"): "is it `cursor`?",
@@ -192,7 +192,7 @@ def test_a_name_that_is_known_is_not_told_of(registry: Path, run: Run, tool: str
     assert run("grants", "add", "--agent", "cursor", "--tool", tool)[2] == ""
 
 
-BAD_CHOICES = {
+BAD_CHOICES: dict[tuple[str, ...], str] = {
     ("agents", "list", "--status", "zzz"): "active, quarantined, deleted",
     ("approvals", "list", "--status", "zz"): "pending, approved",
     ("budgets", "set", "--agent", "cursor", "--usd", "3", "--per", "hour"): "--per is for calls",
@@ -211,7 +211,7 @@ def test_a_choice_that_is_none_is_refused_with_those_there_are(
     assert "today" not in err
 
 
-EMPTY = {
+EMPTY: dict[tuple[str, ...], str] = {
     ("agents", "list", "--tag", "none"): "no agents match",
     ("agents", "list", "--status", "quarantined"): "no agents match",
     ("approvals", "list"): "nothing waits for a person",

@@ -33,7 +33,7 @@ def test_an_instance_is_connected_as_long_as_its_guard_says_so(store: Store, boo
         store.heard(["c"], clock.now)
         (found,) = instances.listed(book)
         assert (found["status"], found["ended_at"]) == ("connected", None)
-    assert found["last_seen"] > found["first_seen"]
+        assert found["last_seen"] > found["first_seen"]
 
 
 @pytest.mark.parametrize(("beats_missed", "status"), [(0, "connected"), (3, "connected"), (4, "lost")])
