@@ -78,7 +78,7 @@ _UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 def _say_usage_error(error: typer.BadParameter) -> None:
     """What is wrong with the words; of a group whose command is missing, its help, which is the whole of the error."""
     message = error.format_message()
-    if error.ctx is not None and message == error.ctx.get_help():
+    if type(error).__name__ == "NoArgsIsHelpError":  # to ask for the help again would print it: stdout is the wire
         sys.stderr.write(message + "\n")
         return
     command = error.ctx.command_path if error.ctx else "mcp-guard"
