@@ -12,9 +12,7 @@ import msgspec
 from mcp_guard.store.registry.book import Row
 from mcp_guard.store.rows import timestamp
 
-_SKEW = (
-    60_000_000  # microseconds by which a row may be older than one before it, as when a guard was slow
-)
+_SKEW = 60_000_000  # microseconds by which a row may be older than one before it, as when a guard was slow
 
 _LAST = "SELECT coalesce(max(seq), 0) AS seq FROM events"
 _NEXT = "SELECT ts FROM events WHERE seq > ? ORDER BY seq LIMIT 1"
