@@ -96,10 +96,20 @@ def conclude(
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decided call."""
     label = session.tools.label(call.tool)
-    event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded)
+    rule = _pricing_rule(session, call, decision)
+    event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded, rule=rule)
     if decision is _UNLISTED or call.tool in session.tools.catalog:
         return event
     return msgspec.structs.replace(event, data={**event.data, "unlisted": True})  # another policy may not judge it
+
+
+def _pricing_rule(session: Session, call: ReadCall, decision: Decision) -> str | None:
+    """The rule of the policy that lets a call through, and says what it costs; of an approved one, that is not what has
+    decided.
+    """
+    if decision.decided_by != "approval" or not session.policy.priced:
+        return decision.rule
+    return session.policy.decide(session.call(call.tool, call.arguments)).rule
 
 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:

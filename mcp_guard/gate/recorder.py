@@ -51,11 +51,20 @@ class Recorder:
         )
 
     def decided(
-        self, now: int, call: ReadCall, label: str, decision: Decision, snapshot: Snapshot, *, forwarded: bool
+        self,
+        now: int,
+        call: ReadCall,
+        label: str,
+        decision: Decision,
+        snapshot: Snapshot,
+        *,
+        forwarded: bool,
+        rule: str | None = None,
     ) -> Judged:
         """The row of one judged call: enough to ask why, and to decide it again under another policy.
 
-        `label` is the tool's name as the log shows it; `snapshot` is what the decision was made under.
+        `label` is the tool's name as the log shows it; `snapshot` is what the decision was made under; `rule` is the
+        policy's that says what the call costs, if any does.
         """
         self._count += 1
         connection, policy, principal = self._connection, self.policy, self._client.principal
@@ -66,7 +75,7 @@ class Recorder:
         data["reason"] = decision.reason
         data["mode"] = connection.mode
         data["forwarded"] = forwarded
-        usd = policy.cost(decision.rule, connection.server, call.tool) if forwarded and policy.priced else 0.0
+        usd = policy.cost(rule, connection.server, call.tool) if forwarded and policy.priced else 0.0
         if usd:
             data["usd"] = usd  # also where no budget counts it: one that is set later does
         if principal.groups:

@@ -453,3 +453,14 @@ def test_nothing_runs_without_an_approval_of_exactly_it(modern, policy, steps):
                     assert to != "all"
                     assert "requestState" not in message["params"]
                     granted.remove(to)
+
+
+PRICED = POLICY.replace("effect: require_approval,", "effect: require_approval, cost: 0.25,")
+
+
+def test_what_a_person_approves_costs_what_the_rule_says_that_asked():
+    book = Approving(PRICED)
+    once = book.client(said(book.mail(7).client[0], SESSION)).events[-1]
+    assert (once.decided_by, once.data["usd"]) == ("approval", 0.25)
+    (again,) = book.mail(8, to="eve").events
+    assert (again.decided_by, again.data["usd"]) == ("approval", 0.25)
