@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import msgspec
 
+from mcp_guard.gate.pages import reads_otherwise
 from mcp_guard.redaction import safe_text
 
 _LONGEST_NAME = 256
@@ -77,8 +78,8 @@ class Catalog:
     def learn(self, definition: msgspec.Raw) -> tuple[str | None, ChangedTool | None]:
         """Take in one element of a `tools/list` result.
 
-        Gives the tool's name (None where the element cannot be read, so that nobody may call it) and, where a tool of
-        that name was known with another definition, what changed.
+        Gives the tool's name (None where the element cannot be read, or can be read with another name as well, so that
+        nobody may call it) and, where a tool of that name was known with another definition, what changed.
         """
         text = bytes(definition)
         try:
@@ -88,6 +89,8 @@ class Catalog:
         known = self.tools.get(name)
         if known is not None and known.definition == text:
             return name, None
+        if reads_otherwise(text, "name"):
+            return None, None
         self.version += 1
         tool = self.tools[name] = Tool(name, label(name), text, _declared(text))
         return name, None if known is None else ChangedTool(known, tool)

@@ -12,7 +12,7 @@ import msgspec
 from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.connection import BATCH_PROTOCOL
-from mcp_guard.gate.messages import INTERNAL_ERROR, MAX_ID_LENGTH, RequestId
+from mcp_guard.gate.messages import ENVELOPE_MEMBERS, INTERNAL_ERROR, MAX_ID_LENGTH, RequestId, without_near_names
 from mcp_guard.gate.outputs import Output, Record, Reply
 from mcp_guard.gate.pages import UnlistableError, filtered, kept_private, read_page
 from mcp_guard.gate.requests import Open
@@ -37,6 +37,9 @@ class _Head(msgspec.Struct):
 
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+_TWO_ANSWERS = "the upstream's answer has both a result and an error"  # two readers would see two (JSON-RPC 2.0, 5)
 
 
 class _NotAMessageError(Exception):
@@ -85,8 +88,10 @@ def _read_odd_head(line: bytes) -> _Head:
     method = message.get("method", msgspec.UNSET)
     if method is not msgspec.UNSET and not isinstance(method, str):
         raise _NotAMessageError("method must be a string")
-    result = _Result() if "result" in message else msgspec.UNSET
-    error = msgspec.Raw(b"null") if "error" in message else msgspec.UNSET
+    failed = message.get("error") is not None
+    result = msgspec.UNSET if failed and message.get("result") is None else _Result()
+    result = result if "result" in message else msgspec.UNSET
+    error = msgspec.Raw(b"{}" if failed else b"null") if "error" in message else msgspec.UNSET
     return _Head(message.get("jsonrpc"), message.get("id", msgspec.UNSET), method, result, error)
 
 
@@ -110,7 +115,13 @@ def passable(session: Session, line: bytes) -> bytes:
     While a list that has to be filtered is open, lines are encoded anew: a second `id` in one of them could make a
     reader that takes the first for an answer see the list unfiltered.
     """
-    return encode_slices(decode(line)) if session.open_lists else seal(line)
+    return _in_one_reading(line) if session.open_lists else seal(line)
+
+
+def _in_one_reading(line: bytes) -> bytes:
+    """The line without duplicates, and without members of the envelope that readers heedless of case would add."""
+    message = decode(line)
+    return encode_slices(without_near_names(message, ENVELOPE_MEMBERS) if isinstance(message, dict) else message)
 
 
 # Responses
@@ -123,7 +134,11 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
     entry = session.close_sent(request_id) if _may_be_an_id(request_id) else None
     if entry is None:
         return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
-    return _ANSWERS[entry.kind](session, entry, head, line, now)
+    if head.error is msgspec.UNSET or head.result is msgspec.UNSET or bytes(head.error) == b"null":
+        return _ANSWERS[entry.kind](session, entry, head, line, now)
+    failure = answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
+    outputs = _ANSWERS[entry.kind](session, entry, _Head("2.0", entry.id, error=head.error), failure, now)
+    return outputs + session.rejected("upstream", _TWO_ANSWERS, len(line), now)
 
 
 def _may_be_an_id(value: object) -> TypeGuard[RequestId | float]:
@@ -163,7 +178,7 @@ def _asked_back(session: Session, entry: Open, line: bytes, now: int) -> None:
 def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
     """The client's own `tools/list`: only what this agent may see, on every page."""
     if head.result is msgspec.UNSET:
-        return _passed(session, entry, seal(line))
+        return _passed(session, entry, seal(line) if session.observing else _in_one_reading(line))
     try:
         page = read_page(line, "tools")
         learned = session.tools.learn(page)
@@ -196,7 +211,7 @@ def _offer_completed(session: Session, entry: Open, head: _Head, line: bytes, no
 def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
     """A list of prompts, resources or templates: only what this agent may see, on every page."""
     if head.result is msgspec.UNSET or session.observing:
-        return _passed(session, entry, seal(line))
+        return _passed(session, entry, seal(line) if session.observing else _in_one_reading(line))
     try:
         shown = offer_lists.visible(session, entry, line)
     except UnlistableError as error:
@@ -284,7 +299,10 @@ def _resource_updated(session: Session, line: bytes, now: int) -> list[Output]:
         uri = params.get("uri") if isinstance(params, dict) else None
         if not isinstance(uri, str) or not offers.is_shown(session, "resource", uri):
             return session.rejected("upstream", "an update of a resource that the agent may not read", len(line), now)
-        return [Reply(encode_slices(message))]
+        assert isinstance(message, dict)
+        assert isinstance(params, dict)
+        told = without_near_names(message, ENVELOPE_MEMBERS)
+        return [Reply(encode_slices({**told, "params": without_near_names(params, frozenset(("uri",)))}))]
     return [Reply(passable(session, line))]
 
 

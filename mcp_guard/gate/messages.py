@@ -92,7 +92,7 @@ def readable_id(message: Json) -> RequestId | None:
     return None
 
 
-def refuse_near_names(names: dict[str, Json], known: frozenset[str], what: str) -> None:
+def refuse_near_names(names: Mapping[str, object], known: frozenset[str], what: str) -> None:
     """Raise MalformedError where a name is not one of `known` but only differs from one in case.
 
     Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
@@ -103,6 +103,14 @@ def refuse_near_names(names: dict[str, Json], known: frozenset[str], what: str) 
     for name in names.keys() - known:
         if name.casefold() in folded:
             raise MalformedError(INVALID_PARAMS, f"a {what} differs only in case from one that the guard judges by")
+
+
+def without_near_names(members: dict[str, Json], known: frozenset[str]) -> dict[str, Json]:
+    """The members without those that `refuse_near_names` would refuse."""
+    if members.keys() <= known:
+        return members
+    folded = {name.casefold() for name in known}
+    return {name: value for name, value in members.items() if name in known or name.casefold() not in folded}
 
 
 def near_arguments(arguments: Mapping[str, Json], declared: frozenset[str]) -> bool:

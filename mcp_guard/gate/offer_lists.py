@@ -10,7 +10,7 @@ import msgspec
 
 from mcp_guard.gate.offers import is_shown
 from mcp_guard.gate.outputs import Output
-from mcp_guard.gate.pages import UNREADABLE, elements, filtered, read_page
+from mcp_guard.gate.pages import UNREADABLE, elements, filtered, read_page, reads_otherwise
 from mcp_guard.gate.requests import Open, Request
 from mcp_guard.gate.session import Session, forward
 from mcp_guard.gate.wire import encode_slices
@@ -63,4 +63,4 @@ def _is_shown(session: Session, listed: OfferList, element: msgspec.Raw) -> bool
         name = _decode_text(_decode_members(element)[listed.named_by])
     except (*UNREADABLE, KeyError):
         return False
-    return listed.shown(session, name)
+    return listed.shown(session, name) and not reads_otherwise(bytes(element), listed.named_by)

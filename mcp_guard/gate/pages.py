@@ -3,14 +3,20 @@
 The elements are not decoded here; what is not taken out of them passes as the upstream wrote it.
 """
 
+from collections.abc import Callable
+from json import JSONDecoder
+
 import msgspec
 
 from mcp_guard.gate import answers
+from mcp_guard.gate.messages import ENVELOPE_MEMBERS, MalformedError, refuse_near_names
 from mcp_guard.gate.wire import encode_slices, seal
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
+
+_OF_A_PAGE = ("_meta", "cacheScope", "nextCursor", "resultType", "ttlMs")  # beside the list itself
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
@@ -36,10 +42,14 @@ def read_page(line: bytes, member: str) -> Page:
         if "result" not in envelope:
             raise UnlistableError("the upstream answered with an error")
         result = _decode_members(envelope["result"])
+        refuse_near_names(envelope, ENVELOPE_MEMBERS, "member")
+        refuse_near_names(result, frozenset((member, *_OF_A_PAGE)), "member of the result")
         listed = bytes(result[member])
         cursor = _decode_any(result["nextCursor"]) if "nextCursor" in result else None
     except (*UNREADABLE, KeyError):
         raise _no_list(member) from None
+    except MalformedError as error:
+        raise UnlistableError(f"the upstream's answer is not one list of {member}: {error.reason}") from None
     return Page(envelope, result, member, listed, cursor if isinstance(cursor, str) else None)
 
 
@@ -49,6 +59,29 @@ def elements(page: Page) -> list[msgspec.Raw]:
         return _decode_elements(page.listed)
     except UNREADABLE:
         raise _no_list(page.member) from None
+
+
+def reads_otherwise(element: bytes, member: str) -> bool:
+    """Whether a reader could find something else than the guard under the `member` that an element is judged by: one
+    that takes the first of duplicates, or heeds no case. Looks closer only where the member may be there twice.
+    """
+    quoted = b'"%b"' % member.lower().encode()
+    if b"\\u00" not in element and element.lower().count(quoted) < 2:  # no ASCII letter is escaped
+        return False
+    names: list[str] = []
+
+    def read(pairs: list[tuple[str, object]]) -> None:
+        names[:] = [name for name, _ in pairs]  # the last object that is read is the outermost
+
+    try:
+        _read_pairs(element, read)
+    except (ValueError, RecursionError):
+        return True
+    return [name.casefold() for name in names].count(member.casefold()) != 1
+
+
+def _read_pairs(text: bytes, read: Callable[[list[tuple[str, object]]], None]) -> None:
+    JSONDecoder(object_pairs_hook=read).decode(text.decode())
 
 
 def filtered(page: Page, visible: bytes, *, modern: bool) -> bytes:

@@ -76,6 +76,48 @@ def test_a_tool_without_a_readable_name_is_left_out():
     assert names(book.upstream(result(1, tools=odd)).client[0]) == ["read_file"]
 
 
+HIDDEN = '[{"name":"delete_file","inputSchema":{}}]'
+SHOWN = '[{"name":"read_file","inputSchema":{}}]'
+READ_OTHERWISE = {
+    "another case of the list": f'"result":{{"tools":{SHOWN},"Tools":{HIDDEN}}}',
+    "another case before it": f'"result":{{"TOOLS":{HIDDEN},"tools":{SHOWN}}}',
+    "a letter that some fold": f'"result":{{"tools":{SHOWN},"tool\u017f":{HIDDEN}}}',
+    "another case of the cursor": f'"result":{{"tools":{SHOWN},"NextCursor":"x"}}',
+    "another case of the result": f'"result":{{"tools":{SHOWN}}},"Result":{{"tools":{HIDDEN}}}',
+    "a result beside an error": f'"error":{{"code":1,"message":"m"}},"result":{{"tools":{HIDDEN}}}',
+    "a null beside an error, and another case": f'"error":{{"code":1,"message":"m"}},"result":null,"Result":{HIDDEN}',
+    "another case of it beside an error": f'"error":{{"code":1,"message":"m"}},"Result":{{"tools":{HIDDEN}}}',
+}
+
+
+@pytest.mark.parametrize("members", READ_OTHERWISE.values(), ids=READ_OTHERWISE.keys())
+def test_no_list_shows_what_is_hidden_to_a_reader_that_heeds_no_case_or_reads_both_answers(members):
+    book = connected(FILES_POLICY)
+    book.client(request(1, "tools/list"))
+    turn = book.upstream(f'{{"jsonrpc":"2.0","id":1,{members}}}'.encode())
+    assert "error" in turn.client[0]
+    assert b"delete_file" not in b"".join(turn.lines)
+
+
+ELEMENTS = [
+    ('{"name":"read_file","Name":"delete_file","inputSchema":{}}', False),
+    ('{"NAME":"delete_file","name":"read_file","inputSchema":{}}', False),
+    ('{"name":"delete_file","name":"read_file","inputSchema":{}}', False),
+    ('{"n\\u0061me":"delete_file","name":"read_file","inputSchema":{}}', False),
+    ('{"name":"read_file","inputSchema":{"properties":{"name":{},"Name":{}}}}', True),
+    ('{"name":"read_file","description":"\\u00e4 \\"name\\": x","inputSchema":{}}', True),
+    ('{"inputSchema":{"properties":{"name":{}}},"name":"read_file"}', True),
+]
+
+
+@pytest.mark.parametrize(("element", "listed"), ELEMENTS)
+def test_a_tool_with_two_names_is_left_out_whichever_a_reader_would_take(element, listed):
+    book = connected(FILES_POLICY)
+    book.client(request(1, "tools/list"))
+    turn = book.upstream(f'{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{element}]}}}}'.encode())
+    assert [tool["name"] for tool in turn.client[0]["result"]["tools"]] == (["read_file"] if listed else [])
+
+
 def test_an_error_instead_of_a_list_passes():
     book = connected(FILES_POLICY)
     book.client(request(1, "tools/list"))

@@ -244,6 +244,20 @@ def test_an_answer_that_is_no_list_is_an_error_or_filtered_all_the_same(members)
     assert "other" not in str(turn.client)
 
 
+@pytest.mark.parametrize(("method", "member", "listed", "shown"), LISTS)
+def test_no_list_or_element_has_a_second_reading(method, member, listed, shown):
+    book = connected(POLICY)
+    named_by = next(iter(shown[0]))
+    hidden, seen = listed[1][named_by], shown[0][named_by]
+    twice = f'{{"{named_by}":"{hidden}","{named_by}":"{seen}"}}'
+    folded = f'{{"{named_by}":"{seen}","{named_by.title()}":"{hidden}"}}'
+    for number, members in enumerate([f'"{member}":[{twice},{folded}]', f'"{member}":[],"{member.upper()}":[{twice}]']):
+        book.client(request(number, method))
+        turn = book.upstream(f'{{"jsonrpc":"2.0","id":{number},"result":{{{members}}}}}'.encode())
+        assert hidden.encode() not in b"".join(turn.lines)
+        assert turn.client[0]["id"] == number
+
+
 def test_a_line_with_two_ids_cannot_pass_for_a_list_that_is_waited_for():
     book = connected(POLICY)
     book.client(request(1, "resources/list"))
@@ -251,6 +265,18 @@ def test_a_line_with_two_ids_cannot_pass_for_a_list_that_is_waited_for():
     line = b'{"jsonrpc":"2.0","id":1,"result":{"resources":[{"uri":"x:y"}]},"id":2}'
     turn = book.upstream(line)
     assert turn.lines == [b'{"jsonrpc":"2.0","id":2,"result":{"resources":[{"uri":"x:y"}]}}']
+
+
+@pytest.mark.parametrize(
+    "members", ['"id":2,"result":{},"Id":1', '"method":"notifications/x","ID":1,"Re\u017fult":{}'], ids=["Id", "ſ"]
+)
+def test_nor_can_one_whose_members_some_readers_take_for_others(members):
+    book = connected(POLICY)
+    book.client(request(1, "resources/list"))
+    book.client(request(2, "ping"))
+    (passed,) = book.upstream(f'{{"jsonrpc":"2.0",{members}}}'.encode()).client
+    assert passed.keys() <= {"jsonrpc", "id", "method", "result"}
+    assert passed.get("id") in (2, None)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +380,13 @@ def test_updates_of_what_may_not_be_read_do_not_reach_the_client(uri, passes):
     turn = connected(POLICY).upstream(message)
     assert turn.client == ([message] if passes else [])
     assert connected(NO_SAY).upstream(message).client == [message]
+
+
+def test_an_update_names_one_resource_to_every_reader():
+    hidden = {"uri": "file:///data/a", "URI": "file:///etc/passwd"}
+    message = {**notification("notifications/resources/updated", **hidden), "Params": hidden}
+    (told,) = connected(POLICY).upstream(message).client
+    assert told == notification("notifications/resources/updated", uri="file:///data/a")
 
 
 CAPABILITIES = {"tools": {}, "prompts": {}, "resources": {"subscribe": True}}

@@ -77,6 +77,24 @@ def test_any_answer_passes_unchanged_once(sent, answer):
     assert (turn.client, turn.types) == ([], ["message.rejected"])
 
 
+@pytest.mark.parametrize("sent", [request(9, "any/method"), call(9, "read_file")], ids=["a request", "a call"])
+@pytest.mark.parametrize("result_", ["{}", '"text"', '{"content":[]}'])
+def test_an_answer_with_both_a_result_and_an_error_is_none(sent, result_):
+    book = connected()
+    book.client(sent)
+    turn = book.upstream(f'{{"jsonrpc":"2.0","id":9,"result":{result_},"error":{{"code":1,"message":"m"}}}}'.encode())
+    assert [answer["error"]["code"] for answer in turn.client] == [-32603]
+    assert turn.types == [*(["tool.completed"] if sent["method"] == "tools/call" else []), "message.rejected"]
+
+
+@pytest.mark.parametrize("answer", ['"result":{},"error":null', '"error":{"code":1,"message":"m"},"result":null'])
+def test_a_null_beside_the_answer_is_no_second_one(answer):
+    book = connected()
+    book.client(request(9, "any/method"))
+    line = f'{{"jsonrpc":"2.0","id":9,{answer}}}'.encode()
+    assert book.upstream(line).lines == [line]
+
+
 def test_ids_of_the_two_sides_do_not_meet():
     book = connected()
     book.client(request(0, "ping"))
