@@ -245,6 +245,14 @@ def test_a_call_that_was_both_let_through_and_denied_is_denied() -> None:
     assert outcomes(made, ("push", {"n": 1}), ("push", {"n": 2})) == ["deny", "allow"]
 
 
+def test_denials_of_tools_that_share_a_rule_stand_above_it() -> None:
+    unknown = {"arguments": None, "redacted": [{"path": "", "hash": None, "why": "none", "bytes": 9}]}
+    kept = [call(tool, {}, data=unknown) for tool in ("copy", "push") for _ in range(3)]
+    made = drafted(*kept, *(call(tool, {}, let_through=False) for tool in ("copy", "push")))
+    assert made.count("effect: allow") == 1
+    assert outcomes(made, ("copy", {}), ("push", {}), ("push", {"x": 1})) == ["deny", "deny", "allow"]
+
+
 def test_a_tool_whose_denied_calls_cannot_be_told_from_the_others_gets_no_rule() -> None:
     secret = {"name": "x", "password": "hunter2"}
     made = drafted(call("login", secret), call("login", secret, let_through=False))

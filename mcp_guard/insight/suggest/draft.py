@@ -43,12 +43,14 @@ def _load(rules: Sequence[DraftRule], declared: Declared) -> Policy:
 
 
 def _merged(rules: Iterable[DraftRule]) -> list[DraftRule]:
-    """Rules that differ in their tools alone are one; denials stay where they are, above what they restrict."""
+    """Rules that differ in their tools alone are one, where the last of them is: so the denials of each tool stay above
+    what they restrict.
+    """
     made: dict[object, DraftRule] = {}
     for number, rule in enumerate(rules):
         alike = (rule.server, rule.agents, rule.users, rule.effect, rule.conditions, rule.reads)
         key = (number,) if rule.effect == "deny" else alike
-        known = made.get(key)
+        known = made.pop(key, None)
         made[key] = rule if known is None else _joined(known, rule)
     return list(made.values())
 
