@@ -39,5 +39,21 @@ def _fit(pattern: Glob, uris: Glob) -> Fit:
     ends_alike = pattern.end.endswith(uris.end) or uris.end.endswith(pattern.end)
     if not begins_alike or not ends_alike:
         return "none"
-    is_wider = uris.begin.startswith(pattern.begin) and uris.end.endswith(pattern.end) and not pattern.between
-    return "all" if is_wider else "some"
+    is_wider = uris.begin.startswith(pattern.begin) and uris.end.endswith(pattern.end)
+    return "all" if is_wider and _holds(pattern, uris.begin, uris.between, uris.end) else "some"
+
+
+def _holds(pattern: Glob, begin: str, between: Iterable[str], end: str) -> bool:
+    """Whether what comes between in a pattern stands, in its order, in what every URI has: each piece of it in one of
+    the texts between the expressions. `begin` begins as the pattern does, and `end` ends so.
+    """
+    texts = iter((begin[len(pattern.begin) :], *between, end[: len(end) - len(pattern.end or "")]))
+    text = next(texts)
+    for piece in pattern.between:
+        while piece not in text:
+            following = next(texts, None)
+            if following is None:
+                return False
+            text = following
+        text = text.partition(piece)[2]
+    return True

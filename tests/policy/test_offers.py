@@ -1,8 +1,12 @@
 """Which rules speak of prompts and resources, and what they get where none does."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcp_guard.policy import Call, Principal
+from mcp_guard.policy.globs import Glob
+from mcp_guard.policy.templates import expansions, fit
 from mcp_guard.policy.values import OfferKind
 from tests.policy.making import ALICE, policy_of, rules
 
@@ -123,3 +127,37 @@ def test_a_denial_above_hides_a_template_only_where_it_covers_all_of_it() -> Non
     )
     assert not policy.shows_template(ALICE, "s", "file:///data/secret/{name}")
     assert policy.shows_template(ALICE, "s", "file:///data/{name}")
+
+
+COVERED = [
+    ("x://*/secret*", "x://evil/secret{id}", True),
+    ("x://*/secret*", "x://{host}/secret{id}", True),
+    ("x://*/secret*", "x://{host}/a/secret", True),
+    ("x://*/a*b*c", "x://h/a{x}b{y}c", True),
+    ("x://*/a*b*c", "x://h/b{x}a{y}c", False),
+    ("x://*/secret*", "x://evil/sec{id}ret", False),
+    ("x://*/secret*", "x://evil/{id}", False),
+    ("x:*a*aa", "x:a{id}a", False),
+    ("x:*a*a", "x:{id}a", False),
+    ("x:*a*a", "x:{id}aa", True),
+]
+
+
+@pytest.mark.parametrize(("denied", "template", "covered"), COVERED)
+def test_a_denial_covers_a_template_where_its_words_stand_between_the_expressions(
+    denied: str, template: str, covered: bool
+) -> None:
+    deny, allow = f"{{id: a, effect: deny, resources: '{denied}'}}", "{id: b, effect: allow, resources: '*'}"
+    assert policy_of(rules(deny, allow)).shows_template(ALICE, "s", template) is not covered
+
+
+@given(
+    st.lists(st.sampled_from("ab*"), max_size=7), st.lists(st.sampled_from(["a", "b", "{x}"]), max_size=6), st.data()
+)
+def test_what_a_denial_covers_it_denies_whatever_an_expression_stands_for(
+    pattern: list[str], template: list[str], data: st.DataObject
+) -> None:
+    uris = expansions("".join(template))
+    if fit(["".join(pattern)], uris) == "all":
+        values = [data.draw(st.text("ab", max_size=3)) if piece == "{x}" else piece for piece in template]
+        assert Glob.of("".join(pattern)).matches("".join(values))
