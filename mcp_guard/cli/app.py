@@ -82,7 +82,7 @@ def _say_usage_error(error: typer.BadParameter) -> None:
         sys.stderr.write(message + "\n")
         return
     command = error.ctx.command_path if error.ctx else "mcp-guard"
-    say_error(message, f"`{command} --help` shows what there is.")
+    say_error(message.replace(": Value error, ", ": "), f"`{command} --help` shows what there is.")
 
 
 def main(words: Sequence[str]) -> NoReturn:

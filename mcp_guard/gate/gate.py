@@ -165,7 +165,8 @@ class Gate:
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): every open request is answered with an error."""
         session = self._session
-        outputs: list[Output] = [Record(session.recorder.event("upstream.exited", now, {"how": how}))]
+        outputs = listing.connected(session, now)  # first: what ends has begun
+        outputs.append(Record(session.recorder.event("upstream.exited", now, {"how": how})))
         outputs += settling.withdraw_all(session, now)
         for request_id in list(session.open):
             entry = session.close(request_id)

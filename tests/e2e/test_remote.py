@@ -342,7 +342,7 @@ MISTAKES = [
     (["--url", "https://x/mcp", "--", "cat"], "exclude each other"),
     (["--config", "/no/such/guard.yaml"], "cannot read the configuration"),
     (["--config", "x", "--header", "X: y"], "is for a remote server"),
-    (["--transport", "carrier-pigeon", "--url", "https://x"], "carrier-pigeon"),
+    (["--transport", "carrier-pigeon", "--url", "https://x"], "'--transport': 'carrier-pigeon' is not one of"),
     ([], "no server to guard"),
 ]
 

@@ -295,7 +295,12 @@ MISTAKES = [
     ("half of TLS", ["--tls-key", "key.pem", "--", "true"], "--tls-key without --tls-cert"),
     ("no such certificate", ["--tls-cert", "/nowhere/cert.pem", "--", "true"], "cannot be used"),
     ("no such configuration", ["--config", "/nowhere/guard.yaml"], "/nowhere/guard.yaml"),
-    ("no such address", ["--host", "127.0.0.1.example", "--token-env", "HOME_TOKEN", "--", "true"], "cannot listen"),
+    (
+        "no such address",
+        ["--host", "127.0.0.1.example", "--token-env", "HOME_TOKEN", "--", "true"],
+        "Give a name or an address",
+    ),
+    ("an address elsewhere", ["--host", "192.0.2.1", "--token-env", "HOME_TOKEN", "--", "true"], "of this machine"),
     ("no such policy", ["--policy", "/nowhere/policy.yaml", "--", "true"], "/nowhere/policy.yaml"),
 ]
 

@@ -117,6 +117,13 @@ def test_the_end_of_a_connection_is_recorded_even_where_it_never_stood():
     assert turn.types == ["agent.connected", "agent.disconnected"]
 
 
+def test_what_ends_before_it_stood_is_recorded_in_order():
+    book = Playbook(ALLOW_ALL)
+    ended = book.turn(book.gate.upstream_exited("exited with status 3", 5))
+    left = book.turn(book.gate.client_closed("the upstream is gone", 6))
+    assert ended.types + left.types == ["agent.connected", "upstream.exited", "agent.disconnected"]
+
+
 def test_a_line_over_the_limit_is_an_error_of_its_sender():
     book = connected(ALLOW_ALL)
     turn = book.turn(book.gate.client_oversized(100, 64, 5))

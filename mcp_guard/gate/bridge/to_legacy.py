@@ -28,6 +28,8 @@ def carry(link: Link, output: Forward | Admitted, now: int) -> list[Step]:
     if bound is None:
         return _notify(link, message)
     version = members.plain(bound.meta.get(PROTOCOL_META))
+    if version is None and bound.method != "initialize":  # with which a client of both eras turns to the other one
+        return bound.failed(INVALID_PARAMS, f"params._meta needs {PROTOCOL_META}")
     if version is not None and version != MODERN_VERSION:
         data = {"supported": [MODERN_VERSION], "requested": version}
         return bound.failed(UNSUPPORTED_VERSION, "Unsupported protocol version", data)

@@ -36,7 +36,10 @@ def check_envelope(headers: Headers, method: str, params: dict[str, Any]) -> Mis
     """What is wrong with a modern request's `_meta`, or with the standard fields that repeat it; None if nothing is."""
     meta = params.get("_meta")
     if not isinstance(meta, dict):
-        return Mismatch(INVALID_PARAMS, "params._meta must be an object with the protocol version and capabilities")
+        unsupported = check_version(headers.get(VERSION_FIELD))  # of a message of no era, the version is what is wrong
+        return unsupported or Mismatch(
+            INVALID_PARAMS, "params._meta must be an object with the protocol version and capabilities"
+        )
     for key in (PROTOCOL_META, CAPABILITIES_META):
         if key not in meta:
             return Mismatch(INVALID_PARAMS, f"params._meta needs {key}")

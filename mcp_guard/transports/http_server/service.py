@@ -201,7 +201,7 @@ class Service:
         opening = any(message.method == "initialize" for message in messages)
         if head.headers.get(SESSION_FIELD) is None:
             if not opening or len(messages) != 1 or messages[0].kind != "request":
-                channel.answer(refusal(400, "a session is needed: begin with initialize", code=spoken.code_of(body)))
+                self._reject(channel, None, *spoken.fault_of(body, _NO_SESSION))
                 return
             session = Session(secrets.token_urlsafe(24), caller, self.limits, self._loop.time())
             if not self._open(session, channel):
@@ -233,7 +233,7 @@ class Service:
         """The session that a request belongs to, if it may speak for it; else it is answered."""
         session_id = head.headers.get(SESSION_FIELD)
         if session_id is None:
-            channel.answer(refusal(400, "a session is needed: begin with initialize"))
+            channel.answer(refusal(400, _NO_SESSION))
             return None
         session = self._clients.session(session_id, caller)
         if session is None:
@@ -252,8 +252,9 @@ class Service:
     def _post_modern(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         message = spoken.read(body)
         if message is None or message.kind in ("response", "malformed"):
-            reason = "the body must be one JSON-RPC request or notification"
-            self._reject(channel, message, spoken.code_of(body), reason)
+            self._reject(
+                channel, message, *spoken.fault_of(body, "the body must be one JSON-RPC request or notification")
+            )
         elif message.kind == "notification":
             self._notified(head, caller, body, message, channel)
         else:
@@ -311,9 +312,7 @@ class Service:
     ) -> None:
         """A JSON-RPC error with status 400, under the id of the message where it has one."""
         request_id = message.request_id if message is not None and message.kind == "request" else None
-        error: dict[str, object] = {"code": code, "message": reason}
-        if data is not None:
-            error["data"] = data
+        error = {"code": code, "message": reason, **({} if data is None else {"data": data})}
         channel.json(400, encode({"jsonrpc": "2.0", "id": request_id, "error": error}))
 
     # HTTP with SSE
@@ -382,6 +381,7 @@ class Service:
 
 
 _ENDING = refusal(503, "the server is ending", (("retry-after", "5"),))
+_NO_SESSION = "a session is needed: begin with initialize"
 _FULL = refusal(503, "too many clients", (("retry-after", "2"),))
 
 _WAYS: dict[tuple[str, str], Callable[[Service, Head, Caller, bytes, Channel], None]] = {

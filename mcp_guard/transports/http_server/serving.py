@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
+import socket
 import ssl as tls
 import sys
 from collections.abc import Callable
@@ -42,7 +44,8 @@ async def serve(
     try:
         listening = await loop.create_server(lambda: HttpConnection(service), host, port, backlog=_BACKLOG, ssl=ssl)
     except OSError as error:
-        raise GuardError(f"cannot listen at {host} port {port}: {error.strerror or error}", _HINT) from error
+        hint = _NOT_HERE if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else _TAKEN
+        raise GuardError(f"cannot listen at {host} port {port}: {error.strerror or error}", hint) from error
     sweeping = loop.create_task(_sweep(service))
     try:
         address = listening.sockets[0].getsockname()
@@ -64,7 +67,8 @@ async def serve(
         told.close()
 
 
-_HINT = "Choose another with --port, or end what listens there."
+_TAKEN = "Choose another with --port, or end what listens there."
+_NOT_HERE = "Give a name or an address of this machine with --host."
 
 
 _OWN = 64  # descriptors for everything but clients and their upstreams

@@ -120,13 +120,15 @@ def error_code(spoken: Spoken) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def code_of(body: bytes) -> int:
-    """The JSON-RPC code of a body that is not what it should be: whether it is at least JSON."""
+def fault_of(body: bytes, otherwise: str) -> tuple[int, str]:
+    """What is wrong with a body that is not what it should be, as a JSON-RPC code and a text: it is no JSON, or
+    `otherwise`.
+    """
     try:
         decode(body)
-    except UnreadableError:
-        return PARSE_ERROR
-    return INVALID_REQUEST
+    except UnreadableError as error:
+        return PARSE_ERROR, f"the body is not JSON: {error}"
+    return INVALID_REQUEST, otherwise
 
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -24,6 +24,8 @@ from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWE
 from mcp_guard.transports.http_upstream.session import error_answer, error_of, read_head
 
 OPENING = 30.0  # seconds for the server to name its endpoint
+_OF_THE_OTHER = (400, 405, 406)  # statuses of a GET that streamable HTTP answers with where it opens no stream
+_OTHERWISE = "if it speaks streamable HTTP, its transport is `http`, or `auto`"
 
 
 class SseUpstream:
@@ -140,10 +142,12 @@ class SseUpstream:
         """Read the stream to its end, and say that it has ended."""
         try:
             async with await self._link.open("GET", {"Accept": "text/event-stream"}) as response:
+                if response.status in _OF_THE_OTHER:
+                    raise RemoteError(f"{self._who} opens no stream of events (HTTP {response.status}); {_OTHERWISE}")
                 if response.status >= 300:
                     raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
                 if media_type(response) != "text/event-stream":
-                    raise RemoteError(f"{self._who} does not answer with a stream of events")
+                    raise RemoteError(f"{self._who} does not answer with a stream of events; {_OTHERWISE}")
                 how = await self._events(response, endpoint)
         except RemoteError as error:
             how, failure = "cannot be reached any more", error

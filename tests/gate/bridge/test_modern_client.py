@@ -57,6 +57,13 @@ def test_a_call_that_is_denied_is_answered_in_the_modern_era():
     assert (turn.client[0]["result"]["resultType"], turn.client[0]["result"]["isError"]) == ("complete", True)
 
 
+@pytest.mark.parametrize("sent", [request(1, "tools/list"), call(1, "read_file"), request(1, "future/method")])
+def test_a_request_that_does_not_say_its_revision_is_refused_as_a_modern_server_would(sent):
+    turn = modern_book().client(sent)
+    assert turn.upstream == []
+    assert turn.client == [error(1, -32602, "params._meta needs io.modelcontextprotocol/protocolVersion")]
+
+
 RESULTS = [
     ("tools/call", {"content": [{"type": "text", "text": "ü\u2028"}]}, {}),
     ("prompts/get", {"messages": [], "_meta": {"a": 1}}, {}),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.transports.http_server.place import PATIENCE, notification, place, request, scenario
+from tests.transports.http_server.place import BOTH, PATIENCE, notification, place, request, scenario
 
 CALL = request(7, "tools/call", name="echo", arguments={})
 PROGRESS = request(7, "tools/call", name="echo", arguments={}, _meta={"progressToken": "p"})
@@ -475,6 +475,26 @@ async def test_a_server_that_is_to_end_at_once_waits_for_no_open_call_and_still_
             http.close()
         await ending
         assert (client.connection.killed, client.connection.why) == (True, "the guard was told to end")
+
+
+NO_SESSION = [
+    (b"{bad", -32700, "the body is not JSON"),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping"}', -32600, "a session is needed"),
+    (b"[]", -32600, "a session is needed"),
+]
+
+
+@pytest.mark.parametrize("version", [None, "2025-11-25"])
+@pytest.mark.parametrize(("body", "code", "text"), NO_SESSION)
+@scenario
+async def test_what_cannot_begin_a_session_is_told_what_is_wrong_with_it(version, body, code, text):
+    async with place() as there:
+        http = await there.dial()
+        usual = {"Accept": BOTH, "Content-Type": "application/json", "MCP-Protocol-Version": version}
+        http.send("POST", "/mcp", {**usual, "Content-Length": str(len(body))}, body)
+        reply = await http.reply()
+        assert (reply.status, reply.json["error"]["code"]) == (400, code)
+        assert reply.json["error"]["message"].startswith(text)
 
 
 @scenario

@@ -123,6 +123,12 @@ MISMATCHES = [
         {"MCP-Protocol-Version": "2999-01-01", "Mcp-Method": "tools/list"},
         -32022,
     ),
+    (
+        "a version that never was, of a message that names none",
+        {**CALL, "params": {"name": "echo"}},
+        {"MCP-Protocol-Version": "1999-01-01"},
+        -32022,
+    ),
 ]
 
 

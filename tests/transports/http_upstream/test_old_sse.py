@@ -109,7 +109,9 @@ async def test_an_endpoint_at_another_origin_is_refused(url: str) -> None:
 
 STARTS = [
     (lambda got: got.reply(status=404), "HTTP 404"),
-    (lambda got: got.reply(b"{}"), "does not answer with a stream"),
+    (lambda got: got.reply(b"{}"), "does not answer with a stream of events; if it speaks streamable HTTP"),
+    (lambda got: got.reply(status=400), r"\(HTTP 400\); if it speaks streamable HTTP, its transport is `http`"),
+    (lambda got: got.reply(status=405), r"\(HTTP 405\); if it speaks streamable HTTP, its transport is `http`"),
     (lambda got: (got.stream(), got.end()), "ended at once"),
     (lambda got: got.drop(), "broke the connection off"),
 ]
