@@ -136,9 +136,10 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
         return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
     if head.error is msgspec.UNSET or head.result is msgspec.UNSET or bytes(head.error) == b"null":
         return _ANSWERS[entry.kind](session, entry, head, line, now)
-    failure = answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
-    outputs = _ANSWERS[entry.kind](session, entry, _Head("2.0", entry.id, error=head.error), failure, now)
-    return outputs + session.rejected("upstream", _TWO_ANSWERS, len(line), now)
+    recorded = session.rejected("upstream", _TWO_ANSWERS, len(line), now)
+    if not session.observing:
+        head, line = _Head("2.0", entry.id, error=head.error), answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
+    return _ANSWERS[entry.kind](session, entry, head, line, now) + recorded
 
 
 def _may_be_an_id(value: object) -> TypeGuard[RequestId | float]:
@@ -183,7 +184,7 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
         page = read_page(line, "tools")
         learned = session.tools.learn(page)
     except UnlistableError as error:
-        failure = answers.error(entry.id, INTERNAL_ERROR, str(error))
+        failure = seal(line) if session.observing else answers.error(entry.id, INTERNAL_ERROR, str(error))
         return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
     shown = seal(line) if session.observing else filtered(page, learned.visible, modern=entry.modern)
     return [*_passed(session, entry, shown), *listing.changed(session, learned.changes, now)]

@@ -99,6 +99,14 @@ def test_no_list_shows_what_is_hidden_to_a_reader_that_heeds_no_case_or_reads_bo
     assert b"delete_file" not in b"".join(turn.lines)
 
 
+@pytest.mark.parametrize("members", READ_OTHERWISE.values(), ids=READ_OTHERWISE.keys())
+def test_in_observe_mode_such_a_list_passes_as_it_came(members):
+    book = connected(FILES_POLICY, mode="observe")
+    book.client(request(1, "tools/list"))
+    line = f'{{"jsonrpc":"2.0","id":1,{members}}}'.encode()
+    assert book.upstream(line).lines == [line]
+
+
 ELEMENTS = [
     ('{"name":"read_file","Name":"delete_file","inputSchema":{}}', False),
     ('{"NAME":"delete_file","name":"read_file","inputSchema":{}}', False),

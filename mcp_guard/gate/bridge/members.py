@@ -95,6 +95,14 @@ def kind_of(members: Members) -> Kind | None:
     return "request" if "id" in members else "notification"
 
 
+def without_null(members: Members) -> Members:
+    """An answer without the null that some servers write beside it, as its error or result."""
+    if "result" not in members or "error" not in members:
+        return members
+    empty = next((name for name in ("error", "result") if plain(members[name]) is None), None)
+    return {name: value for name, value in members.items() if name != empty}
+
+
 def id_of(members: Members) -> RequestId | None:
     """The id of a request or response; None where it is none that MCP allows. 1.0 is the integer that it equals."""
     value = plain(members.get("id"))

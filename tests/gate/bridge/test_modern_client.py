@@ -64,6 +64,19 @@ def test_a_request_that_does_not_say_its_revision_is_refused_as_a_modern_server_
     assert turn.client == [error(1, -32602, "params._meta needs io.modelcontextprotocol/protocolVersion")]
 
 
+BOTH = {"result": {"content": []}, "error": {"code": 1, "message": "m"}}
+
+
+@pytest.mark.parametrize(
+    ("empty", "answer"), [(None, (None, -32603)), ("error", ([], None)), ("result", (None, 1))], ids=str
+)
+def test_an_answer_is_one_of_result_and_error_and_a_null_beside_it_is_none(empty, answer):
+    book = modern_book()
+    book.client(call(1, "read_file", ABLE_META, path="/x"))
+    [said] = book.upstream({"jsonrpc": "2.0", "id": 1, **BOTH, **({empty: None} if empty else {})}).client
+    assert (said.get("result", {}).get("content"), said.get("error", {}).get("code")) == answer
+
+
 RESULTS = [
     ("tools/call", {"content": [{"type": "text", "text": "ü\u2028"}]}, {}),
     ("prompts/get", {"messages": [], "_meta": {"a": 1}}, {}),
@@ -169,7 +182,6 @@ GARBAGE = {
     "a log line": b"Server listening on stdio",
     "an array": b'[{"jsonrpc":"2.0","method":"notifications/x"}]',
     "another version": b'{"jsonrpc":"1.0","id":1,"result":{}}',
-    "a result and an error": b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}',
     "an answer for nobody": b'{"jsonrpc":"2.0","id":99,"result":{}}',
     "an answer for true": b'{"jsonrpc":"2.0","id":true,"result":{}}',
     "an error without an id": b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}',
