@@ -1,6 +1,6 @@
 """How the whole suite runs: generated examples have no deadline, since a busy machine is no bug; and the programs that
-it starts hear Ctrl-C, also where the suite runs behind something that ignores it (`nohup`, a shell's `&`) and would hand
-that on to them.
+it starts hear Ctrl-C, also where the suite runs behind something that ignores it (`nohup`, a shell's `&`) and would
+hand that on to them.
 """
 
 import signal
