@@ -84,23 +84,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Judged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """The row of a decision. Beside the row: the version of the `registry` that it was made under, where it was made
     under one, and what was known of the agent there (`under`: whoever keeps the registry can tell whether it still
-    is so); and where the agent has a budget and the call goes on (`charged`), what the call costs in US dollars.
+    is so); and where the agent has a budget and the call goes on (`charged`), what the call costs in US dollars, and
+    whether it goes on whatever that comes to (`observed`).
     """
 
     registry: int | None = None
     under: object = None
     charged: bool = False
     usd: float = 0.0
+    observed: bool = False
 
 
 class ApprovalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A person is asked about one call, or about a prompt or resource (`method` says which); `rule` is the approval's
-    id. Beside the row, for the registry: the arguments as the log may show them (JSON text), the keyed hash of what
-    runs if it is approved, the pattern of a standing approval of the tool (empty where none can be given), why a person
+    id. Beside the row, for the registry: the name or URI and the arguments (JSON text) as a person may see them, the
+    keyed hash of what runs if it is approved, the pattern of a standing approval of the tool (empty where none can be given), why a person
     is asked, and until when (microseconds since the epoch).
     """
 
     method: str
+    named: str
     arguments: str
     call_hash: str
     pattern: str

@@ -16,6 +16,7 @@ _LONGEST_NAME = 200
 
 DENIED = -31403  # of the guard's own; the protocol leaves codes outside -32768 … -32000 to applications
 LEGACY_NOT_FOUND = -32002  # a resource, until 2025-11-25; -32602 since then
+OF_POLICY = ("policy", "default")  # whose denials may be of what the agent is not shown at all
 LISTS: Mapping[OfferKind, str] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 _DOING = {
     "prompts/get": "Getting the prompt",
@@ -53,7 +54,7 @@ def denied_offer(request_id: RequestId, method: str, name: str, decision: Decisi
     if decision.outcome == "require_approval" or decision.decided_by == "approval":
         head = f"{doing} needs a person's approval, and none was given."
     else:
-        head = f"{doing} was denied by policy."
+        head = f"{doing} was denied{' by policy' if decision.decided_by in OF_POLICY else ''}."
     return error(request_id, DENIED, _sentences(head, decision), {DECISION_META: decision_id})
 
 
@@ -83,7 +84,7 @@ def denial_text(tool: str, decision: Decision) -> str:
     """What a model reads: that the call was denied, by which rule, the rule's message, and what would pass."""
     if decision.outcome == "require_approval" or decision.decided_by == "approval":
         head = f"This call of {tool} was denied: a person's approval is needed, and none was given."
-    elif decision.decided_by in ("policy", "default"):
+    elif decision.decided_by in OF_POLICY:
         head = f"This call of {tool} was denied by policy."
     else:
         head = f"This call of {tool} was denied."

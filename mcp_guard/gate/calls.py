@@ -128,7 +128,7 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
     somebody stopped for now was there a moment ago: to say that it is unknown would help nobody.
     """
     request = call.request
-    by_policy = decision.decided_by in ("policy", "default")
+    by_policy = decision.decided_by in answers.OF_POLICY
     hidden = by_policy and call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
     if decision is _UNLISTED or hidden:
         return answers.unknown_tool(request.id, session.connection.known_as(call.tool))

@@ -182,9 +182,10 @@ def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: 
 
 
 def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
-    """What the client gets: what is hidden from it is not there, all else is denied with reasons."""
+    """What the client gets: what the policy hides from it is not there, all else is denied with reasons."""
     request, name = call.request, session.connection.known_as(call.tool, call.kind)
-    if request.method == _COMPLETION or not is_shown(session, call.kind, call.tool):
+    hidden = decision.decided_by in answers.OF_POLICY and not is_shown(session, call.kind, call.tool)
+    if request.method == _COMPLETION or hidden:
         return answers.not_there(request.id, call.kind, name, modern=request.modern)
     return answers.denied_offer(request.id, request.method, name, decision, decision_id)
 

@@ -105,6 +105,7 @@ class Recorder:
             under=snapshot,
             charged=charged,
             usd=usd if charged else 0.0,
+            observed=connection.mode == "observe",
         )
 
     def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:

@@ -3,7 +3,7 @@
 from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.registry import ApprovalScope, NoRegistry, Registry, Ruling
 from mcp_guard.governance.snapshot import Snapshot
-from mcp_guard.governance.verdict import budget, preview, verdict
+from mcp_guard.governance.verdict import budget, ordered, preview, verdict
 
 __all__ = [
     "ApprovalScope",
@@ -13,6 +13,7 @@ __all__ = [
     "Ruling",
     "Snapshot",
     "budget",
+    "ordered",
     "preview",
     "verdict",
 ]

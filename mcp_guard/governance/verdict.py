@@ -52,7 +52,7 @@ def verdict(
     if snapshot.plain and not settings.require_grant:
         return decide(call)
     if snapshot.barred is not None:
-        return _ordered("guard", None, BARRED.format(snapshot.barred))
+        return _barred(snapshot.barred)
     applicable = snapshot.about(call.server, call.name) if call.kind == "tool" else NOTHING_APPLIES
     if applicable is NOTHING_APPLIES and snapshot.untroubled and not settings.require_grant:
         return decide(call)
@@ -64,6 +64,15 @@ def verdict(
         or grant_deny(applicable, now, needed=settings.require_grant and call.kind == "tool")
         or approved_ahead(_with_approval(decide(call), applicable, now), applicable, now)
     )
+
+
+def ordered(snapshot: Snapshot, now: int) -> Decision | None:
+    """What somebody has ordered of all that an agent does. Whoever observes asks for this first: another layer's
+    denial, which is only recorded there, must not stand before it.
+    """
+    if snapshot.barred is not None:
+        return _barred(snapshot.barred)
+    return quarantine(snapshot) or brake(snapshot, now)
 
 
 def quarantine(snapshot: Snapshot) -> Decision | None:
@@ -96,12 +105,23 @@ def eval_gate(snapshot: Snapshot) -> Decision | None:
 
 def override(snapshot: Snapshot, applicable: Applicable, now: int) -> Decision | None:
     """What an override denies is denied; the brake denies all."""
-    brake = _in_force(snapshot.brake, now)
-    if brake is not None:
-        whom = ("Everything", "--all") if brake.for_all else ("This agent", f"--agent {snapshot.agent}")
-        return _ordered("override", brake.id, STOPPED.format(whom[0], _because(brake), whom[1]))
     found = _in_force(applicable.stopped, now)
-    return None if found is None else _denied("override", found.id, OVERRIDE.format(_because(found)))
+    return brake(snapshot, now) or (
+        None if found is None else _denied("override", found.id, OVERRIDE.format(_because(found)))
+    )
+
+
+def brake(snapshot: Snapshot, now: int) -> Decision | None:
+    """What the emergency brake denies: everything."""
+    found = _in_force(snapshot.brake, now)
+    if found is None:
+        return None
+    whom, option = ("Everything", "--all") if found.for_all else ("This agent", f"--agent {snapshot.agent}")
+    return _ordered("override", found.id, STOPPED.format(whom, _because(found), option))
+
+
+def _barred(why: str) -> Decision:
+    return _ordered("guard", None, BARRED.format(why))
 
 
 def grant_deny(applicable: Applicable, now: int, *, needed: bool) -> Decision | None:
@@ -148,7 +168,7 @@ def preview(policy: Policy, visibility: Visibility, call: Call, snapshot: Snapsh
     """
     if snapshot.plain and not policy.settings.require_grant:
         return visibility
-    if snapshot.barred or quarantine(snapshot) or _in_force(snapshot.brake, now):
+    if ordered(snapshot, now) is not None:
         return msgspec.structs.replace(visibility, level="denied")
     if call.kind != "tool":
         return visibility

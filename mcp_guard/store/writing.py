@@ -117,7 +117,7 @@ def _charge(cursor: sqlite3.Cursor, charges: Sequence[Judged]) -> Written:
     overdrawn: dict[str, str] = {}
     alerts: list[Alert] = []
     for event in charges:
-        spent = charge(cursor, event.agent or "", 1, event.usd, event.ts)
+        spent = charge(cursor, event.agent or "", 1, event.usd, event.ts, observed=event.observed)
         if spent.overdrawn is not None:
             overdrawn[event.id] = spent.overdrawn
         alerts += spent.alerts

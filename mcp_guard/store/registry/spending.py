@@ -67,11 +67,11 @@ class Spent(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...] = ()
 
 
-def charge(cursor: sqlite3.Cursor, agent: str, calls: int, usd: float, now: int) -> Spent:
+def charge(cursor: sqlite3.Cursor, agent: str, calls: int, usd: float, now: int, *, observed: bool = False) -> Spent:
     """Count `calls` and `usd` against every budget of the agent, all or none. To be called within a transaction.
 
-    A budget of calls is never overdrawn. One of dollars may be, by the last call: what a call costs is known late.
-    Raises sqlite3.Error.
+    A budget of calls is never overdrawn, but by calls that are only `observed`. One of dollars may be, by the last
+    call: what a call costs is known late. Raises sqlite3.Error.
     """
     due: list[tuple[object, ...]] = []
     alerts: list[Alert] = []
@@ -79,7 +79,7 @@ def charge(cursor: sqlite3.Cursor, agent: str, calls: int, usd: float, now: int)
         began, _ = windows.around(window, now)
         before, alerted = cursor.execute(_SPENT, (agent, window, unit, began)).fetchone() or (0.0, 0)
         spent = before + (calls if unit == "calls" else usd)
-        if enforced and calls and (spent > limit if unit == "calls" else before >= limit):
+        if enforced and calls and not observed and (spent > limit if unit == "calls" else before >= limit):
             return Spent(overdrawn=budget)
         share = next((share for share in _SHARES if spent * 100 >= limit * share), 0)
         if told and share > alerted:

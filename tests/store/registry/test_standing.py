@@ -5,6 +5,7 @@ import sqlite3
 import threading
 
 import pytest
+from msgspec import structs
 
 from mcp_guard.events import Event, Judged
 from mcp_guard.identity.errors import CredentialError
@@ -94,6 +95,14 @@ def test_a_budget_takes_what_it_allows_and_leaves_out_the_rest(store: Store, boo
     assert [row["id"] for row in book.rows("SELECT id FROM events WHERE type = 'tool.decided'")] == ["c-0", "c-1"]
     assert store.snapshot("cursor", None, now).budgets[0].spent == 2
     assert not store.record([decided(9, version, ts=now + 60 * SECOND, charged=True)]).overdrawn
+
+
+def test_what_is_only_observed_is_counted_and_never_refused(store: Store, book: Book) -> None:
+    budgets.put(book, "cursor", "minute", "calls", 2)
+    version, now = store.registry_version(), book.now
+    observed = [structs.replace(decided(n, version, ts=now, charged=True), observed=True) for n in range(4)]
+    assert not store.record(observed).overdrawn
+    assert store.snapshot("cursor", None, now).budgets[0].spent == 4
 
 
 def test_a_budget_that_is_not_enforced_only_tells(store: Store, book: Book) -> None:
