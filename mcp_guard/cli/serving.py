@@ -23,7 +23,7 @@ from mcp_guard.cli.webhooks import webhooks
 from mcp_guard.errors import GuardError
 from mcp_guard.gate import Connection
 from mcp_guard.slugs import check_pinned
-from mcp_guard.store import LiveRegistry, Store
+from mcp_guard.store import LiveRegistry, SameClient, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.http_server.access import Access, Credential
 from mcp_guard.transports.http_server.clients import Client
@@ -106,8 +106,12 @@ def _opener(
     """What makes the guarded connection of a new client: gates and upstreams of its own, one policy, one log."""
 
     def open_switch(client: Client, transport: str) -> Switch:
+        same = SameClient()
+
         def facts(slug: str) -> Connection:
-            return for_client(connection(run, slug, redaction_key), client, transport)
+            made = for_client(connection(run, slug, redaction_key), client, transport)
+            shared.registry.joined(same, made.id)
+            return made
 
         conversation = behind.converse(facts, shared.policy, OfClient(shared.registry, client))
         reload = shared.reloader(conversation)

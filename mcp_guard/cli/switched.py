@@ -23,7 +23,7 @@ from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.errors import GuardError
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.hub import Hub, Member, Patience
-from mcp_guard.store import LiveRegistry, Store
+from mcp_guard.store import LiveRegistry, SameClient, Store
 from mcp_guard.store.location import default_database
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Conversation, Single
@@ -66,8 +66,11 @@ def guard_many(arguments: RunArguments) -> int:
         tell_unready({slug: server for slug, server in config.servers.items() if server.start == "lazy"}, home)
 
     def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
+        client = SameClient()
+
         def gate_of(slug: str, prefix: str, policy: "Policy") -> Bridged:
             facts = replace(connection(arguments, slug, key, proof), prefix=prefix)
+            registry.joined(client, facts.id)
             return open_gate(facts, policy, registry)
 
         if not many:

@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from mcp_guard.store.errors import StoreError
     from mcp_guard.store.known import known_policy
     from mcp_guard.store.location import default_database
-    from mcp_guard.store.registry.live import LiveRegistry
+    from mcp_guard.store.registry.live import LiveRegistry, SameClient
     from mcp_guard.store.store import Store
     from mcp_guard.store.writing import OutdatedError
 
-__all__ = ["LiveRegistry", "OutdatedError", "Store", "StoreError", "default_database", "known_policy"]
+__all__ = ["LiveRegistry", "OutdatedError", "SameClient", "Store", "StoreError", "default_database", "known_policy"]
 
 _HOMES = {
     "LiveRegistry": "registry.live",
     "OutdatedError": "writing",
+    "SameClient": "registry.live",
     "Store": "store",
     "StoreError": "errors",
     "default_database": "location",

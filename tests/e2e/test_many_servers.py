@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from mcp_guard.store.registry import instances
+from mcp_guard.store.registry.book import Book
 from tests.e2e.guard import Guard, server
 from tests.e2e.http_session import HttpSession
+from tests.e2e.test_instances import until
 from tests.e2e.test_matrix import MODES, PAGE, Client, Upstream, carried, named, outcome
 from tests.e2e.through import REFERENCE, reference_over_http, served
-from tests.e2e.wire import text_of, wire
+from tests.e2e.wire import GoneError, text_of, wire
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -232,6 +236,46 @@ def test_a_server_that_comes_late_is_announced_and_can_be_used(tmp_path: Path) -
         assert listed(session.request("tools/list")) == ["late__pid", "fine__pid"]
         assert text_of(session.call("late__pid")).isdigit()
         session.finish()
+
+
+def disconnected_at_one(guard: Guard) -> None:
+    """Somebody ends the client's instance at the server `one`."""
+    rows = until(guard, lambda rows: {row["server"] for row in rows} == {"one", "two"})
+    with Book(str(guard.database), "kim") as book:
+        instances.disconnect(book, next(row["id"] for row in rows if row["server"] == "one"), "laptop lost")
+
+
+def ran(guard: Guard) -> list[tuple[str, str]]:
+    return [(row["server"], row["tool"]) for row in guard.events("tool.decided") if row["decision"] == "allow"]
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_a_client_that_is_disconnected_at_one_server_calls_nothing_at_another(mode: str, tmp_path: Path) -> None:
+    guard = Guard(tmp_path)
+    config = configured(tmp_path, {name: local(server("patient")) for name in ("one", "two")})
+    with wire(guard.run(config, "--mode", mode)) as session:
+        session.open("2025-11-25")
+        for name in ("one", "two"):
+            assert text_of(session.call(f"{name}__echo", {"text": "a"})) == "a"
+        disconnected_at_one(guard)
+        with suppress(GoneError, BrokenPipeError):
+            assert "ended from outside: laptop lost" in text_of(session.call("two__echo", {"text": "b"}))
+    assert ran(guard) == [("one", "echo"), ("two", "echo")]
+
+
+def test_a_session_that_is_disconnected_at_one_server_calls_nothing_at_another_and_others_go_on(
+    tmp_path: Path,
+) -> None:
+    guard = Guard(tmp_path)
+    config = configured(tmp_path, {name: local(server("patient")) for name in ("one", "two")})
+    with served(guard, config) as url:
+        session = HttpSession(url)
+        for name in ("one", "two"):
+            assert session.text(f"{name}__echo", text="a") == "a"
+        disconnected_at_one(guard)
+        session.call("two__echo", text="b")
+        assert ran(guard) == [("one", "echo"), ("two", "echo")]
+        assert HttpSession(url).text("two__echo", text="c") == "c"
 
 
 def test_a_faulty_configuration_starts_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from mcp_guard.errors import GuardError
 from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
-from mcp_guard.store import LiveRegistry, OutdatedError, Store
+from mcp_guard.store import LiveRegistry, OutdatedError, SameClient, Store
 from mcp_guard.store.registry import agents, grants, instances, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.writing import Written
@@ -109,6 +109,7 @@ def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_a
         (lambda book: agents.create(book, "newcomer"), True),
         (lambda book: instances.disconnect(book, "another"), True),
         (lambda book: instances.disconnect(book, "C"), False),
+        (lambda book: instances.disconnect(book, "C at its other server"), False),
         (lambda book: overrides.stop(book, None), False),
         (lambda book: grants.add(book, "cursor", "get_*", "allow"), False),
     ],
@@ -117,6 +118,7 @@ def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_a
         "another arrives",
         "another is disconnected",
         "it is disconnected",
+        "its client is disconnected at another server",
         "everything is stopped",
         "it was granted something",
     ],
@@ -125,9 +127,11 @@ def test_a_change_while_a_call_is_judged_refuses_it_only_where_it_is_about_its_a
     path = str(tmp_path / "audit.db")
     store = Store.open(path)
     try:
-        for connection in ("C", "another"):
+        for connection in ("C", "C at its other server", "another"):
             store.follow(Event(id="0", ts=0, type="agent.connected", connection_id=connection, agent="cursor"))
-        registry = LiveRegistry(store)
+        registry, client = LiveRegistry(store), SameClient()
+        for connection in ("C", "C at its other server"):
+            registry.joined(client, connection)
         ledger = Ledger(store, registry=registry)
         under = registry.snapshot("cursor", None)
         facts = {"ts": 0, "type": "tool.decided", "connection_id": "C", "agent": "cursor"}

@@ -5,6 +5,7 @@ version (`store.writing`). Before anything is denied or shown, `refresh` asks; f
 """
 
 import time
+from collections.abc import MutableMapping
 
 from mcp_guard.errors import GuardError
 from mcp_guard.governance import Credential, Ruling, Snapshot
@@ -13,6 +14,13 @@ from mcp_guard.store.store import Store
 _SELDOM = 0.5  # seconds between two looks that nothing hangs on
 _MOST_KNOWN = 1024  # agents; then all is forgotten and begun anew
 _NEVER = -1
+
+
+class SameClient:
+    """The instances of one client in front of many servers, over all lives of those: to end one ends them all."""
+
+    def __init__(self) -> None:
+        self.instances: list[str] = []
 
 
 class LiveRegistry:
@@ -24,6 +32,7 @@ class LiveRegistry:
         self._version = _NEVER
         self._looked = 0.0
         self._changes_at: int | None = None
+        self._clients: MutableMapping[str, SameClient] | None = None  # by the instance, where clients have several
         self.changes = 0  # goes up whenever something may stand otherwise than before
 
     def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
@@ -65,10 +74,21 @@ class LiveRegistry:
         except GuardError:
             return None
 
+    def joined(self, client: SameClient, instance: str) -> None:
+        """From now on this instance is one of that client's. It is forgotten when nobody holds the client any more."""
+        if self._clients is None:
+            from weakref import WeakValueDictionary  # not on the path of a guard of one server
+
+            self._clients = WeakValueDictionary()
+        client.instances.append(instance)
+        self._clients[instance] = client
+
     def ended(self, instance: str) -> str | None:
-        """Why somebody has ordered that this instance's connection ends."""
+        """Why somebody has ordered that this instance's connection ends, or another one's of the same client."""
+        client = None if self._clients is None else self._clients.get(instance)
         try:
-            return self._store.instance_ended(instance)
+            reasons = map(self._store.instance_ended, (instance,) if client is None else client.instances)
+            return next((why for why in reasons if why is not None), None)
         except GuardError:
             return None
 
