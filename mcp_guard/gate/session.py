@@ -20,7 +20,7 @@ from mcp_guard.gate.rejections import Rejections
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
-from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, preview, verdict
+from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, ordered, preview, verdict
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
@@ -70,7 +70,12 @@ class Session:
         return known
 
     def _look_up(self) -> Snapshot:
-        return self.registry.snapshot(self.client.principal.agent, self.connection.credential)
+        """How the agent stands; and whether the connection is to end, as an order that the answer knows of already
+        would not be heard of again.
+        """
+        found = self.registry.snapshot(self.client.principal.agent, self.connection.credential)
+        self.ended = self.registry.ended(self.connection.id)
+        return found
 
     def decide(self, call: Call, now: int, decide: Callable[[Call], Decision] | None = None) -> Decision:
         """The verdict on a call of this client's; see `governance.verdict`.
@@ -78,14 +83,20 @@ class Session:
         What is allowed may be so under a registry that has changed since: its row is only written where it has not. A
         denial is given under the registry as it is now.
         """
-        if self.ended is None:
-            decision = verdict(self.policy, call, self.snapshot, now, decide)
-            if decision.outcome == "allow" or not self.refresh(now):
-                return decision
+        decision = self._verdict(call, now, decide)
+        if decision.outcome == "allow" or not self.refresh(now):
+            return decision
+        return self._verdict(structs.replace(call, principal=self.client.principal), now, decide)
+
+    def _verdict(self, call: Call, now: int, decide: Callable[[Call], Decision] | None) -> Decision:
+        snapshot = self.snapshot
         if self.ended is not None:
             return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
-        renewed = structs.replace(call, principal=self.client.principal)
-        return verdict(self.policy, renewed, self.snapshot, now, decide)
+        if not self.observing:
+            return verdict(self.policy, call, snapshot, now, decide)
+        if snapshot.counted:  # where nothing is refused, nothing else tells what is spent
+            snapshot = self._snapshot = self._look_up()
+        return ordered(snapshot, now) or verdict(self.policy, call, snapshot, now, decide)
 
     def forwards(self, decision: Decision) -> bool:
         """Whether what was decided on goes upstream: what is allowed, and to an observer all but what is ordered."""
@@ -173,8 +184,9 @@ class Session:
 
     def registry_changed(self) -> None:
         """What is kept of agents has changed: it is asked for anew."""
-        self.ended = self.registry.ended(self.connection.id)
-        if self._snapshot is not None:
+        if self._snapshot is None:
+            self.ended = self.registry.ended(self.connection.id)
+        else:
             self._shown_under = self.shown_under
             self._snapshot = self._look_up()
             self.client.enroll(self._snapshot)

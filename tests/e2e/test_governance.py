@@ -127,6 +127,19 @@ def test_what_is_changed_anywhere_bites_on_the_next_call_of_every_guard(house: H
     assert house.served() == [False, False, False]
 
 
+def test_an_observing_guard_lets_through_what_a_budget_would_deny_and_not_what_is_stopped(tmp_path: Path) -> None:
+    guard = Guard(
+        tmp_path, "version: 1\nrules: [{name: everything, effect: allow}]\nsettings: {unlisted_tools: policy}\n"
+    )
+    command(guard, "budgets", "set", "--agent", "cursor", "--calls", "1", "--per", "day")
+    with wire(guard.command(server("patient"), "--mode", "observe", "--agent", "cursor", slug="patient")) as client:
+        client.open(LEGACY[-1])
+        assert [_passed(client.call("echo", {"text": "a"})) for _ in range(3)] == [True, True, True]
+        assert [row["decided_by"] for row in guard.events("tool.decided")] == ["policy", "budget", "budget"]
+        command(guard, "stop", "--agent", "cursor")
+        assert not _passed(client.call("echo", {"text": "a"}))
+
+
 def test_a_connection_that_somebody_ends_serves_no_further_call(house: House) -> None:
     house.mcp_guard("grants", "add", "--agent", "bot", "--tool", "patient:*")
     assert house.served() == [True, True, True]

@@ -220,6 +220,47 @@ def test_what_somebody_has_ordered_holds_in_observe_mode_too(facts: dict[str, ob
     assert (denied.event.decision, denied.event.data["forwarded"]) == ("deny", False)
 
 
+def test_a_denial_that_is_only_recorded_does_not_stand_before_what_somebody_has_ordered() -> None:
+    book = governed("version: 1\nrules: [{name: a, effect: allow}]\nsettings: {require_verified: true}", mode="observe")
+    spent = Budget("b1", "hour", "calls", limit=3, spent=3, resets=3_600_000_000)
+    book.changed(overrides=(BRAKE,), budgets=(spent,))
+    assert isinstance(book.client(call(1, "read_file", path="x")).outputs[0], Denied)
+
+
+def test_what_an_observed_agent_has_spent_is_looked_up_before_each_of_its_calls() -> None:
+    book = governed(mode="observe")
+    budget = Budget("b1", "hour", "calls", limit=1, spent=0, resets=3_600_000_000)
+    book.changed(budgets=(budget,))
+    first = book.client(call(1, "read_file", path="x")).outputs[0]
+    book.registry.facts = {"budgets": (Budget("b1", "hour", "calls", limit=1, spent=1, resets=3_600_000_000),)}
+    second = book.client(call(2, "read_file", path="x")).outputs[0]
+    rows = [
+        (one.event.decision, one.event.decided_by, one.event.charged, one.event.observed) for one in (first, second)
+    ]
+    assert rows == [("allow", "policy", True, True), ("deny", "budget", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            request(7, "prompts/get", name="greet"),
+            "Getting the prompt greet was denied. This agent is stopped: incident 7.",
+        ),
+        (
+            request(7, "resources/read", uri="file:///x"),
+            "Reading file:///x was denied. This agent is stopped: incident 7.",
+        ),
+    ],
+    ids=["prompt", "resource"],
+)
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_a_stop_is_told_with_its_reason_also_of_what_is_not_shown_any_more(asked: dict, says: str, mode: str) -> None:
+    book = governed(BY_RISK + "  - {name: p, effect: allow, prompts: '*', resources: '*'}\n", mode=mode)
+    book.changed(overrides=(BRAKE,))
+    assert book.client(asked).client[0]["error"]["message"].startswith(says)
+
+
 def test_the_brake_says_whom_it_stops_and_how_to_let_go() -> None:
     book = governed()
     book.changed(overrides=(BRAKE,))
@@ -262,6 +303,15 @@ def test_a_connection_that_somebody_ends_is_ended() -> None:
     denied, text = denial(book)
     assert denied.event.decided_by == "guard"
     assert "This connection was ended from outside: laptop lost" in text
+
+
+def test_a_client_that_is_another_agent_by_then_does_not_go_on_after_its_end_was_ordered() -> None:
+    book = Governed(BY_RISK + "  - {name: p, effect: allow, prompts: '*'}\n")
+    for request_id, name in enumerate(("cursor", "another")):
+        meta = {**META, "io.modelcontextprotocol/clientInfo": {"name": name, "version": "1"}}
+        judged = book.client(request(request_id, "prompts/get", _meta=meta, name="x"))
+        book.registry.end = "laptop lost"
+    assert "ended from outside: laptop lost" in judged.client[0]["error"]["message"]
 
 
 def test_a_call_that_was_judged_before_its_connection_was_ended_does_not_run() -> None:
