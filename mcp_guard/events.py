@@ -97,13 +97,12 @@ class Judged(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 class ApprovalRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A person is asked about one call, or about a prompt or resource (`method` says which); `rule` is the approval's
-    id. Beside the row, for the registry: the name or URI and the arguments (JSON text) as a person may see them, the
-    keyed hash of what runs if it is approved, the pattern of a standing approval of the tool (empty where none can be given), why a person
+    id. Beside the row, for the registry: the arguments as the log may show them (JSON text), the keyed hash of what
+    runs if it is approved, the pattern of a standing approval of the tool (empty where none can be given), why a person
     is asked, and until when (microseconds since the epoch).
     """
 
     method: str
-    named: str
     arguments: str
     call_hash: str
     pattern: str
