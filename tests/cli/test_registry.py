@@ -272,6 +272,21 @@ def test_a_column_that_says_the_same_on_every_line_makes_room_and_is_told_of(
     assert "REASON the code is frozen" in last
 
 
+def test_tags_are_replaced_and_can_be_taken_away(registry: Path, run: Run) -> None:
+    def tags(*words: str) -> list[str]:
+        status, printed, _ = run("agents", "update", "cursor", *words, "--json")
+        assert status == 0
+        return json.loads(printed)["tags"]
+
+    assert tags("--tag", "fleet", "--tag", "new") == ["fleet", "new"]
+    assert tags("--tag", "old") == ["old"]
+    assert tags("--owner", "ann") == ["old"]
+    assert tags("--no-tags") == []
+    status, _, err = run("agents", "update", "cursor", "--tag", "a", "--no-tags")
+    assert status == 2
+    assert "--no-tags" in err
+
+
 def test_a_long_name_pushes_nothing_out(registry: Path, run: Run, terminal: Callable[[int], None]) -> None:
     assert run("agents", "create", "a" * 100, "--risk", "low", "--tag", "fleet")[0] == 0
     assert run("agents", "update", "cursor", "--tag", "fleet")[0] == 0

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli.options import AsJson, Database
+from mcp_guard.cli.output import bad_input
 from mcp_guard.cli.registry import issuers, keys, tokens
 from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_one, show_rows
 
@@ -95,14 +96,17 @@ def update(
     owner: Owner = None,
     risk: Risk = None,
     tag: Tags = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all its tags away.")] = False,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is said of an agent. From then on it counts as reviewed."""
     from mcp_guard.store.registry import agents
 
+    if no_tags and tag:
+        bad_input("--no-tags and --tag exclude each other", "--tag alone replaces the tags that there were")
     with open_book(db) as book:
-        changed = agents.update(book, slug, **_fields(name, description, owner, risk, tag))
+        changed = agents.update(book, slug, **_fields(name, description, owner, risk, [] if no_tags else tag))
     show_one(changed, as_json=as_json)
 
 
