@@ -212,8 +212,9 @@ class Tool(msgspec.Struct, frozen=True):
 
 class Approval(msgspec.Struct, frozen=True):
     """What a person is, or was, asked about. `method` says what it is; of a prompt, `tool` is the name, of a resource,
-    the URI. `arguments` are what a person may see of them; `redacted` says what is left out: where (a JSON Pointer),
-    why, how many bytes it has, and how many of them are `hidden`, where it is not all of them.
+    the URI. It and `arguments` are what a person may see of them; `redacted` says what is left out: where (a JSON
+    Pointer into the arguments, or into the request's params where it is `of` those), why, how many bytes it has, and
+    how many of them are `hidden`, where it is not all of them.
     """
 
     id: str

@@ -239,6 +239,25 @@ def test_a_person_at_the_command_line_decides_about_a_prompt_and_a_resource(guar
         assert client.request("resources/read", {"uri": "memo://today"})["result"]["contents"]
 
 
+def test_a_person_at_the_command_line_is_told_first_what_of_a_uri_is_left_out(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        request = client.ask("resources/read", {"uri": "memo://today?password=harmless123"})
+        waiting = pending(guard)
+        shown = command_line(guard, "show", waiting["id"]).stdout
+        assert shown.startswith("NOT ALL OF IT IS SHOWN.")
+        assert "not shown: the URI: 11 of its 33 bytes (assignment)" in shown
+        assert "memo://today?password=[NOT SHOWN: 11 characters]" in shown
+        refused = command_line(guard, "approve", waiting["id"], "--scope", "session")
+        assert (refused.returncode, "can only be approved once" in refused.stderr) == (2, True)
+        assert command_line(guard, "approve", waiting["id"]).returncode == 0
+        client.response(request)
+    (decided,) = guard.events("resource.decided")
+    assert (decided["decision"], decided["decided_by"]) == ("allow", "approval")
+    assert "harmless123" not in str(guard.events())
+
+
 def test_a_call_that_is_denied_at_the_command_line_says_why(guard: Guard) -> None:
     guard.policy.write_text(IN_STORE)
     with wire(guard.command(upstream("legacy"))) as client:

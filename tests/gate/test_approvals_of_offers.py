@@ -65,7 +65,8 @@ KINDS = pytest.mark.parametrize("kind", ASKING)
          ("wants the prompt report of the server files", "Think twice.", '"table": "sales\\u202e"', "/token"), SECRET),
         (read(7), ("wants to read db://users from the server files", "Not on Fridays.", "claude-code", "kim"),
          "Arguments"),
-        (read(7, uri=f"db://x/{SECRET}"), ("db://x/[redacted]",), SECRET),
+        (read(7, uri=f"db://x/{SECRET}"), ("db://x/[NOT SHOWN: 44 characters]", "NOT ALL OF IT IS SHOWN",
+          "the URI (44 of its 51 bytes)"), SECRET),
     ],
     ids=["a prompt", "a resource", "a URI that hides something"],
 )  # fmt: skip
@@ -189,6 +190,64 @@ def test_a_server_that_needs_more_input_gets_it_without_a_second_approval_and_on
     more["params"] |= {"requestState": "S", "inputResponses": {"q": {"roots": []}}}
     assert book.client(more).upstream == [more]
     assert book.client({**more, "id": 10}).upstream == []
+
+
+# Not shown whole
+
+BLINDING = {  # what is asked for, what of it a person sees, and what they do not
+    "a password in a URI": (
+        {"uri": "db://q?password=harmless123"}, "db://q?password=[NOT SHOWN: 11 characters]", "harmless"),
+    "a path behind a token": (
+        {"uri": f"db://q?x={SECRET}/../../etc/shadow"}, "db://q?x=[NOT SHOWN: 44 characters]/../../etc/shadow", SECRET),
+    "a prompt that is named like a token": ({"name": SECRET}, "[NOT SHOWN: 44 characters]", SECRET),
+    "a tool that is named like a token": ({"name": SECRET, "arguments": {}}, "[NOT SHOWN: 44 characters]", SECRET),
+}  # fmt: skip
+MASKED = POLICY.replace("prompts: report, message", "prompts: '*', message").replace(
+    "{id: tools, effect: allow}", "{id: tools, effect: require_approval, tools: '*'}"
+)
+UNLISTED = "settings: {unlisted_tools: policy}\n"
+
+
+@pytest.mark.parametrize("name", BLINDING)
+@pytest.mark.parametrize("modern", [False, True], ids=["legacy", "modern"])
+def test_a_name_or_uri_that_is_not_shown_whole_says_so_first_and_can_be_approved_once_only(name, modern):
+    params, seen, secret = BLINDING[name]
+    method = "resources/read" if "uri" in params else "tools/call" if "arguments" in params else "prompts/get"
+    book = Approving(MASKED + UNLISTED, modern=modern)
+
+    def ask(number: int) -> tuple[Turn, dict]:
+        message = request(number, method, **params, **({"_meta": MODERN} if modern else {}))
+        return book.client(message), message
+
+    def answer(turn: Turn, message: dict, choice: str) -> Turn:
+        return book.client(back(turn.client[0], message, choice) if modern else said(turn.client[0], choice))
+
+    turn, message = ask(7)
+    (pending,) = turn.outputs
+    assert isinstance(pending, Pending)
+    (question,) = turn.client if not modern else turn.client[0]["result"]["inputRequests"].values()
+    text = " ".join(question["params"]["message"].replace("↩\n", "").split())
+    assert seen in text
+    assert text.index("NOT ALL OF IT IS SHOWN") < text.index(" bytes)")
+    assert question["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [DENY, ONCE]
+    assert secret not in json.dumps(turn.client)
+
+    kept = json.loads(pending.event.arguments)
+    assert kept["named"] == seen
+    assert [(one["of"], one["hidden"]) for one in kept["redacted"]] == [
+        ("params", len(secret) + 3 * (secret != SECRET))
+    ]
+    assert (pending.event.pattern, secret in pending.event.arguments + str(pending.event.data)) == ("", False)
+
+    assert answer(turn, {**message, "id": 8}, SESSION).upstream == []  # a client that makes up a choice
+    turn, message = ask(9)
+    (ran,) = answer(turn, {**message, "id": 10} if modern else message, ONCE).upstream
+    assert ran["params"].get("uri", ran["params"].get("name")) == params.get("uri", params.get("name"))
+
+
+def test_a_tool_whose_name_is_too_long_to_be_shown_is_denied():
+    turn = Approving(MASKED + UNLISTED).client(request(7, "tools/call", name="x" * 8_001))
+    assert (turn.upstream, turn.types) == ([], ["tool.decided"])
 
 
 # In the store, and with time

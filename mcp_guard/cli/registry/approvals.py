@@ -96,23 +96,23 @@ def _none(agent: str | None, status: str | None) -> str:
 
 
 def _show(row: Row, *, as_json: bool) -> None:
-    """One approval; the arguments after it, over several lines."""
+    """One approval: what is left out of it first; the arguments after it, over several lines."""
     import msgspec
 
-    from mcp_guard.gate.approvals.form import left_out
+    from mcp_guard.gate.approvals.form import left_out, place
 
     if as_json:
         show_one(row, as_json=True)
         return
+    if row["redacted"]:
+        typer.secho(f"NOT ALL OF IT IS SHOWN. {_ONLY_ONCE}", fg="red", bold=True)
+        for one in row["redacted"]:
+            typer.secho(f"not shown: {place(one)}: {left_out(one)} ({one['why']})", fg="red")
+        typer.echo()
     apart = ("arguments", "redacted", "pattern")
     show_one({name: value for name, value in row.items() if name not in apart}, as_json=False)
     if row["method"] == "resources/read":
-        return  # it has none
-    if row["redacted"]:
-        typer.secho(f"\nNOT ALL OF IT IS SHOWN. {_ONLY_ONCE}", fg="red", bold=True)
-    for one in row["redacted"]:
-        where = _visible(one["path"].encode()) or "all arguments"
-        typer.secho(f"not shown: {where}: {left_out(one)} ({one['why']})", fg="red")
+        return  # it has no arguments
     typer.echo("\narguments:")
     typer.echo("not kept" if row["arguments"] is None else _visible(msgspec.json.encode(row["arguments"])))
 

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from mcp_guard.events import ApprovalRequested
 from mcp_guard.gate.approvals import binding, form
+from mcp_guard.gate.approvals.seen import Seen, recorded, seen
 from mcp_guard.gate.approvals.waiting import Subject, Waiting
 from mcp_guard.gate.connection import CAPABILITIES_META
 from mcp_guard.gate.outputs import Pending
@@ -17,7 +18,6 @@ from mcp_guard.gate.requests import Open, ReadCall
 from mcp_guard.gate.session import Session
 from mcp_guard.policy.values import Decision, Json
 from mcp_guard.policy.wording import WORDS
-from mcp_guard.redaction import recorded_arguments, shown_arguments
 
 _LONGEST_PATTERN = 300
 _FOR_THE_SESSION = "A person has approved this {} for the rest of the connection."
@@ -63,7 +63,10 @@ def subject(session: Session, call: ReadCall) -> Subject:
 def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: int) -> Pending | None:
     """Ask a person; None where nobody can be asked."""
     approvals, request, settings = session.approvals, call.request, session.policy.settings
-    shown = form.shown(call, session.connection.redaction_key)
+    visible = seen(call, session.connection.redaction_key)
+    if visible is None:
+        return None
+    shown = form.shown(visible)
     through_client = (
         settings.approvals == "client" and shown is not None and form.is_offered(_capabilities(session, call))
     )
@@ -88,15 +91,16 @@ def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: i
     if not waiting.suspended:
         session.opened(Open(request.id, "approval", now, request.modern, request.batch, tool=call.tool))
     line = question(session, waiting, shown) if through_client and shown is not None else None
-    return Pending(_requested(session, waiting, "client" if through_client else "store", now), line, request.id)
+    where = "client" if through_client else "store"
+    return Pending(_requested(session, waiting, visible, where, now), line, request.id)
 
 
-def question(session: Session, waiting: Waiting, arguments: form.Shown) -> bytes:
+def question(session: Session, waiting: Waiting, shown: form.Shown) -> bytes:
     """The line that asks the person through the client, in the era of the request."""
     connection, request = session.connection, waiting.call.request
     kind = waiting.call.kind
-    named = connection.known_as(waiting.label, kind)
-    text = form.message(waiting, named, connection.server, connection.user, arguments)
+    named = connection.known_as(shown.name, kind)
+    text = form.message(waiting, named, connection.server, connection.user, shown)
     params = form.params(text, kind, whole=waiting.whole)
     if waiting.question is not None:
         return form.request(waiting.question, params)
@@ -111,18 +115,14 @@ def _capabilities(session: Session, call: ReadCall) -> Json:
     return meta.get(CAPABILITIES_META) if isinstance(meta, dict) else None
 
 
-def _requested(session: Session, waiting: Waiting, where: str, now: int) -> ApprovalRequested:
+def _requested(session: Session, waiting: Waiting, visible: Seen, where: str, now: int) -> ApprovalRequested:
     """The row of the question, and what the registry keeps of it."""
     connection, call = session.connection, waiting.call
     mode = connection.audit_arguments or session.policy.settings.audit_arguments
-    kept: dict[str, object] = {"arguments": {}}
-    shown = kept
-    if call.kind == "tool" or call.arguments:
-        kept = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
-        redacted = mode == "redacted"
-        shown = shown_arguments(call.arguments, call.encoded, connection.redaction_key) if redacted else kept
+    kept = recorded(call, mode, connection.redaction_key)
+    shown = visible if mode == "redacted" else kept
     data = {
-        **kept,
+        **kept.kept,
         "method": call.request.method,
         "connection": connection.id,
         "request_id": shown_id(call.request.id),
@@ -138,9 +138,9 @@ def _requested(session: Session, waiting: Waiting, where: str, now: int) -> Appr
     return ApprovalRequested(
         **structs.asdict(structs.replace(event, rule=waiting.id)),
         method=call.request.method,
-        arguments=_encode(shown).decode(),
+        arguments=_encode({"named": form.visible(visible.name, lines=False), **shown.kept}).decode(),
         call_hash=waiting.bound,
-        pattern=_pattern(connection.server, call.tool) if call.kind == "tool" else "",
+        pattern=_pattern(connection.server, call.tool) if call.kind == "tool" and visible.name == call.tool else "",
         reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),
         expires=waiting.deadline,
     )

@@ -10,17 +10,16 @@ choice chosen before anybody has. So lines are short here and read well in one, 
 
 import itertools
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 
+from mcp_guard.gate.approvals.seen import OF_PARAMETERS, Entry, Seen
 from mcp_guard.gate.approvals.waiting import Waiting
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.requests import ReadCall
 from mcp_guard.gate.wire import decode, encode
 from mcp_guard.governance import ApprovalScope
 from mcp_guard.policy.values import Json, OfferKind
-from mcp_guard.redaction import shown_arguments
 
 METHOD = "elicitation/create"
 KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, and of the answer to it
@@ -43,6 +42,7 @@ _SESSION: Mapping[OfferKind, str] = {
     "prompt": "For this session: this prompt, with any arguments, until the client disconnects.",
     "resource": "For this session: this resource, and notice of its changes, until the client disconnects.",
 }
+_NAMES = {"/name": "the name", "/uri": "the URI"}
 _NOT_ALL = (
     "NOT ALL OF IT IS SHOWN: what looks like a secret is left out. Approve it only if you know what stands there."
 )
@@ -50,10 +50,11 @@ _ONCE = "It can be approved once only: not all of it is shown."
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Arguments as a person is shown them; and of each value that is not shown, or not whole, where it is, and how much
-    of it is left out.
+    """A name or URI and arguments as a person is shown them; and of each value that is not shown, or not whole, where
+    it is, and how much of it is left out.
     """
 
+    name: str
     text: str
     hidden: tuple[str, ...] = ()
 
@@ -64,20 +65,25 @@ def is_offered(capabilities: Json) -> bool:
     return isinstance(offered, dict) and ("form" in offered or not offered)
 
 
-def shown(call: ReadCall, key: bytes) -> Shown | None:
-    """The arguments as a person is shown them; None where they are too long for that."""
-    kept = shown_arguments(call.arguments, call.encoded, key)
-    encoded = kept["arguments"]
-    if not isinstance(encoded, msgspec.Raw):
+def shown(seen: Seen) -> Shown | None:
+    """What a person may see, as they are shown it; None where that is too long for a form."""
+    if seen.arguments is None:
         return None
-    text = visible(_readable(encoded)).replace(_GOES_ON, "\\u21a9")
-    hidden = cast("list[dict[str, str | int]]", kept.get("redacted", []))
-    if len(text) > LONGEST or any(one["why"] == "size" for one in hidden):
+    text = visible(_readable(seen.arguments)).replace(_GOES_ON, "\\u21a9")
+    if len(text) > LONGEST or any(one["why"] == "size" for one in seen.redacted):
         return None
-    return Shown(text, tuple(f"{visible(str(one['path']))} ({left_out(one)})" for one in hidden))
+    return Shown(seen.name, text, tuple(f"{place(one)} ({left_out(one)})" for one in seen.redacted))
 
 
-def left_out(entry: Mapping[str, str | int | None]) -> str:
+def place(entry: Entry) -> str:
+    """Where something is left out, by its entry in `redacted`."""
+    path = str(entry["path"])
+    if entry.get("of") == OF_PARAMETERS:
+        return _NAMES[path]
+    return visible(path) or "all arguments"
+
+
+def left_out(entry: Entry) -> str:
     """How much is left out of a value, by its entry in `redacted`."""
     part = entry.get("hidden")
     return f"{part} of its {entry['bytes']} bytes" if part is not None else f"all of it, {entry['bytes']} bytes"
@@ -88,9 +94,12 @@ def _readable(encoded: msgspec.Raw) -> str:
     return msgspec.json.format(msgspec.json.encode(decode(bytes(encoded))), indent=2).decode()
 
 
-def visible(text: str) -> str:
-    """A text in which everything shows: what would not, or would turn the reading direction, becomes an escape."""
-    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
+def visible(text: str, *, lines: bool = True) -> str:
+    """A text in which everything shows: what would not, or would turn the reading direction, becomes an escape.
+    `lines`: the ends of its lines stay what they are.
+    """
+    kept = "\n" if lines else ""
+    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
 
 
 def message(waiting: Waiting, named: str, server: str, user: str, arguments: Shown) -> str:

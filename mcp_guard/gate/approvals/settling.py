@@ -13,6 +13,7 @@ from msgspec import structs
 from mcp_guard.events import ApprovalSettled
 from mcp_guard.gate import answers, calls, judging
 from mcp_guard.gate.approvals import asking, binding, form
+from mcp_guard.gate.approvals.seen import seen
 from mcp_guard.gate.approvals.waiting import Waiting
 from mcp_guard.gate.messages import INVALID_PARAMS, MalformedError
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Refusal, Reply
@@ -93,7 +94,8 @@ def came_back(session: Session, brought: Returned, call: ReadCall, now: int) -> 
     if ruling is not None:
         return _settled(session, waiting, ruling, now)
     if now < waiting.deadline and not isinstance(brought.answer, dict):
-        shown = form.shown(call, key)
+        visible = seen(call, key)
+        shown = None if visible is None else form.shown(visible)
         return [] if shown is None else [Reply(asking.question(session, waiting, shown))]
     return _answer(session, waiting, brought.answer, now)
 

@@ -89,12 +89,13 @@ def get(book: Book, approval_id: str) -> Row:
 
 
 def _shown(book: Book, row: Row) -> Row:
-    """A row as it stands now: nobody may have been there to note that its time is up. `arguments` are what a person may
-    see of them, `redacted` says what they do not see.
+    """A row as it stands now: nobody may have been there to note that its time is up. `tool` and `arguments` are what a
+    person may see of them, `redacted` says what they do not see.
     """
     over = row["status"] == "pending" and row["expires_at"] <= timestamp(book.now)
     kept = json.loads(row["arguments"])
     shown = {"arguments": kept["arguments"], "redacted": kept.get("redacted", [])}
+    shown["tool"] = kept.get("named", row["tool"])  # the log's has no more than [redacted] for what is left out
     return {**row, **shown, **({"status": "expired"} if over else {})}
 
 

@@ -83,6 +83,18 @@ def test_what_cannot_be_shown_whole_is_approved_once_and_no_more(store: Store, b
     assert approvals.approve(book, "C-a1")["status"] == "approved"
 
 
+def test_a_uri_is_shown_as_the_person_may_see_it_and_logged_as_the_log_may(store: Store, book: Book) -> None:
+    left_out = [{"of": "params", "path": "/uri", "hash": "h", "why": "assignment", "bytes": 27, "hidden": 11}]
+    kept = {"named": "db://q?password=[NOT SHOWN: 11 characters]", "arguments": {}, "redacted": left_out}
+    event = structs.replace(asked(book), tool="db://q?password=[redacted]", arguments=json.dumps(kept))
+    store.record([event])
+    assert approvals.get(book, "C-a1")["tool"] == kept["named"]
+    with pytest.raises(InvalidError, match="can only be approved once"):
+        approvals.approve(book, "C-a1", "session")
+    assert approvals.approve(book, "C-a1")["status"] == "approved"
+    assert {row["tool"] for row in book.rows("SELECT tool FROM events")} == {event.tool}
+
+
 def test_what_a_person_decides_is_heard_and_moves_the_version(store: Store, book: Book) -> None:
     store.record([asked(book), asked(book, 2)])
     before = store.registry_version()
