@@ -163,6 +163,7 @@ def test_a_list_is_read_page_by_page_whatever_goes_in_between(call: Calls, book:
     assert seen == [f"agent-{number}" for number in range(7)]
 
 
+KEY = f"mcpg_{'01M7YXWRSC4FE8VAYJT0G6F8X3'}_{'k' * 43}"
 REFUSED = [
     ("no such thing", "GET", "/api/nothing", None, 404),
     ("no such agent", "GET", "/api/agents/nobody", None, 404),
@@ -188,6 +189,8 @@ REFUSED = [
     ("half a call", "PUT", "/api/budgets", {"agent": "abc", "window": "hour", "amount": 1.5}, 422),
     ("more than all", "POST", "/api/evals", {"agent": "abc", "pass_rate": 1.1, "suite": "s"}, 422),
     ("an option for a pattern", "POST", "/api/overrides", {"pattern": "--deny", "effect": "deny"}, 422),
+    ("a key for a pattern", "POST", "/api/overrides", {"pattern": KEY, "effect": "deny"}, 422),
+    ("a key that is granted", "POST", "/api/permissions", {"agent": "abc", "pattern": KEY, "effect": "allow"}, 422),
     ("too much", "POST", "/api/agents", b" " * ((1 << 20) + 1), 413),
 ]
 
@@ -202,6 +205,7 @@ def test_what_cannot_be_is_a_problem(
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]
+    assert KEY not in problem["detail"]
 
 
 def test_all_that_begins_like_the_api_is_answered_by_it(call: Calls) -> None:

@@ -28,11 +28,21 @@ def check_label(text: str) -> None:
 
 def check_pattern(pattern: str) -> None:
     """Whether this is a pattern of tools: `TOOL` or `SERVER:TOOL`, each with `*` for any run. None begins like an
-    option of a command: that would be one whose value is missing.
+    option of a command: that would be one whose value is missing. And none is a secret that was pasted, as patterns are
+    shown to everybody; `token-server:get_it`, which only names one, may be.
     """
+    if _is_secret(pattern):
+        hint = "if it is the name of a tool, write a part of it with *; if it is a secret, it is not kept here"
+        raise InvalidError("what was given as a pattern of tools looks like a secret", hint)
     if len(pattern) > LONGEST_PATTERN or _PATTERN.fullmatch(pattern) is None:
         hint = "write TOOL or SERVER:TOOL, with * for any run of characters: `delete_*`, `github:create_*`"
         raise InvalidError(f"`{pattern}` is no pattern of tools", hint)
+
+
+def _is_secret(pattern: str) -> bool:
+    from mcp_guard.redaction.patterns import kind_of_secret  # not on the path of a guard's start
+
+    return kind_of_secret(pattern) not in (None, "assignment")
 
 
 def kept_reason(reason: str) -> str:

@@ -83,6 +83,8 @@ REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
     "a grant twice": (lambda book: grants.add(book, "known", "held", "deny"), ConflictError),
     "a grant of nothing": (lambda book: grants.add(book, "known", "", "allow"), InvalidError),
     "a pattern with a space": (lambda book: grants.add(book, "known", "a b", "allow"), InvalidError),
+    "a secret that is granted": (lambda book: grants.add(book, "known", f"files:{KEY}", "allow"), InvalidError),
+    "a secret that is stopped": (lambda book: overrides.add(book, None, KEY, "deny"), InvalidError),
     "a grant that is over": (lambda book: grants.add(book, "known", "x", "allow", expires=book.now), InvalidError),
     "an effect that is none": (lambda book: overrides.add(book, None, "x", "allow"), InvalidError),
     "nothing to resume": (lambda book: overrides.resume(book, None), NotFoundError),
@@ -103,9 +105,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing(book: Book, name: str) ->
     grants.add(book, "known", "held", "allow")
     before = version(book), told(book)
     change, error = REFUSED[name]
-    with pytest.raises(error):
+    with pytest.raises(error) as refused:
         change(book)
+    assert KEY not in str(refused.value)
     assert (version(book), told(book)) == before
+
+
+@pytest.mark.parametrize("pattern", ["token-server:get_it", "api_key:rotate_all", "get_secret_value", "mcpg_*"])
+def test_a_pattern_may_name_what_secrets_are_called(book: Book, pattern: str) -> None:
+    assert grants.add(book, "known", pattern, "deny")["pattern"] == pattern
 
 
 def test_an_expired_grant_makes_room_for_another_of_the_same_pattern(book: Book, clock) -> None:
