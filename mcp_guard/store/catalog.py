@@ -109,13 +109,13 @@ def _rows(path: str) -> list[_Row]:
     except FileNotFoundError:
         return []
     except (OSError, sqlite3.Error) as error:
-        raise store_error(path, error) from error
+        raise store_error(path, error, reading=True) from error
     try:
         if schema.version(connection, path) < schema.SINCE_CATALOG:
             return []
         return connection.execute(_READ).fetchall()
     except sqlite3.Error as error:
-        raise store_error(path, error) from error
+        raise store_error(path, error, reading=True) from error
     finally:
         connection.close()
 

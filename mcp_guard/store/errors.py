@@ -3,6 +3,7 @@
 No SQL, no row and no argument is ever in such a text: a denial carries it to a model.
 """
 
+import os
 import sqlite3
 
 from mcp_guard.errors import GuardError
@@ -38,6 +39,8 @@ _FAILURES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_NOTADB: ("is not a database", "name another file with --db, or move this one away"),
 }
 
+_TO_READ = "give this user the right to read the file, or name another file with --db"
+
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR})
 
 
@@ -54,12 +57,24 @@ def result_code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", -1) & 0xFF if hasattr(error, "sqlite_errorcode") else -1
 
 
-def store_error(path: str, error: Exception) -> StoreError:
-    """An error of SQLite or of the operating system about the database at `path`, for a person."""
+def store_error(path: str, error: Exception, *, reading: bool = False) -> StoreError:
+    """An error of SQLite or of the operating system about the database at `path`, for a person; `reading`: who only
+    wanted to read it, and needs no more than that right.
+    """
     if isinstance(error, OSError) and not isinstance(error, StoreError):
         return StoreError(f"the audit log {path} cannot be used: {error.strerror}", _UNEXPECTED[1])
+    if reading and _unreadable(path):
+        return StoreError(f"the audit log {path} may not be read", _TO_READ)
     text, hint = _FAILURES.get(result_code(error), _UNEXPECTED)
     return StoreError(f"the audit log {path} {text}", hint.replace("FILE", path))
+
+
+def _unreadable(path: str) -> bool:
+    """Whether it is the right to read that is missing, of the file or of what SQLite keeps beside it: not all who may
+    read it can, as they may have to make such a file first.
+    """
+    files = (path, path + "-wal", path + "-shm")
+    return any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
 
 
 def missing(path: str) -> StoreError:

@@ -168,7 +168,7 @@ def ask(path: str, question: Callable[[sqlite3.Connection], _T], *, since: int =
             raise missing(path) from None
         except (OSError, sqlite3.Error) as error:
             if last_attempt:
-                raise store_error(path, error) from error
+                raise store_error(path, error, reading=True) from error
     raise AssertionError("the last attempt gives an answer or raises")
 
 

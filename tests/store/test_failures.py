@@ -154,6 +154,27 @@ def test_a_damaged_log_is_refused(path: Path) -> None:
     assert error.hint.startswith("move it away and a new one is started")
 
 
+UNREADABLE = """
+import os, sys
+from mcp_guard.store import StoreError
+from mcp_guard.store.catalog import read_catalog
+from mcp_guard.store.reader import Filters, read_events
+from mcp_guard.store.registry import agents
+from mcp_guard.store.registry.looking import Looking
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+name = sys.argv[1]
+events, registry = lambda: list(read_events(name, Filters())), lambda: agents.listed(Looking(name))
+for look in (events, registry, lambda: read_catalog(name)):
+    try:
+        look()
+        print("read", name)
+    except StoreError as error:
+        print(error.hint)
+"""
+
+
 UNWRITABLE = """
 import fcntl, os, sys  # what is imported later, this user may not be able to read
 from mcp_guard.store import Store, StoreError
@@ -175,6 +196,16 @@ def open_to_all() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
+
+
+def test_who_may_not_read_is_told_of_that_right_and_of_no_other(open_to_all: Path) -> None:
+    log = open_to_all / "audit.db"
+    Store.open(str(log)).close()
+    log.chmod(0o200)
+    with python(UNREADABLE, log) as process:
+        printed, _ = process.communicate()
+    hint = "give this user the right to read the file, or name another file with --db"
+    assert printed.splitlines() == [hint] * 3
 
 
 def test_what_this_user_may_not_write_is_refused(open_to_all: Path) -> None:
