@@ -52,7 +52,7 @@ EXAMPLES: Mapping[type[v.Input], object] = {
     v.NewEvaluation: {"agent": "claude-code", "pass_rate": 0.93, "suite": "nightly"},
 }
 
-# What the types do not say: that it is a grant, and only that, which has an end.
+# What the types do not say: that it is a grant, and only that, which has an end; and that there are no parts of calls.
 _RULES: Mapping[str, Schema] = {
     "Approve": {
         "anyOf": [
@@ -62,7 +62,13 @@ _RULES: Mapping[str, Schema] = {
                 "required": ["scope", "expires_at"],
             },
         ]
-    }
+    },
+    "NewBudget": {
+        "anyOf": [
+            {"properties": {"window": {"const": "month"}}},
+            {"properties": {"window": {"enum": ["minute", "hour", "day"]}, "amount": {"type": "integer"}}},
+        ]
+    },
 }
 
 

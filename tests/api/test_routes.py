@@ -284,6 +284,19 @@ def test_the_documentation_has_the_table_of_routes() -> None:
     assert "\n".join(rows) in text
 
 
+@pytest.mark.parametrize(
+    ("window", "amount", "good"),
+    [("hour", 2, True), ("hour", 2.0, True), ("hour", 1.9, False), ("month", 1.9, True), ("minute", -1, False)],
+)
+def test_the_description_says_that_there_are_no_parts_of_calls(
+    call: Calls, window: str, amount: float, good: bool
+) -> None:
+    body = {"agent": "cursor", "window": window, "amount": amount}
+    schema = described(ROUTES)["components"]["schemas"]["NewBudget"]
+    assert Draft202012Validator(schema).is_valid(body) is good
+    assert (call("PUT", "/api/budgets", body)[0] == 200) is good
+
+
 ENDS = [
     ({}, True),
     ({"scope": "session"}, True),
