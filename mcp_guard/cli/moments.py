@@ -7,7 +7,7 @@ import typer
 
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AHEAD_HINT = "write `2h`, `30m`, `3d`, `2w`, `2026-12-31`, or `2026-12-31 14:30`"
+_AHEAD_HINT = "write `2h`, `30m`, `3d`, `2w`, `today` (its end), `2026-12-31`, or `2026-12-31 14:30`"
 _HINT = "write `2h`, `30m`, `3d`, `today`, `yesterday`, `2026-11-21`, or `2026-11-21 14:30`"
 
 

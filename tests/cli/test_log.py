@@ -17,7 +17,7 @@ import typer
 from mcp_guard.cli.app import main
 from mcp_guard.cli.columns import Columns
 from mcp_guard.cli.log_lines import HEADINGS, LEAST, outcome
-from mcp_guard.cli.moments import moment
+from mcp_guard.cli.moments import later, moment
 from mcp_guard.store import Store
 from mcp_guard.store.reader import RecordedEvent
 from tests.cli.recorded import Session, a_session, record
@@ -168,6 +168,19 @@ MOMENTS = [
 @pytest.mark.parametrize(("text", "end", "expected"), MOMENTS)
 def test_a_moment_is_written_as_people_write_it(text: str, end: bool, expected: datetime, utc: None) -> None:
     assert moment(text, NOW, "--since", end=end) == round(expected.timestamp() * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2h", datetime(2026, 11, 21, 14, 30)),
+        ("today", datetime(2026, 11, 21, 23, 59, 59, 999999)),
+        ("2026-12-31", datetime(2026, 12, 31, 23, 59, 59, 999999)),
+        ("2026-12-31 14:30", datetime(2026, 12, 31, 14, 30)),
+    ],
+)
+def test_what_is_to_come_ends_with_the_day_that_is_named(text: str, expected: datetime, utc: None) -> None:
+    assert later(text, NOW, "--expires") == round(expected.timestamp() * 1_000_000)
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "2 hours", "soon", "2026-13-01", "-2h", "999999w", "²h", "0000-01-01"])

@@ -197,7 +197,7 @@ BAD_CHOICES: dict[tuple[str, ...], str] = {
     ("approvals", "list", "--status", "zz"): "pending, approved",
     ("budgets", "set", "--agent", "cursor", "--usd", "3", "--per", "hour"): "--per is for calls",
     ("budgets", "set", "--agent", "cursor", "--calls", "3", "--per", "week"): "minute",
-    ("agents", "token", "cursor", "--expires", "soon"): "`2h`, `30m`, `3d`, `2w`",
+    ("agents", "token", "cursor", "--expires", "soon"): "`2h`, `30m`, `3d`, `2w`, `today` (its end)",
 }
 
 
@@ -208,7 +208,7 @@ def test_a_choice_that_is_none_is_refused_with_those_there_are(
     status, out, err = run(*words)
     assert (status, out) == (2, "")
     assert BAD_CHOICES[words] in err
-    assert "today" not in err
+    assert "yesterday" not in err
 
 
 EMPTY: dict[tuple[str, ...], str] = {

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the change.")]
 Expires = Annotated[
-    str | None, typer.Option(metavar="MOMENT", help="Until when: `2h`, `30d`, `2026-12-31`; for good if left out.")
+    str | None,
+    typer.Option(metavar="MOMENT", help="Until when: `2h`, `30d`, `today`, `2026-12-31`; for good if left out."),
 ]
 Row = Mapping[str, Any]  # as the book gives it
 
