@@ -76,6 +76,11 @@ class OfClient:
         """How an agent stands now."""
         return self._registry.snapshot(agent, self._client.caller.proven_by)
 
+    @property
+    def changes(self) -> int:
+        """As the registry's."""
+        return self._registry.changes
+
     def refresh(self, now: int) -> int:
         """As the registry does."""
         return self._registry.refresh(now)

@@ -38,7 +38,7 @@ class Session:
         self.registry = registry or NoRegistry()
         self._snapshot: Snapshot | None = None  # how the agent stands, once that was asked for
         self._shown_under: tuple[object, ...] | None = None  # how it stood, where that may be otherwise by now
-        self._changes = -1  # what the registry said when it was last looked at
+        self._changes = self.registry.changes  # what the registry said when it was last asked
         self.ended: str | None = None  # why somebody has ordered that this connection ends
         self.client = Client(connection, policy)
         self.recorder = Recorder(connection, self.client, policy)
@@ -73,6 +73,7 @@ class Session:
         """How the agent stands; and whether the connection is to end, as an order that the answer knows of already
         would not be heard of again.
         """
+        self._changes = self.registry.changes
         found = self.registry.snapshot(self.client.principal.agent, self.connection.credential)
         self.ended = self.registry.ended(self.connection.id)
         return found
@@ -175,16 +176,15 @@ class Session:
 
     def refresh(self, now: int) -> bool:
         """Take in what has changed in the registry by now; gives whether anything may stand otherwise."""
-        changes = self.registry.refresh(now)
-        if changes == self._changes:
+        if self.registry.refresh(now) == self._changes:
             return False
-        self._changes = changes
         self.registry_changed()
         return True
 
     def registry_changed(self) -> None:
         """What is kept of agents has changed: it is asked for anew."""
         if self._snapshot is None:
+            self._changes = self.registry.changes
             self.ended = self.registry.ended(self.connection.id)
         else:
             self._shown_under = self.shown_under

@@ -35,9 +35,14 @@ class Registry(Protocol):
         """
         ...
 
+    @property
+    def changes(self) -> int:
+        """A number that is another one whenever something may stand otherwise than before, as far as is known."""
+        ...
+
     def refresh(self, now: int) -> int:
-        """Look whether anything has changed, or expired by `now` (microseconds since the epoch). Gives a number that is
-        another one whenever something may stand otherwise than before. Never raises.
+        """Look whether anything has changed, or expired by `now` (microseconds since the epoch); gives `changes`. Never
+        raises.
         """
         ...
 
@@ -56,6 +61,11 @@ class NoRegistry:
     def snapshot(self, agent: str, credential: Credential | None) -> Snapshot:
         """An agent of which nothing is known."""
         return Snapshot(agent, None)
+
+    @property
+    def changes(self) -> int:
+        """Nothing ever changes."""
+        return 0
 
     def refresh(self, now: int) -> int:
         """Nothing ever changes."""

@@ -35,15 +35,20 @@ class Registry(NoRegistry):
     def __init__(self) -> None:
         self.facts: dict[str, object] = {}
         self.end: str | None = None
-        self.version = 1
+        self.version = self.seen = 1
         self.asked: list[str] = []
 
     def snapshot(self, agent, credential) -> Snapshot:
         self.asked.append(agent)
         return Snapshot(agent, self.version, **self.facts)
 
+    @property
+    def changes(self) -> int:
+        return self.seen
+
     def refresh(self, now: int) -> int:
-        return self.version
+        self.seen = self.version
+        return self.seen
 
     def ended(self, instance: str) -> str | None:
         return self.end

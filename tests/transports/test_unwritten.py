@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_guard.governance.verdict import QUARANTINED
 from mcp_guard.store.registry import agents, budgets, grants, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.unwritten import ATTEMPTS
@@ -120,8 +121,8 @@ def test_the_same_is_true_of_prompts_and_resources(line_of):
     ]
     told = line.say({**get, "id": 3}, {**read, "id": 4}, changes=[quarantine])
     assert sorted(one["error"]["message"] for one in told if "error" in one) == [
-        "Resource not found",
-        "Unknown prompt: report",
+        f"Getting the prompt report was denied. {QUARANTINED}",
+        f"Reading db://users was denied. {QUARANTINED}",
     ]
     assert len(line.ran) == 2
 
