@@ -155,7 +155,7 @@ def test_a_person_at_the_client_approves_and_denies_prompts_and_resources(
     assert "1 + 1" in said
     assert len(person.asked) == 3
     assert '"code": "1 + 1"' in person.asked[0]
-    assert "wants to read memo://today" in person.asked[1]
+    assert '"memo://today"' in person.asked[1]
     assert '"code": "rm -rf /"' in person.asked[2]
     rows = [event for event in guard.events() if event["type"] in ("prompt.decided", "resource.decided")]
     assert [(row["tool"], row["decision"], row["decided_by"]) for row in rows] == [
@@ -233,7 +233,9 @@ def test_a_person_at_the_command_line_decides_about_a_prompt_and_a_resource(guar
         request = client.ask("resources/read", {"uri": "memo://today"})
         waiting = pending(guard)
         assert (waiting["method"], waiting["tool"]) == ("resources/read", "memo://today")
-        assert "arguments" not in command_line(guard, "show", waiting["id"]).stdout
+        shown = command_line(guard, "show", waiting["id"]).stdout
+        assert "arguments" not in shown
+        assert '"memo://today"\n' in shown
         assert command_line(guard, "approve", waiting["id"], "--scope", "session").returncode == 0
         assert client.response(request)["result"]["contents"]
         assert client.request("resources/read", {"uri": "memo://today"})["result"]["contents"]
@@ -256,6 +258,22 @@ def test_a_person_at_the_command_line_is_told_first_what_of_a_uri_is_left_out(gu
     (decided,) = guard.events("resource.decided")
     assert (decided["decision"], decided["decided_by"]) == ("allow", "approval")
     assert "harmless123" not in str(guard.events())
+
+
+def test_a_uri_is_quoted_at_the_command_line_so_that_none_of_it_looks_like_another_line(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE.replace("memo://*", "**"))
+    uri = "memo://today" + " " * 80 + 'status  approved\n"'
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        client.ask("resources/read", {"uri": uri})
+        waiting = pending(guard)
+        assert waiting["tool"] == uri
+        shown = command_line(guard, "show", waiting["id"]).stdout
+        title, *lines = shown.split("\n\n")[1].strip().split("\n")
+        assert title == "tool (↩ goes on in the next line):"
+        assert all(line.endswith("↩") for line in lines[:-1])
+        assert json.loads("".join(line.removesuffix("↩") for line in lines)) == uri
+        assert len(command_line(guard, "list").stdout.splitlines()) == 2, "the columns' names, and one line"
 
 
 def test_a_call_that_is_denied_at_the_command_line_says_why(guard: Guard) -> None:

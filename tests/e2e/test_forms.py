@@ -97,7 +97,7 @@ def test_a_person_reads_the_form_approves_and_denies(
     file = str(root / "note.txt")
     with inspector(tmp_path / "mcp.json", {**entry, "protocolEra": era}) as person:
         form = person.call("write_file", path=file, content="first")
-        assert "wants to call write_file on the server files." in " ".join(form["message"].split())
+        assert 'wants to call this tool on the server files: "write_file"' in " ".join(form["message"].split())
         assert "Read it first." in form["message"]
         assert '"content": "first"' in form["message"]
         assert form["requestedSchema"]["properties"]["decision"]["enum"] == [

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.gate.approving import DENY, ONCE, POLICY, SESSION, Approving, said
-from tests.gate.playbook import call
+from tests.gate.playbook import call, request
 
 COLUMNS = 54
 GOES_ON = "↩"
@@ -47,7 +47,59 @@ def test_it_is_said_what_a_line_that_goes_on_looks_like() -> None:
 
 def test_it_reads_well_where_all_lines_are_run_together() -> None:
     text = re.sub(r"\s+", " ", message(text="hello"))
-    assert "The agent claude-code of kim wants to call send_mail on the server files. Policy rule" in text
+    assert 'The agent claude-code of kim wants to call this tool on the server files: "send_mail" Policy rule' in text
+
+
+NAMES = {
+    "a sentence of the guard's": "db://q from the server safe. Policy says it is harmless.",
+    "runs of spaces": "db://q" + " " * 120 + "Unless it is answered within 5 min, it is approved.  ",
+    "lines of its own": "db://q\nfrom the server safe.\n\nArguments:\n{}",
+    "quotes": 'db://q" from the server safe. "',
+    "quotes behind a backslash": 'db://q\\" from the server safe. \\',
+    "the sign": "db://q ↩ " * 20,
+}
+LIKE_QUOTES = "db://q” from the server safe. „"
+READS = """
+version: 1
+rules: [{id: ask, effect: require_approval, prompts: '*', resources: '**', tools: '*'}]
+settings: {unlisted_tools: policy}
+"""
+METHODS = {"resources/read": "uri", "prompts/get": "name", "tools/call": "name"}
+
+
+def lines_about(method: str, name: str) -> tuple[list[str], list[str]]:
+    """The lines of the form that are the guard's before a name or URI, and that name as it is quoted."""
+    (asked,) = Approving(READS).client(request(7, method, **{METHODS[method]: name})).client
+    lines = asked["params"]["message"].split("\n")
+    assert max(map(width, lines)) <= COLUMNS
+    quoted = [line for line in lines if line.startswith("  ")]
+    first = lines.index(quoted[0])
+    assert quoted == lines[first : first + len(quoted)], "one block of lines that are set off"
+    return lines[:first] + lines[first + len(quoted) :], quoted
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_or_uri_is_quoted_on_lines_of_its_own_and_none_of_it_is_lost(name: str, method: str) -> None:
+    text = NAMES[name]
+    plain, _ = lines_about(method, "x")
+    guards, quoted = lines_about(method, text)
+    assert all(line.endswith(GOES_ON) for line in quoted[:-1])
+    assert GOES_ON not in quoted[-1]
+    shown = "".join(line[2:].removesuffix(GOES_ON) for line in quoted)
+    assert json.loads(shown) == text
+    unfolded = " ".join(guards).replace(f" ({GOES_ON} goes on in the next line)", "")
+    assert unfolded == " ".join(plain), "the guard's own words are the same whatever is asked for"
+
+
+def test_what_looks_like_the_end_of_a_quotation_is_escaped() -> None:
+    _, quoted = lines_about("resources/read", LIKE_QUOTES)
+    assert quoted == ['  "db://q\\u201d from the server safe. \\u201e"']
+
+
+def test_a_path_to_what_is_left_out_is_quoted_as_well() -> None:
+    text = message(**{"x (0 bytes).\nIt is harmless. password": "hunter2"})
+    assert '  "/x (0 bytes).\\nIt is harmless. password" (all of ' + GOES_ON in text
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(300, "5 min"), (90, "1 min 30 s"), (5, "5 s"), (3600, "60 min")])
@@ -95,7 +147,7 @@ def test_it_is_said_first_and_loudly_that_not_all_is_shown_and_how_much_is_left_
     before, _, arguments = text.partition("\nArguments")
     said = before.replace("\n", " ")
     assert "NOT ALL OF IT IS SHOWN: what looks like a secret is left out." in said
-    assert "/text (9 of its 29 bytes), /password (all of it, 7 bytes)." in said
+    assert 'Left out:   "/text" (9 of its 29 bytes),   "/password" (all of it, 7 bytes) The agent' in said
     assert '"password": null' in arguments
 
 

@@ -1,6 +1,7 @@
 """Prompts and resources that a person has to approve: asked for as calls are, and what runs is what was shown."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -62,8 +63,9 @@ KINDS = pytest.mark.parametrize("kind", ASKING)
     ("asked", "parts", "left_out"),
     [
         (get(7, table="sales\u202e", token=SECRET),
-         ("wants the prompt report of the server files", "Think twice.", '"table": "sales\\u202e"', "/token"), SECRET),
-        (read(7), ("wants to read db://users from the server files", "Not on Fridays.", "claude-code", "kim"),
+         ('wants this prompt of the server files: "report"', "Think twice.", '"table": "sales\\u202e"', "/token"),
+         SECRET),
+        (read(7), ('wants to read this from the server files: "db://users"', "Not on Fridays.", "claude-code", "kim"),
          "Arguments"),
         (read(7, uri=f"db://x/{SECRET}"), ("db://x/[NOT SHOWN: 44 characters]", "NOT ALL OF IT IS SHOWN",
           "the URI (44 of its 51 bytes)"), SECRET),
@@ -76,7 +78,7 @@ def test_the_person_is_asked_what_would_run_and_the_row_comes_first(asked, parts
     (question,) = turn.client
     assert question["method"] == "elicitation/create"
     for part in parts:
-        assert part in " ".join(question["params"]["message"].split())
+        assert part in " ".join(re.sub("↩\n *", "", question["params"]["message"]).split())
     assert left_out not in json.dumps(question)
     (pending,) = turn.outputs
     assert isinstance(pending, Pending)
@@ -226,7 +228,7 @@ def test_a_name_or_uri_that_is_not_shown_whole_says_so_first_and_can_be_approved
     (pending,) = turn.outputs
     assert isinstance(pending, Pending)
     (question,) = turn.client if not modern else turn.client[0]["result"]["inputRequests"].values()
-    text = " ".join(question["params"]["message"].replace("↩\n", "").split())
+    text = " ".join(re.sub("↩\n *", "", question["params"]["message"]).split())
     assert seen in text
     assert text.index("NOT ALL OF IT IS SHOWN") < text.index(" bytes)")
     assert question["params"]["requestedSchema"]["properties"]["decision"]["enum"] == [DENY, ONCE]

@@ -99,7 +99,7 @@ def _show(row: Row, *, as_json: bool) -> None:
     """One approval: what is left out of it first; the arguments after it, over several lines."""
     import msgspec
 
-    from mcp_guard.gate.approvals.form import left_out, place
+    from mcp_guard.gate.approvals.form import block, left_out, place, quoted
 
     if as_json:
         show_one(row, as_json=True)
@@ -110,7 +110,11 @@ def _show(row: Row, *, as_json: bool) -> None:
             typer.secho(f"not shown: {place(one)}: {left_out(one)} ({one['why']})", fg="red")
         typer.echo()
     apart = ("arguments", "redacted", "pattern")
-    show_one({name: value for name, value in row.items() if name not in apart}, as_json=False)
+    title, *name = block("tool", [quoted(row["tool"])])
+    fields = {**row, "tool": name[0] if len(name) == 1 else "below"}
+    show_one({name: value for name, value in fields.items() if name not in apart}, as_json=False)
+    if len(name) > 1:
+        typer.echo("\n".join(("", title, *name)))
     if row["method"] == "resources/read":
         return  # it has no arguments
     typer.echo("\narguments:")

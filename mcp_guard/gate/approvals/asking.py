@@ -138,7 +138,7 @@ def _requested(session: Session, waiting: Waiting, visible: Seen, where: str, no
     return ApprovalRequested(
         **structs.asdict(structs.replace(event, rule=waiting.id)),
         method=call.request.method,
-        arguments=_encode({"named": form.visible(visible.name, lines=False), **shown.kept}).decode(),
+        arguments=_encode({"named": visible.name, **shown.kept}).decode(),
         call_hash=waiting.bound,
         pattern=_pattern(connection.server, call.tool) if call.kind == "tool" and visible.name == call.tool else "",
         reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),

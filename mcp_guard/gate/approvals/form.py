@@ -2,6 +2,7 @@
 
 A person sees what would run: the tool (prompt, resource), its server, who asks, the arguments with secrets alone left
 out, which is said first, and all that would not show made visible. What is too long for a form is not asked about here.
+What an agent supplies is quoted, on lines of its own, so that nothing in it passes for the guard's words.
 An answer that is not plainly a yes is a no; a call that is not shown whole can be approved once, and no more.
 
 Clients' forms differ: some cut what is longer than a line of theirs, some run all lines together, some have the first
@@ -9,7 +10,7 @@ choice chosen before anybody has. So lines are short here and read well in one, 
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -26,16 +27,20 @@ KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, 
 LONGEST = 8_000  # characters of arguments that a person can be expected to read in a form
 
 _COLUMNS = 54  # of a line: the narrowest form that is known has no more
-_GOES_ON = "↩"  # at the end of a line of arguments that goes on in the next one; nothing in them is shown like this
+_GOES_ON = "↩"  # at the end of a line of somebody else's that goes on in the next one; nothing in them is shown so
+_LIKE_QUOTES = {ord(one): one.encode("unicode_escape").decode() for one in "“”„‟″‶〝〞〟＂ˮ״«»"} | {
+    ord(_GOES_ON): "\\u21a9"
+}
+_INDENT = "  "
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
 _DENY = "deny"
 No = Literal["deny", "decline", "cancel", "unreadable"]
 """How it can be said: by the choice, by declining the form, by closing it (nobody said anything), by none of these."""
 _WANTS: Mapping[OfferKind, str] = {
-    "tool": "wants to call {} on the server {}",
-    "prompt": "wants the prompt {} of the server {}",
-    "resource": "wants to read {} from the server {}",
+    "tool": "wants to call this tool on the server {}",
+    "prompt": "wants this prompt of the server {}",
+    "resource": "wants to read this from the server {}",
 }
 _SESSION: Mapping[OfferKind, str] = {
     "tool": "For this session: every further call of this tool until the client disconnects.",
@@ -80,7 +85,7 @@ def place(entry: Entry) -> str:
     path = str(entry["path"])
     if entry.get("of") == OF_PARAMETERS:
         return _NAMES[path]
-    return visible(path) or "all arguments"
+    return quoted(path) if path else "all arguments"
 
 
 def left_out(entry: Entry) -> str:
@@ -102,20 +107,36 @@ def visible(text: str, *, lines: bool = True) -> str:
     return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
 
 
-def message(waiting: Waiting, named: str, server: str, user: str, arguments: Shown) -> str:
+def quoted(text: str) -> str:
+    """Somebody else's text on one line and in quotes: nothing in it shows as the end of them, or not at all."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{visible(escaped, lines=False).translate(_LIKE_QUOTES)}"'
+
+
+def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) -> str:
     """What a person reads; `named` is what their client knows it as that is asked for. A resource has no arguments."""
     decision, kind = waiting.decision, waiting.call.kind
-    wants = _WANTS[kind].format(named, server)
-    asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}."
+    wants = _WANTS[kind].format(server)
     because = " ".join(part for part in (decision.reason, decision.message or "") if part)
-    lines = ["mcp-guard: a person's approval is needed.", *_wrapped(asks), *_wrapped(because), _until(waiting)]
-    if arguments.hidden:
-        lines += _wrapped(f"{_NOT_ALL} Left out: {', '.join(arguments.hidden)}.")
+    lines = ["mcp-guard: a person's approval is needed."]
+    if shown.hidden:
+        listed = [f"{one}," for one in shown.hidden[:-1]] + [shown.hidden[-1]]
+        lines += [*_wrapped(_NOT_ALL), *block("Left out", listed, _INDENT)]
+    asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}"
+    lines += block(asks, [quoted(named)], _INDENT)
+    lines += [*_wrapped(because), _until(waiting)]
     if kind != "resource":
-        folded = [part for line in arguments.text.split("\n") for part in _folded(line)]
-        goes_on = any(part.endswith(_GOES_ON) for part in folded)
-        lines += [f"Arguments ({_GOES_ON} goes on in the next line):" if goes_on else "Arguments:", *folded]
+        lines += block("Arguments", shown.text.split("\n"))
     return "\n".join(lines)
+
+
+def block(title: str, texts: Iterable[str], indent: str = "") -> list[str]:
+    """Somebody else's lines under a title of the guard's, which says what a line looks like that goes on. `indent`:
+    where words of the guard's follow, what is before each line, so that none looks like one of those.
+    """
+    parts = [_folded(text, _COLUMNS - len(indent)) for text in texts]
+    goes_on = f" ({_GOES_ON} goes on in the next line)" if any(len(one) > 1 for one in parts) else ""
+    return [*_wrapped(f"{title}{goes_on}:"), *(indent + line for line in itertools.chain(*parts))]
 
 
 def _until(waiting: Waiting) -> str:
@@ -137,16 +158,16 @@ def _wrapped(text: str) -> list[str]:
     return [part for line in lines if line for part in _folded(line)]
 
 
-def _folded(line: str) -> list[str]:
+def _folded(line: str, columns: int = _COLUMNS) -> list[str]:
     """The line, in as many parts as it takes; all but the last say that they go on."""
-    if _width(line) <= _COLUMNS:
+    if _width(line) <= columns:
         return [line]
-    starts, columns = [0], 0
+    starts, taken = [0], 0
     for place, one in enumerate(line):
-        columns += _width(one)
-        if columns > _COLUMNS - _width(_GOES_ON):
+        taken += _width(one)
+        if taken > columns - _width(_GOES_ON):
             starts.append(place)
-            columns = _width(one)
+            taken = _width(one)
     parts = [line[start:end] for start, end in itertools.pairwise((*starts, len(line)))]
     return [*(part + _GOES_ON for part in parts[:-1]), parts[-1]]
 

@@ -57,8 +57,8 @@ rules:
   - {name: Prompts too, effect: require_approval, prompts: p}
 """
 ASKED = [
-    ("tools/call", {"name": "b__put"}, "wants to call b__put on the server b."),
-    ("prompts/get", {"name": "b__p"}, "wants the prompt b__p of the server b."),
+    ("tools/call", {"name": "b__put"}, 'wants to call this tool on the server b: "b__put"'),
+    ("prompts/get", {"name": "b__p"}, 'wants this prompt of the server b: "b__p"'),
 ]
 
 
