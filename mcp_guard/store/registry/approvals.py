@@ -10,7 +10,7 @@ import sqlite3
 
 from mcp_guard.events import ApprovalRequested, ApprovalSettled
 from mcp_guard.governance import ApprovalScope, Ruling
-from mcp_guard.store.registry import grants
+from mcp_guard.store.registry import grants, instances
 from mcp_guard.store.registry.book import Book, Change, ConflictError, InvalidError, NotFoundError, Row
 from mcp_guard.store.registry.checks import kept_reason
 from mcp_guard.store.rows import storable_text, timestamp
@@ -89,14 +89,21 @@ def get(book: Book, approval_id: str) -> Row:
 
 
 def _shown(book: Book, row: Row) -> Row:
-    """A row as it stands now: nobody may have been there to note that its time is up. `tool` and `arguments` are what a
-    person may see of them, `redacted` says what they do not see.
+    """A row as it stands now: nobody may have been there to note that its time is up, or that its client is gone.
+    `tool` and `arguments` are what a person may see of them, `redacted` says what they do not see.
     """
-    over = row["status"] == "pending" and row["expires_at"] <= timestamp(book.now)
     kept = json.loads(row["arguments"])
     shown = {"arguments": kept["arguments"], "redacted": kept.get("redacted", [])}
     shown["tool"] = kept.get("named", row["tool"])  # the log's has no more than [redacted] for what is left out
-    return {**row, **shown, **({"status": "expired"} if over else {})}
+    return {**row, **shown, "status": _status(book, row)}
+
+
+def _status(book: Book, row: Row) -> str:
+    if row["status"] != "pending":
+        return row["status"]
+    if row["expires_at"] <= timestamp(book.now):
+        return "expired"
+    return "withdrawn" if instances.is_gone(book, row["connection_id"]) else "pending"
 
 
 def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int | None = None, comment: str = "") -> Row:
@@ -113,6 +120,9 @@ def approve(book: Book, approval_id: str, scope: str = "once", *, expires: int |
     comment = kept_reason(comment)
     with book.changing() as change:
         row = _pending(change, approval_id)
+        if instances.is_gone(book, row["connection_id"]):
+            hint = "nothing would run: the client has left, or its guard was killed or sleeps; it can be denied still"
+            raise ConflictError(f"nobody waits for the approval `{approval_id}` any more", hint)
         if scope != "once" and json.loads(row["arguments"]).get("redacted"):
             hint = f"approve it without --scope, if you know what is left out: `mcp-guard approvals show {approval_id}`"
             raise InvalidError("not all of this can be shown, so it can only be approved once", hint)

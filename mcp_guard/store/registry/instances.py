@@ -107,6 +107,12 @@ def get(book: Book, instance_id: str) -> Row:
     return _shown(book, found)
 
 
+def is_gone(book: Book, instance_id: str) -> bool:
+    """Whether this client is not there any more. One of which nothing is known may be there."""
+    found = book.one(f"SELECT {_COLUMNS} FROM instances WHERE id = ?", (instance_id,))
+    return found is not None and _shown(book, found)["status"] != "connected"
+
+
 def _shown(book: Book, row: Row) -> Row:
     """A row with how the instance stands now."""
     silent = row["last_seen"] < timestamp(book.now - _LOST)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from msgspec import structs
 
-from mcp_guard.events import ApprovalRequested, ApprovalSettled, Judged
+from mcp_guard.events import ApprovalRequested, ApprovalSettled, Event, Judged
 from mcp_guard.governance import Ruling
 from mcp_guard.store import OutdatedError, Store
 from mcp_guard.store.registry import approvals, grants, overrides
@@ -166,6 +166,36 @@ def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, boo
     with pytest.raises(error):
         decide(book)
     assert (told(book), approvals.listed(book, status=None), grants.listed(book)) == before
+
+
+def asked_by_a_client(store: Store, book: Book) -> Event:
+    """A call waits for an hour; gives the arrival of its client, which the registry knows of."""
+    came = Event(id="C-0", ts=book.now, type="agent.connected", connection_id="C", agent="cursor", server="files")
+    store.follow(came)
+    store.record([structs.replace(asked(book), expires=book.now + 3600 * SECOND)])
+    return came
+
+
+@pytest.mark.parametrize("how", ["killed", "left"])
+def test_nothing_is_approved_for_a_client_that_is_gone(store: Store, book: Book, clock: Clock, how: str) -> None:
+    came = asked_by_a_client(store, book)
+    assert [row["status"] for row in approvals.listed(book)] == ["pending"]
+    if how == "killed":
+        clock.pass_seconds(120)  # and its guard says nothing
+    else:
+        store.follow(structs.replace(came, type="agent.disconnected"))
+    assert approvals.listed(book) == []
+    assert [row["status"] for row in approvals.listed(book, status=None)] == ["withdrawn"]
+    with pytest.raises(ConflictError, match="nobody waits"):
+        approvals.approve(book, "C-a1")
+    assert approvals.deny(book, "C-a1")["status"] == "denied"  # what is in doubt can be denied
+
+
+def test_a_client_whose_machine_only_slept_can_be_approved_again(store: Store, book: Book, clock: Clock) -> None:
+    asked_by_a_client(store, book)
+    clock.pass_seconds(120)
+    store.heard(["C"], clock.now)
+    assert approvals.approve(book, "C-a1")["status"] == "approved"
 
 
 def test_nobody_decides_after_the_time_is_up(store: Store, book: Book, clock: Clock) -> None:
