@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.governance.verdict import QUARANTINED
 from mcp_guard.store.registry import agents, budgets, grants, overrides
 from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.unwritten import ATTEMPTS
@@ -120,9 +119,10 @@ def test_the_same_is_true_of_prompts_and_resources(line_of):
         ("resource.decided", "allow"),
     ]
     told = line.say({**get, "id": 3}, {**read, "id": 4}, changes=[quarantine])
+    why = "This agent is quarantined: every call of it is denied until a person restores it."
     assert sorted(one["error"]["message"] for one in told if "error" in one) == [
-        f"Getting the prompt report was denied. {QUARANTINED}",
-        f"Reading db://users was denied. {QUARANTINED}",
+        f"Getting the prompt report was denied. {why}",
+        f"Reading db://users was denied. {why}",
     ]
     assert len(line.ran) == 2
 
