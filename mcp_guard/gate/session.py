@@ -91,13 +91,12 @@ class Session:
 
     def _verdict(self, call: Call, now: int, decide: Callable[[Call], Decision] | None) -> Decision:
         snapshot = self.snapshot
-        if self.ended is not None:
-            return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
-        if not self.observing:
-            return verdict(self.policy, call, snapshot, now, decide)
-        if snapshot.counted:  # where nothing is refused, nothing else tells what is spent
+        if self.observing and snapshot.counted:  # where nothing is refused, nothing else tells what is spent
             snapshot = self._snapshot = self._look_up()
-        return ordered(snapshot, now) or verdict(self.policy, call, snapshot, now, decide)
+        if self.ended is not None:  # each look may have heard of it
+            return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
+        by_order = ordered(snapshot, now) if self.observing else None
+        return by_order or verdict(self.policy, call, snapshot, now, decide)
 
     def forwards(self, decision: Decision) -> bool:
         """Whether what was decided on goes upstream: what is allowed, and to an observer all but what is ordered."""

@@ -319,6 +319,15 @@ def test_a_client_that_is_another_agent_by_then_does_not_go_on_after_its_end_was
     assert "ended from outside: laptop lost" in judged.client[0]["error"]["message"]
 
 
+def test_an_observed_call_does_not_run_where_the_look_at_what_is_spent_hears_of_the_end() -> None:
+    book = governed(mode="observe")
+    book.changed(budgets=(Budget("b1", "hour", "calls", limit=9, spent=0, resets=3_600_000_000),))
+    book.registry.end = "laptop lost"
+    denied, text = denial(book)
+    assert (denied.event.decided_by, denied.event.data["forwarded"]) == ("guard", False)
+    assert "laptop lost" in text
+
+
 def test_a_call_that_was_judged_before_its_connection_was_ended_does_not_run() -> None:
     book = governed(mode="observe")
     admitted = book.client(call(1, "read_file", path="x")).outputs[0]
