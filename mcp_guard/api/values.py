@@ -212,9 +212,9 @@ class Tool(msgspec.Struct, frozen=True):
 
 class Approval(msgspec.Struct, frozen=True):
     """What a person is, or was, asked about. `method` says what it is; of a prompt, `tool` is the name, of a resource,
-    the URI. It and `arguments` are what a person may see of them; `redacted` says what is left out: where (a JSON
-    Pointer into the arguments, or into the request's params where it is `of` those), why, how many bytes it has, and
-    how many of them are `hidden`, where it is not all of them.
+    the URI. It, `arguments` and `parameters` (all others, but what belongs to one attempt) are what a person may see of
+    them; `redacted` says what is left out: where (a JSON Pointer into the arguments, or into the request's params where
+    it is `of` those), why, how many bytes it has, and how many of them are `hidden`, where it is not all of them.
     """
 
     id: str
@@ -225,6 +225,7 @@ class Approval(msgspec.Struct, frozen=True):
     method: str
     tool: str
     arguments: Json
+    parameters: Json
     redacted: list[Json]
     reason: str
     status: ApprovalStatus

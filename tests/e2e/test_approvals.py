@@ -260,6 +260,20 @@ def test_a_person_at_the_command_line_is_told_first_what_of_a_uri_is_left_out(gu
     assert "harmless123" not in str(guard.events())
 
 
+def test_a_person_at_the_command_line_sees_every_other_parameter(guard: Guard) -> None:
+    guard.policy.write_text(IN_STORE)
+    with wire(guard.command(upstream("legacy"))) as client:
+        client.open(LEGACY[-1])
+        meta = {"progressToken": 1, "org/evil": "rm -rf /", "password": "hunter2"}
+        client.ask("resources/read", {"uri": "memo://today", "range": "all", "_meta": meta})
+        waiting = pending(guard)
+        seen = {"range": "all", "_meta": {"org/evil": "rm -rf /", "password": None}}
+        assert waiting["parameters"] == seen
+        shown = command_line(guard, "show", waiting["id"]).stdout
+        assert 'not shown: parameter "/_meta/password": all of it, 7 bytes (name)' in shown
+        assert json.loads(shown.partition("other parameters:\n")[2]) == seen
+
+
 def test_a_uri_is_quoted_at_the_command_line_so_that_none_of_it_looks_like_another_line(guard: Guard) -> None:
     guard.policy.write_text(IN_STORE.replace("memo://*", "**"))
     uri = "memo://today" + " " * 80 + 'status  approved\n"'

@@ -69,6 +69,52 @@ def test_the_person_is_asked_what_would_run_and_the_row_comes_first():
     assert event.expires == event.data["expires_us"] == event.ts + 300_000_000
 
 
+SHOWN_TOO = {  # a parameter beside the arguments, what a person sees of it, and what is said to be left out
+    "of nobody's": ({"extra": "hidden param"}, {"extra": "hidden param"}, None),
+    "a task": ({"task": {"ttl": 5}}, {"task": {"ttl": 5}}, None),
+    "_meta": ({"_meta": {"progressToken": 7, "evil": 1}}, {"_meta": {"evil": 1}}, None),
+    "_meta that is no object": ({"_meta": [1]}, {"_meta": [1]}, None),
+    "the envelope of another era": (
+        {"_meta": {"io.modelcontextprotocol/logLevel": "rm -rf /"}},
+        {"_meta": {"io.modelcontextprotocol/logLevel": "rm -rf /"}},
+        None,
+    ),
+    "what only a retry has": ({"requestState": "x"}, {"requestState": "x"}, None),
+    "a URI": ({"uri": "db://x"}, {"uri": "db://x"}, None),
+    "a secret": ({"_meta": {"password": SECRET}}, {"_meta": {"password": None}}, "/_meta/password"),
+    "one within a text": ({"extra": f"{SECRET} x"}, {"extra": "[NOT SHOWN: 44 characters] x"}, "/extra"),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN_TOO)
+@pytest.mark.parametrize("where", ["form", "store"])
+def test_every_other_parameter_is_shown_and_masked_as_arguments_are(name, where):
+    more, seen, left_out = SHOWN_TOO[name]
+    message = call(7, "send_mail", to="bob")
+    message["params"] |= more
+    turn = Approving(POLICY if where == "form" else STORE).client(message)
+    (pending,) = turn.outputs
+    kept = json.loads(pending.event.arguments)
+    assert (kept["parameters"], kept["arguments"]) == (seen, {"to": "bob"})
+    said = [(one["of"], one["path"]) for one in kept.get("redacted", [])]
+    assert said == ([("params", left_out)] if left_out else [])
+    assert SECRET not in json.dumps(turn.client) + pending.event.arguments + str(pending.event.data)
+    if where == "form":
+        params = turn.client[0]["params"]
+        text = params["message"].replace("↩\n", "")
+        assert json.loads(text.partition("Other parameters:\n")[2]) == seen
+        assert (f'parameter "{left_out}"' in text, "NOT ALL OF IT" in text) == (bool(left_out), bool(left_out))
+        choices = params["requestedSchema"]["properties"]["decision"]["enum"]
+        assert choices == ([DENY, ONCE] if left_out else [DENY, ONCE, SESSION])
+
+
+def test_where_there_is_no_other_parameter_none_is_spoken_of():
+    message = call(7, "send_mail", {"progressToken": 7}, to="bob")
+    (pending,) = (turn := Approving().client(message)).outputs
+    assert "parameters" not in turn.client[0]["params"]["message"]
+    assert "parameters" not in json.loads(pending.event.arguments)
+
+
 def test_what_the_person_approves_runs_as_it_came_and_the_rows_say_by_whom():
     book = Approving()
     asked = book.mail(7).client[0]
@@ -342,6 +388,52 @@ def test_an_approval_is_of_no_other_arguments(change):
     turn = book.client(back(book.mail(7).client[0], 8, **change))
     assert turn.upstream == []
     assert turn.client[0]["error"]["code"] == -32602
+
+
+OTHERS = {  # what a call has beside its arguments, and what its retry has
+    "something new in _meta": ({}, {"_meta": {**MODERN, "evil": 1}}),
+    "something else in _meta": ({"_meta": {**MODERN, "org/kept": 1}}, {"_meta": {**MODERN, "org/kept": 2}}),
+    "something less in _meta": ({"_meta": {**MODERN, "org/kept": 1}}, {}),
+    "a parameter that nobody knows": ({}, {"extra": "hidden"}),
+    "a task": ({"task": {"ttl": 5}}, {"task": {"ttl": 6}}),
+    "a trace that is none": ({}, {"_meta": {**MODERN, "traceparent": "drop all tables"}}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_approval_is_of_no_other_parameters(name):
+    before, after = OTHERS[name]
+    book = Approving(modern=True)
+    first = call(7, "send_mail", MODERN, to="bob")
+    first["params"] |= before
+    retry = back(book.client(first).client[0], 8)
+    retry["params"] |= after
+    turn = book.client(retry)
+    assert turn.upstream == []
+    assert turn.client[0]["error"]["code"] == -32602
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+OF_ONE_ATTEMPT = {
+    "progressToken": "t",
+    "traceparent": TRACE,
+    "io.modelcontextprotocol/logLevel": "debug",
+    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}, "roots": {}},
+}
+
+
+@pytest.mark.parametrize("member", OF_ONE_ATTEMPT)
+def test_what_belongs_to_one_attempt_is_neither_bound_nor_shown(member):
+    book = Approving(modern=True)
+    first = call(7, "send_mail", {**MODERN, "org/kept": 1}, to="bob")
+    asked = book.client(first).client[0]
+    retry = back(asked, 8)
+    retry["params"]["_meta"] = {**MODERN, "org/kept": 1, member: OF_ONE_ATTEMPT[member]}
+    (ran,) = book.client(retry).upstream
+    assert ran["params"]["_meta"] == retry["params"]["_meta"]
+    shown = book.client({**ran, "id": 9}).client[0]["result"]["inputRequests"]
+    (question,) = shown.values()
+    assert question["params"]["message"].endswith('Other parameters:\n{\n  "_meta": {\n    "org/kept": 1\n  }\n}')
 
 
 def test_an_approval_is_of_no_other_connection_and_cannot_be_made_up():

@@ -160,10 +160,20 @@ def test_a_modern_request_is_answered_with_the_question_and_judged_again_with_th
         (get(7, MODERN, table="sales"), get(8, MODERN, table="people")),
         (read(7, MODERN), read(8, MODERN, uri="db://orders")),
         (read(7, MODERN), read(8, MODERN, more=1)),
+        (read(7, MODERN), read(8, MODERN, arguments={"range": "all"})),
+        (read(7, MODERN), read(8, {**MODERN, "evil": 1})),
         (read(7, MODERN), {**read(8, MODERN), "method": "resources/subscribe"}),
         (get(7, MODERN), read(8, MODERN, uri="report")),
     ],
-    ids=["other arguments", "another resource", "more parameters", "another method", "another kind"],
+    ids=[
+        "other arguments",
+        "another resource",
+        "more parameters",
+        "arguments, which it has none of",
+        "more of _meta",
+        "another method",
+        "another kind",
+    ],
 )
 def test_an_approval_is_of_nothing_else(asked, other):
     book = Approving(POLICY, modern=True)

@@ -97,8 +97,6 @@ def _none(agent: str | None, status: str | None) -> str:
 
 def _show(row: Row, *, as_json: bool) -> None:
     """One approval: what is left out of it first; the arguments after it, over several lines."""
-    import msgspec
-
     from mcp_guard.gate.approvals.form import block, left_out, place, quoted
 
     if as_json:
@@ -109,22 +107,22 @@ def _show(row: Row, *, as_json: bool) -> None:
         for one in row["redacted"]:
             typer.secho(f"not shown: {place(one)}: {left_out(one)} ({one['why']})", fg="red")
         typer.echo()
-    apart = ("arguments", "redacted", "pattern")
+    apart = ("arguments", "parameters", "redacted", "pattern")
     title, *name = block("tool", [quoted(row["tool"])])
     fields = {**row, "tool": name[0] if len(name) == 1 else "below"}
     show_one({name: value for name, value in fields.items() if name not in apart}, as_json=False)
     if len(name) > 1:
         typer.echo("\n".join(("", title, *name)))
-    if row["method"] == "resources/read":
-        return  # it has no arguments
-    typer.echo("\narguments:")
-    typer.echo("not kept" if row["arguments"] is None else _visible(msgspec.json.encode(row["arguments"])))
+    if row["method"] != "resources/read":  # it has no arguments
+        typer.echo(f"\narguments:\n{_json(row['arguments'])}")
+    if row["parameters"] != {}:
+        typer.echo(f"\nother parameters:\n{_json(row['parameters'])}")
 
 
-def _visible(text: bytes) -> str:
+def _json(value: object) -> str:
     """JSON text over several lines, in which everything shows."""
     import msgspec
 
     from mcp_guard.gate.approvals.form import visible
 
-    return visible(msgspec.json.format(text, indent=2).decode() if text[:1] in (b"{", b"[") else text.decode())
+    return "not kept" if value is None else visible(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -1,21 +1,55 @@
 """What ties an approval to exactly one call, and to the connection that waits: keyed hashes that nobody can guess.
 
 The key is the guard's own secret. A call's hash covers all that it does upstream: its server, its method, its tool
-(prompt, resource), the arguments as they are encoded to be sent, and every other parameter but those that belong to one
-attempt.
+(prompt, resource), the arguments as they are encoded to be sent, and every other parameter, `_meta` with the rest, but
+those that belong to one attempt. What is bound is what a person is shown: see `others`.
 """
 
-from mcp_guard.gate.requests import ReadCall
-from mcp_guard.gate.wire import encode
+from collections.abc import Mapping
 
-_OF_ONE_ATTEMPT = ("name", "arguments", "_meta", "inputResponses", "requestState")
+from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
+from mcp_guard.gate.requests import ReadCall, Request
+from mcp_guard.gate.wire import encode
+from mcp_guard.policy.values import Json, OfferKind
+
+_OWN: Mapping[OfferKind, tuple[str, ...]] = {  # parameters that are bound, and shown, as what they are
+    "tool": ("name", "arguments"),
+    "prompt": ("name", "arguments"),
+    "resource": ("uri",),
+}
+_OF_THE_RETRY = ("inputResponses", "requestState")
+_PROGRESS = "progressToken"
+_ENVELOPE = (PROTOCOL_META, CLIENT_META, CAPABILITIES_META, "io.modelcontextprotocol/logLevel")  # with each request
+_TRACE = "traceparent"  # of a span, so of one attempt (W3C Trace Context)
+_OF_A_TRACE = frozenset("0123456789abcdef-")
+_LONGEST_TRACE = 55
 _STATE = "mcp-guard-approval"  # how the `requestState` of a question begins
 
 
 def call_hash(key: bytes, server: str, call: ReadCall) -> str:
     """What exactly would run, as a keyed hash."""
-    rest = {name: value for name, value in call.request.params.items() if name not in _OF_ONE_ATTEMPT}
+    rest = {name: value for name, value in others(call).items() if name not in _OF_THE_RETRY}
     return _mac(key, "call", server, call.request.method, call.tool, call.encoded, encode(rest))
+
+
+def others(call: ReadCall) -> dict[str, Json]:
+    """Every parameter of a call beside its name (URI) and arguments, but for what of `_meta` belongs to one attempt."""
+    own = _OWN[call.kind]
+    rest = {name: value for name, value in call.request.params.items() if name not in own}
+    meta = rest.get("_meta")
+    if isinstance(meta, dict):
+        kept = {name: value for name, value in meta.items() if not _is_of_one_attempt(call.request, name, value)}
+        rest |= {"_meta": kept}
+        if not kept:
+            del rest["_meta"]
+    return rest
+
+
+def _is_of_one_attempt(request: Request, name: str, value: Json) -> bool:
+    """Whether a member of `_meta` may be another in the retry of the same call (MCP, "_meta")."""
+    if name == _TRACE:
+        return isinstance(value, str) and len(value) <= _LONGEST_TRACE and _OF_A_TRACE.issuperset(value)
+    return name == _PROGRESS or (request.modern and name in _ENVELOPE)
 
 
 def question_id(key: bytes, approval: str) -> str:

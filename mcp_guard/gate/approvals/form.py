@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from mcp_guard.gate.approvals.seen import OF_PARAMETERS, Entry, Seen
+from mcp_guard.gate.approvals.seen import NOTHING, OF_PARAMETERS, Entry, Seen
 from mcp_guard.gate.approvals.waiting import Waiting
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.wire import decode, encode
@@ -55,12 +55,13 @@ _ONCE = "It can be approved once only: not all of it is shown."
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A name or URI and arguments as a person is shown them; and of each value that is not shown, or not whole, where
-    it is, and how much of it is left out.
+    """A name or URI, arguments and other parameters as a person is shown them; and of each value that is not shown, or
+    not whole, where it is, and how much of it is left out.
     """
 
     name: str
     text: str
+    others: str = ""
     hidden: tuple[str, ...] = ()
 
 
@@ -72,19 +73,20 @@ def is_offered(capabilities: Json) -> bool:
 
 def shown(seen: Seen) -> Shown | None:
     """What a person may see, as they are shown it; None where that is too long for a form."""
-    if seen.arguments is None:
+    if seen.arguments is None or seen.others is None:
         return None
-    text = visible(_readable(seen.arguments)).replace(_GOES_ON, "\\u21a9")
-    if len(text) > LONGEST or any(one["why"] == "size" for one in seen.redacted):
+    text = _readable(seen.arguments)
+    others = _readable(seen.others) if seen.others != NOTHING else ""
+    if len(text) + len(others) > LONGEST or any(one["why"] == "size" for one in seen.redacted):
         return None
-    return Shown(seen.name, text, tuple(f"{place(one)} ({left_out(one)})" for one in seen.redacted))
+    return Shown(seen.name, text, others, tuple(f"{place(one)} ({left_out(one)})" for one in seen.redacted))
 
 
 def place(entry: Entry) -> str:
     """Where something is left out, by its entry in `redacted`."""
     path = str(entry["path"])
     if entry.get("of") == OF_PARAMETERS:
-        return _NAMES[path]
+        return _NAMES.get(path) or (f"parameter {quoted(path)}" if path else "all other parameters")
     return quoted(path) if path else "all arguments"
 
 
@@ -95,8 +97,9 @@ def left_out(entry: Entry) -> str:
 
 
 def _readable(encoded: msgspec.Raw) -> str:
-    """JSON text over several lines, with characters beyond ASCII as themselves."""
-    return msgspec.json.format(msgspec.json.encode(decode(bytes(encoded))), indent=2).decode()
+    """JSON text over several lines, with characters beyond ASCII as themselves, in which everything shows."""
+    text = msgspec.json.format(msgspec.json.encode(decode(bytes(encoded))), indent=2).decode()
+    return visible(text).replace(_GOES_ON, "\\u21a9")
 
 
 def visible(text: str, *, lines: bool = True) -> str:
@@ -127,6 +130,8 @@ def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) 
     lines += [*_wrapped(because), _until(waiting)]
     if kind != "resource":
         lines += block("Arguments", shown.text.split("\n"))
+    if shown.others:
+        lines += block("Other parameters", shown.others.split("\n"))
     return "\n".join(lines)
 
 

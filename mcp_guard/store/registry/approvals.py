@@ -93,7 +93,8 @@ def _shown(book: Book, row: Row) -> Row:
     `tool` and `arguments` are what a person may see of them, `redacted` says what they do not see.
     """
     kept = json.loads(row["arguments"])
-    shown = {"arguments": kept["arguments"], "redacted": kept.get("redacted", [])}
+    shown = {"arguments": kept["arguments"], "parameters": kept.get("parameters", {})}
+    shown["redacted"] = kept.get("redacted", [])
     shown["tool"] = kept.get("named", row["tool"])  # the log's has no more than [redacted] for what is left out
     return {**row, **shown, "status": _status(book, row)}
 
