@@ -127,6 +127,8 @@ class Session:
 
     def governs(self, kind: OfferKind) -> bool:
         """Whether anything has a say in the prompts or resources of this upstream, for this client."""
+        if self.ended is not None:
+            return True
         return not self.snapshot.plain or self.policy.governs(self.client.principal, self.connection.server, kind)
 
     def own_id(self) -> str:

@@ -328,6 +328,13 @@ def test_an_observed_call_does_not_run_where_the_look_at_what_is_spent_hears_of_
     assert "laptop lost" in text
 
 
+def test_on_a_connection_that_is_to_end_nothing_passes_that_no_rule_speaks_of() -> None:
+    book = governed()
+    book.registry.end = "laptop lost"
+    book.gate.registry_changed(0)
+    assert isinstance(book.client(request(7, "resources/read", uri="file:///x")).outputs[0], Denied)
+
+
 def test_a_call_that_was_judged_before_its_connection_was_ended_does_not_run() -> None:
     book = governed(mode="observe")
     admitted = book.client(call(1, "read_file", path="x")).outputs[0]
