@@ -82,7 +82,7 @@ def _receive_request(session: Session, message: dict[str, Json], now: int, batch
     session.refuse_reused(request_id)
     envelope = modern_envelope(params)
     request = Request(request_id, method, params, message, envelope is not None, batch)
-    if method in _SHOWING:
+    if method != "tools/call":  # of a call, its row sees to it that the registry is still the one it was judged by
         session.refresh(now)
     begun = [] if envelope is None else _introduced(session, request, envelope, now)
     return begun + _REQUESTS.get(method, _pass)(session, request, now)
@@ -228,18 +228,6 @@ _REQUESTS: dict[str, Callable[[Session, Request, int], list[Output]]] = {
     "resources/templates/list": offer_lists.ask,
     "completion/complete": offers.complete,
 }
-
-# What is shown is shown under the registry as it is now. Of what is judged, that is seen to when its row is written.
-_SHOWING = frozenset(
-    {
-        "completion/complete",
-        "prompts/list",
-        "resources/list",
-        "resources/templates/list",
-        "subscriptions/listen",
-        "tools/list",
-    }
-)
 
 _JUDGED = frozenset(_REQUESTS) - {"initialize", "server/discover"}
 

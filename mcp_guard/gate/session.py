@@ -92,7 +92,8 @@ class Session:
     def _verdict(self, call: Call, now: int, decide: Callable[[Call], Decision] | None) -> Decision:
         snapshot = self.snapshot
         if self.observing and snapshot.counted:  # where nothing is refused, nothing else tells what is spent
-            snapshot = self._snapshot = self._look_up()
+            self.registry_changed()
+            call, snapshot = structs.replace(call, principal=self.client.principal), self.snapshot
         if self.ended is not None:  # each look may have heard of it
             return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
         by_order = ordered(snapshot, now) if self.observing else None

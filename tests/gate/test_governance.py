@@ -290,6 +290,32 @@ def test_what_was_learnt_with_a_denial_is_still_told_to_the_client() -> None:
     assert "notifications/tools/list_changed" in [message.get("method") for message in turn.client]
 
 
+def test_what_is_observed_of_an_agent_with_a_budget_is_judged_by_all_that_is_said_of_it_now() -> None:
+    book = governed(BY_RISK, mode="observe")
+    budgets = (Budget("b1", "hour", "calls", limit=9, spent=0, resets=3_600_000_000),)
+    book.changed(budgets=budgets)
+    book.registry.change(budgets=budgets, tags=("new",))
+    observed = book.client(call(7, "read_file", path="x")).outputs[0]
+    assert (observed.event.decision, observed.event.rule) == ("deny", "tagged")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(7, "prompts/get", name="greet"),
+        request(7, "resources/read", uri="file:///x"),
+        request(7, "resources/subscribe", uri="file:///x"),
+    ],
+    ids=["prompt", "resource", "subscription"],
+)
+@pytest.mark.parametrize("facts", [{"overrides": (BRAKE,)}, {"status": "quarantined"}], ids=["brake", "quarantine"])
+def test_what_no_rule_speaks_of_passes_no_stop_that_was_not_heard_of_yet(facts: dict, asked: dict) -> None:
+    book = governed()
+    assert book.client({**asked, "id": 6}).upstream
+    book.registry.change(**facts)
+    assert isinstance(book.client(asked).outputs[0], Denied)
+
+
 def test_a_list_is_shown_under_the_registry_as_it_is_now() -> None:
     book = governed()
     book.registry.change(status="quarantined")
