@@ -263,8 +263,8 @@ class Service:
     def _asked(self, head: Head, caller: Caller, body: bytes, message: Spoken, channel: Channel) -> None:
         method, request_id = str(message.method), message.request_id
         params = spoken.members(message.params)
-        meta = spoken.value(params.get("_meta"))
-        view = {"_meta": meta, **{key: spoken.value(params[key]) for key in ("name", "uri") if key in params}}
+        meta = spoken.plain(params.get("_meta"))
+        view = {"_meta": meta, **{key: spoken.plain(params[key]) for key in ("name", "uri") if key in params}}
         mismatch = mirrored.check_envelope(head.headers, method, view)
         if mismatch is not None or not isinstance(meta, dict):
             assert mismatch is not None
@@ -291,7 +291,7 @@ class Service:
         if unsupported is not None:
             self._reject(channel, None, unsupported.code, unsupported.message, unsupported.data)
             return
-        meta = spoken.value(spoken.members(message.params).get("_meta"))
+        meta = spoken.plain(spoken.members(message.params).get("_meta"))
         client = self._clients.caller(_key(caller, meta)) if isinstance(meta, dict) else None
         if client is not None and message.method != "notifications/cancelled":
             client.say(body)

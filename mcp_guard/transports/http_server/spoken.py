@@ -8,10 +8,10 @@ from typing import Literal, TypeGuard, cast
 
 import msgspec
 
+from mcp_guard.gate.bridge.members import plain as plain  # what the text of a member says
 from mcp_guard.gate.connection import PROTOCOL_META
 from mcp_guard.gate.messages import INVALID_REQUEST, PARSE_ERROR, RequestId
 from mcp_guard.gate.wire import UnreadableError, decode
-from mcp_guard.policy.values import Json
 
 ABSENT = msgspec.UNSET
 _NOTHING = msgspec.Raw(b"null")
@@ -140,16 +140,6 @@ def members(params: msgspec.Raw) -> dict[str, msgspec.Raw]:
         return _decode_members(params)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
         return {}
-
-
-def value(text: msgspec.Raw | None) -> Json:
-    """What a JSON text says; None where it says nothing, or is not there."""
-    if text is None:
-        return None
-    try:
-        return decode(bytes(text))
-    except UnreadableError:
-        return None
 
 
 def asks(body: bytes) -> bool:

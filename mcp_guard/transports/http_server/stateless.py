@@ -125,9 +125,9 @@ class StatelessCaller(HttpClient):
 
     def _check(self, line: bytes, params: Params, asked: Asked) -> None:
         """Let a call go on if its fields say what its arguments do."""
-        name = spoken.value(params.get("name"))
+        name = spoken.plain(params.get("name"))
         mirrored = self._tools.params(name)
-        arguments = spoken.value(params.get("arguments")) if mirrored else None
+        arguments = spoken.plain(params.get("arguments")) if mirrored else None
         mismatch = check_params(asked.headers, mirrored, arguments) if mirrored else None
         if mismatch is None:
             self._forward(line, asked)
