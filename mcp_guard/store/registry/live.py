@@ -21,6 +21,7 @@ class SameClient:
 
     def __init__(self) -> None:
         self.instances: list[str] = []
+        self.ended: tuple[int, str | None] | None = None  # why any of them is to end, at this version of the registry
 
 
 class LiveRegistry:
@@ -81,16 +82,26 @@ class LiveRegistry:
 
             self._clients = WeakValueDictionary()
         client.instances.append(instance)
+        client.ended = None
         self._clients[instance] = client
 
     def ended(self, instance: str) -> str | None:
         """Why somebody has ordered that this instance's connection ends, or another one's of the same client."""
         client = None if self._clients is None else self._clients.get(instance)
         try:
-            reasons = map(self._store.instance_ended, (instance,) if client is None else client.instances)
-            return next((why for why in reasons if why is not None), None)
+            return self._store.instance_ended(instance) if client is None else self._ended(client)
         except GuardError:
             return None
+
+    def _ended(self, client: SameClient) -> str | None:
+        """The same of all instances of a client: looked up once as long as nothing in the registry changes, because
+        each of its gates asks. An order to end is such a change.
+        """
+        version = self._store.registry_version()
+        if client.ended is None or client.ended[0] != version:
+            reasons = map(self._store.instance_ended, client.instances)
+            client.ended = version, next((why for why in reasons if why is not None), None)
+        return client.ended[1]
 
     def look(self, now: int) -> int:
         """As `refresh`, but where nothing expires only if nobody has looked for a while."""
