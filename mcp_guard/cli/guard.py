@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from mcp_guard import __version__
+from mcp_guard.cli import imports
 from mcp_guard.cli.credentials import proven, taken_token, taken_webhook_secret
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.cli.run_arguments import RunArguments
@@ -59,6 +60,7 @@ def _guard(
     if known:
         upstream.start()
 
+    imports.msgspec_alone()
     policy = load_policy(files, sources)
 
     from mcp_guard.store import Store
@@ -77,6 +79,7 @@ def _guard(
         for warning in policy.warnings:
             say(str(warning))
         registry = LiveRegistry(store)
+        imports.first_needed()
         proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
         slug = arguments.server or server_slug(arguments.command)
         facts = connection(arguments, slug, store.redaction_key(), proof)

@@ -30,7 +30,6 @@ def writable(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         prepare(connection, path)
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found now, not at the first call
         connection.execute("SELECT max(seq) FROM events").fetchone()  # nor is damage where rows will go
         connection.execute("ROLLBACK")

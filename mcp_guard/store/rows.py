@@ -4,7 +4,6 @@ Text columns hold Unicode, the tool's name without NUL, which SQLite's own funct
 NUL or a lone surrogate is recorded as U+FFFD. The gate escapes both long before; this is the last line.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -96,15 +95,19 @@ def storable_text(text: str) -> str:
 
 def _encode_unusual(data: Mapping[str, object]) -> str:
     """Data with lone surrogates, or in a mapping that is no dict: the slow way, with the same result."""
+    from json import dumps  # not at the start of a guard: this is next to never
+
     try:
-        return json.dumps(_plain(data), allow_nan=False)
+        return dumps(_plain(data), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return '{"arguments": null, "redacted": [{"path": "", "hash": null, "why": "unencodable", "bytes": null}]}'
 
 
 def _plain(value: object) -> object:
     if isinstance(value, msgspec.Raw):
-        return json.loads(bytes(value))
+        from json import loads
+
+        return loads(bytes(value))
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, Mapping):

@@ -128,6 +128,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     """Bring a database (an empty one too) up to this version, in one transaction. Raises StoreError, sqlite3.Error."""
     found = version(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # losing power may lose what follows, never a part of it
     if found == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mcp_guard.events import Event, ToolsListed
-from mcp_guard.governance import Credential, Ruling, Snapshot
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import is_known
@@ -24,6 +22,8 @@ from mcp_guard.store.schema import registry_version
 from mcp_guard.store.writing import NOTHING_ELSE, Condition, Written, condition, write
 
 if TYPE_CHECKING:
+    from mcp_guard.events import Event, ToolsListed
+    from mcp_guard.governance import Credential, Ruling, Snapshot
     from mcp_guard.identity.issuers import Issuer
     from mcp_guard.identity.key_sets import KeySets
     from mcp_guard.store.registry.credentials import Proof
@@ -61,7 +61,7 @@ class Store:
             store._maintenance.wake()
         return store
 
-    def record(self, events: Sequence[Event]) -> Written:
+    def record(self, events: "Sequence[Event]") -> Written:
         """Commit one row for each event, all or none. Raises StoreError or OutdatedError: then none is in the log.
 
         Only a decision that would overdraw a budget is left out. After a failure the next call tries afresh: whatever
@@ -89,7 +89,7 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(cursor.connection, error) from error
 
-    def snapshot(self, agent: str, credential: Credential | None, now: int) -> Snapshot:
+    def snapshot(self, agent: str, credential: "Credential | None", now: int) -> "Snapshot":
         """How an agent, and the credential that it came with, stand at `now` (microseconds since the epoch).
 
         Raises StoreError.
@@ -115,7 +115,7 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
-    def ruling(self, approval: str) -> Ruling | None:
+    def ruling(self, approval: str) -> "Ruling | None":
         """What a person has decided about an approval; None where nobody has. Raises StoreError."""
         from mcp_guard.store.registry.approvals import ruling
 
@@ -125,7 +125,7 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(connection, error) from error
 
-    def standing(self, credential: Credential, now: int) -> tuple[str | None, int | None]:
+    def standing(self, credential: "Credential", now: int) -> tuple[str | None, int | None]:
         """Why a credential proves nothing at `now`, or None; and when it expires (both microseconds since the epoch).
 
         Raises StoreError.
@@ -157,7 +157,7 @@ class Store:
             raise self._failed(connection, error) from error
         return None if found is None else found[0]
 
-    def follow(self, event: Event) -> None:
+    def follow(self, event: "Event") -> None:
         """Keep among the instances what an `agent.connected` or `agent.disconnected` says. Raises StoreError."""
         from mcp_guard.store.registry import instances
 
@@ -178,7 +178,7 @@ class Store:
             raise self._failed(cursor.connection, error) from error
         self._grown(_COMMIT)
 
-    def learn(self, listing: ToolsListed) -> None:
+    def learn(self, listing: "ToolsListed") -> None:
         """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
         from mcp_guard.store import catalog
 
