@@ -4,13 +4,11 @@ A shelf outlives its server's process: what a server has listed stays its own wh
 take over its names or URIs in the meantime.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from mcp_guard.gate.hub.messages import BROKEN
 from mcp_guard.gate.hub.naming import Naming
-from mcp_guard.gate.wire import UnreadableError, encode
+from mcp_guard.gate.wire import UnreadableError, encode, seal
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -48,6 +46,7 @@ CHANGES: dict[str, tuple[Kind, ...]] = {
 """Which lists a notification says to have changed."""
 
 MAX_ENTRIES = 20_000  # of one server's list
+MEMO_PAGES, MEMO_BYTES = 4, 1024 * 1024  # how many pages of one server's list are remembered, and how large ones
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -55,7 +54,7 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One listed thing: its server's own key for it, and its JSON text as the client gets it."""
+    """One listed thing: its server's own key for it, and its JSON text as the client gets it, sealed (`wire.seal`)."""
 
     key: str
     text: bytes
@@ -70,6 +69,25 @@ class Shelf:
         self.shown = False  # whether they may be shown: listed in this life, under the policy in force
         self.outdated = True  # whether listing again could tell something new
         self._ahead = 0  # until when the client's next list may be answered with it: it was listed ahead of that
+        self._pages: dict[int, tuple[bytes, list[Entry]]] = {}  # the first ones as they came last, and what they held
+
+    @property
+    def texts(self) -> list[bytes]:
+        """The JSON texts of all that stands here, in order."""
+        return [entry.text for entry in self.entries.values()]
+
+    def read(self, number: int, body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+        """As `read_entries`, of the page of this number. One that comes again, byte for byte, holds what it held."""
+        text = bytes(body)
+        known = self._pages.get(number)
+        if known is not None and known[0] == text:
+            return known[1]
+        entries = read_entries(body, kind, slug, naming)
+        if entries is not None and number < MEMO_PAGES and len(text) <= MEMO_BYTES:
+            self._pages[number] = text, entries
+        else:
+            self._pages.pop(number, None)
+        return entries
 
     def put(self, entries: dict[str, Entry], ttl: float) -> bool:
         """A complete listing came. Gives whether the client would see a difference."""
@@ -113,9 +131,4 @@ def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:
         return None
     if prefix:
         found[key] = msgspec.Raw(outward)
-    return Entry(name, msgspec.json.encode(found))
-
-
-def texts(entries: Sequence[Entry]) -> list[msgspec.Raw]:
-    """The JSON texts of entries, to be encoded as they are."""
-    return [msgspec.Raw(entry.text) for entry in entries]
+    return Entry(name, seal(msgspec.json.encode(found)))

@@ -13,7 +13,7 @@ import msgspec
 
 from mcp_guard.gate.hub import announcing, merging, messages, waiting
 from mcp_guard.gate.hub.arm import Arm
-from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind, read_entries
+from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.pages import Pages
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
@@ -182,7 +182,8 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
         _fetch(desk, arm, again, now)
         return
     found = messages.members(head.result)
-    entries = read_entries(found[kind.member], kind, arm.slug, desk.naming) if kind.member in found else None
+    shelf, body = arm.shelves[kind.method], found.get(kind.member)
+    entries = None if body is None else shelf.read(listing.pages, body, kind, arm.slug, desk.naming)
     if entries is None:
         waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now, head)
@@ -317,11 +318,12 @@ def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:
     desk.listed.add(request.method)
     pages = desk.pages[request.method] = desk.pages.get(request.method) or Pages(request.method)
     shown, ttl = _merged(desk, KINDS[request.method], now)
-    desk.answer(request.id, messages.result(request.id, pages.first(shown, ttl, modern=request.modern)))
+    desk.answer(request.id, pages.first(request.id, shown, ttl, modern=request.modern))
 
 
 def _merged(desk: "Desk", kind: Kind, now: int) -> tuple[list[bytes], float]:
     """All that may be shown, in order, each key once; and how long it may be kept."""
+    unshared = kind.named and desk.naming.prefixed  # no name under one server's prefix can be another's
     seen: set[str] = set()
     shown: list[bytes] = []
     ttls: list[Json] = []
@@ -332,20 +334,21 @@ def _merged(desk: "Desk", kind: Kind, now: int) -> tuple[list[bytes], float]:
                 ttls.append(0)
             continue
         ttls.append(shelf.ttl)
-        for key, entry in shelf.entries.items():
-            name = desk.naming.outward(arm.slug, key) if kind.named else key
-            if name not in seen:
-                seen.add(name)
-                shown.append(entry.text)
-            else:
-                desk.shadowed(arm, kind.method, key, now)
+        if unshared or seen.isdisjoint(shelf.entries):
+            shown += shelf.texts
+        else:
+            shown += [entry.text for key, entry in shelf.entries.items() if key not in seen]
+            for key in shelf.entries:
+                if key in seen:
+                    desk.shadowed(arm, kind.method, key, now)
+        seen.update(() if unshared else shelf.entries)
     return shown, merging.ttl(ttls)
 
 
 def _next_page(desk: "Desk", request: Request, kind: Kind) -> None:
     pages = desk.pages.get(request.method)
-    result = pages.at(request.params["cursor"], modern=request.modern) if pages is not None else None
-    if result is None:
+    line = pages.at(request.id, request.params["cursor"], modern=request.modern) if pages is not None else None
+    if line is None:
         desk.fail(request.id, INVALID_PARAMS, "Invalid cursor: begin the list again")
     else:
-        desk.answer(request.id, messages.result(request.id, result))
+        desk.answer(request.id, line)

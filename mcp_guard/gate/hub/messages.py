@@ -4,6 +4,7 @@ Written anew, because in a gate's line a second member of the same name could ma
 server's request: what leaves the hub has each member once.
 """
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -85,6 +86,20 @@ def response(request_id: RequestId, head: Head) -> bytes:
 def result(request_id: RequestId, body: object) -> bytes:
     """A successful answer."""
     return encode_slices({"jsonrpc": "2.0", "id": request_id, "result": body})
+
+
+def listing(request_id: RequestId, member: str, texts: list[bytes], rest: Mapping[str, Json]) -> bytes:
+    """A successful answer whose result has a list in `member`, and after it `rest`. `texts`, the list's elements, are
+    sealed already (`wire.seal`), and copied once: they may be megabytes.
+    """
+    head = b'{"jsonrpc":"2.0","id":%b,"result":{"%b":[' % (encode_slices(request_id), member.encode())
+    tail = b"],%b}" % encode_slices(rest)[1:] if rest else b"]}}"
+    if not texts:
+        return head + tail
+    pieces = list(texts)
+    pieces[0] = head + pieces[0]
+    pieces[-1] += tail
+    return b",".join(pieces)
 
 
 def request(request_id: RequestId, method: str, params: object) -> bytes:

@@ -1,11 +1,15 @@
 """A merged list in pages of the hub's own. A cursor only finds what this client has been offered."""
 
+from bisect import bisect_left
 from collections import OrderedDict
+from itertools import accumulate
 
 import msgspec
 
+from mcp_guard.gate.hub import messages
 from mcp_guard.gate.hub.kinds import KINDS
 from mcp_guard.gate.hub.merging import SERVER_INFO, SERVER_META
+from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy.values import Json
 
 PAGE_ENTRIES = 5_000
@@ -26,13 +30,13 @@ class Pages:
         self._lists: OrderedDict[int, _List] = OrderedDict()
         self._count = 0
 
-    def first(self, entries: list[bytes], ttl: float, *, modern: bool) -> dict[str, object]:
-        """The result that holds the first page of a list (`ttl`: milliseconds)."""
+    def first(self, request_id: RequestId, entries: list[bytes], ttl: float, *, modern: bool) -> bytes:
+        """The answer that holds the first page of a list: `entries` are sealed JSON texts, `ttl` is in milliseconds."""
         self._count += 1
-        return self._page(self._count, _List(entries, ttl), 0, modern)
+        return self._page(request_id, self._count, _List(entries, ttl), 0, modern)
 
-    def at(self, cursor: Json, *, modern: bool) -> dict[str, object] | None:
-        """The result that a cursor stands for; None for one that was never given, or is no longer good."""
+    def at(self, request_id: RequestId, cursor: Json, *, modern: bool) -> bytes | None:
+        """The answer that a cursor stands for; None for one that was never given, or is no longer good."""
         if not isinstance(cursor, str) or len(cursor) > 40:
             return None
         number, _, start = cursor.partition("-")
@@ -41,23 +45,27 @@ class Pages:
         found = self._lists.get(int(number))
         if found is None or not 0 < int(start) < len(found.entries):
             return None
-        return self._page(int(number), found, int(start), modern)
+        return self._page(request_id, int(number), found, int(start), modern)
 
-    def _page(self, number: int, whole: _List, start: int, modern: bool) -> dict[str, object]:
-        end, size = start, 0
-        while end < len(whole.entries) and end - start < PAGE_ENTRIES and (size < PAGE_BYTES or end == start):
-            size += len(whole.entries[end])
-            end += 1
-        result: dict[str, object] = {self._member: [msgspec.Raw(text) for text in whole.entries[start:end]]}
+    def _page(self, request_id: RequestId, number: int, whole: _List, start: int, modern: bool) -> bytes:
+        page = _fitting(whole.entries[start : start + PAGE_ENTRIES])
+        end = start + len(page)
+        rest: dict[str, Json] = {}
         if end < len(whole.entries):
-            result["nextCursor"] = f"{number}-{end}"
+            rest["nextCursor"] = f"{number}-{end}"
             self._keep(number, whole)
         if modern:
-            meta = {SERVER_META: SERVER_INFO}
-            result |= {"resultType": "complete", "ttlMs": whole.ttl, "cacheScope": "private", "_meta": meta}
-        return result
+            meta: dict[str, Json] = {SERVER_META: SERVER_INFO}
+            rest |= {"resultType": "complete", "ttlMs": whole.ttl, "cacheScope": "private", "_meta": meta}
+        return messages.listing(request_id, self._member, page, rest)
 
     def _keep(self, number: int, whole: _List) -> None:
         self._lists[number] = whole
         while len(self._lists) > KEPT:
             self._lists.popitem(last=False)
+
+
+def _fitting(entries: list[bytes]) -> list[bytes]:
+    """As many of them as one page holds: at least one, and no further one once `PAGE_BYTES` are reached."""
+    sizes = list(accumulate(map(len, entries)))
+    return entries[: bisect_left(sizes, PAGE_BYTES) + 1]
