@@ -22,6 +22,7 @@ if sys.platform != "win32":
     import fcntl
 
 PIPE_BYTES = 256 * 1024  # asked for where the system lets one choose (Linux); its own choice is 64 KiB
+LARGE_PIPE_BYTES = 1024 * 1024  # the most that the system lets everybody have
 _KEEPER_PATIENCE = 1.0  # seconds that `close` waits for the keeper beyond the ladder's own
 
 
@@ -233,11 +234,11 @@ def _fill_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def enlarge(pipe: int) -> None:
+def enlarge(pipe: int, size: int = PIPE_BYTES) -> None:
     """Let a pipe hold more, where one may choose: fewer turns between guard and server for a long message."""
     if sys.platform == "linux":
         with suppress(OSError):  # the user's share of pipe memory is used up
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
 
 
 def _close(descriptor: int) -> int:

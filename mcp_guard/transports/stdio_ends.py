@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.ends import Listener
 from mcp_guard.transports.framing import Lines, Outbox, Oversized
-from mcp_guard.transports.process import PIPE_BYTES, Exit, Upstream, enlarge, prepare
+from mcp_guard.transports.process import LARGE_PIPE_BYTES, PIPE_BYTES, Exit, Upstream, enlarge, prepare
 
 HIGH_WATER = 1024 * 1024  # bytes that wait at most when a listener is told that it may send again
-_CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
+_CHUNK = 120 * 1024  # bytes of one read; from 128 KiB on, each costs a mapping and unmapping of memory
 _LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
+_APART = 256 * 1024  # bytes of a line from which on it is not copied to be written together with others
 _LAST_WORDS = 1.0  # seconds without progress after which what still waits for a client is given up
 
 
@@ -106,10 +107,12 @@ class LineWriter:
         """Write what was sent, with one call to the system where it is several lines."""
         if not self._lines:
             return
-        self._lines.append(b"")
-        data, self._lines = b"\n".join(self._lines), []
+        lines, self._lines = self._lines, []
         try:
-            self._outbox.send(data)
+            if max(map(len, lines)) < _APART:
+                self._outbox.send(b"\n".join([*lines, b""]))
+            else:
+                self._outbox.send_all([piece for line in lines for piece in (line, b"\n")])
         except OSError:
             self._break()
         if self._outbox.size and not self._watched:
@@ -158,7 +161,7 @@ class StdioClient:
         self._reader = LineReader(client_in, limit, self._closed)
         self._writer = LineWriter(client_out, self._stopped_reading)
         self._listener: Listener | None = None
-        self._was_blocking = False
+        self._was_blocking = self._enlarged = False
 
     @property
     def waiting(self) -> int:
@@ -178,8 +181,13 @@ class StdioClient:
         self._writer.send(line)
 
     def flush(self) -> None:
-        """Write what was sent."""
+        """Write what was sent. The first time that it is more than the pipe holds, the pipe becomes larger for good: each
+        time that the client has to wait for the rest of a line costs it and the guard a turn.
+        """
         self._writer.flush()
+        if self._writer.waiting > PIPE_BYTES and not self._enlarged:
+            self._enlarged = True
+            enlarge(self._out, LARGE_PIPE_BYTES)
 
     def part(self, request_id: RequestId) -> None:
         """Nothing: its connection is for everything."""

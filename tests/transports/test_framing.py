@@ -73,16 +73,18 @@ def pipe():
     os.close(writer)
 
 
-@given(st.lists(st.integers(0, 200_000), max_size=8))
-def test_what_is_sent_arrives_whole_and_in_order_whatever_the_reader_does(sizes):
+@given(st.lists(st.lists(st.integers(0, 200_000) | st.integers(0, 9), max_size=20), max_size=4), st.booleans())
+def test_what_is_sent_arrives_whole_and_in_order_whatever_the_reader_does(turns, apart):
     reader, writer = os.pipe()
     try:
         os.set_blocking(writer, False)
         os.set_blocking(reader, False)
         outbox, arrived = Outbox(writer), b""
-        sent = [bytes([65 + index]) * size for index, size in enumerate(sizes)]
-        for data in sent:
-            outbox.send(data)
+        sent: list[bytes] = []
+        for turn, sizes in enumerate(turns):
+            pieces = [bytes([65 + 30 * turn + index]) * size for index, size in enumerate(sizes)]
+            outbox.send_all(pieces) if apart else outbox.send(b"".join(pieces))
+            sent += pieces
         while outbox.size:
             arrived += os.read(reader, 1 << 20)
             outbox.flush()

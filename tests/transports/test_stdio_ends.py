@@ -1,6 +1,7 @@
 """Pipes as ends of a switch, against real pipes and real processes."""
 
 import asyncio
+import fcntl
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mcp_guard.errors import GuardError
+from mcp_guard.transports.process import LARGE_PIPE_BYTES, PIPE_BYTES, enlarge
 from mcp_guard.transports.stdio_ends import HIGH_WATER, StdioClient, StdioUpstream
 from tests.transports.http_upstream.remote import Heard, scenario
 
@@ -209,6 +211,46 @@ async def test_a_client_that_stops_reading_is_told() -> None:
         end.flush()
         assert end.waiting == 0
         os.dup2(os.open(os.devnull, os.O_RDONLY), read)
+
+
+@scenario
+async def test_a_line_of_megabytes_comes_whole_among_short_ones() -> None:
+    async with client() as (end, _, _, read):
+        lines = [b"1", b"2" * 3_000_000, b"3", b"4" * 300_000, b"5"]
+        for number in (0, 2, 4):
+            for text in lines[number : number + 2]:
+                end.send(text)
+            end.flush()
+        whole = b"\n".join([*lines, b""])
+        found = b""
+        while len(found) < len(whole):
+            found += await asyncio.to_thread(os.read, read, 1 << 20)
+        assert found == whole
+
+
+@pytest.mark.parametrize(("size", "room"), [(200_000, PIPE_BYTES), (3_000_000, LARGE_PIPE_BYTES)])
+@scenario
+async def test_the_pipe_to_a_client_becomes_larger_only_for_what_is_large(size: int, room: int) -> None:
+    async with client() as (end, _, _, read):
+        end.send(b"x" * size)
+        end.flush()
+        assert held(read) == asked_for(room)
+
+
+def asked_for(room: int) -> int:
+    """The bytes that a pipe holds for which so many were asked for, which the system may refuse."""
+    read, write = os.pipe()
+    try:
+        enlarge(write, room)
+        return held(read)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def held(pipe: int) -> int:
+    """The bytes that a pipe holds, where the system tells."""
+    return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) if sys.platform == "linux" else 0
 
 
 @scenario
