@@ -13,8 +13,8 @@ from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import ENVELOPE_MEMBERS, INTERNAL_ERROR, MAX_ID_LENGTH, RequestId, without_near_names
-from mcp_guard.gate.outputs import Output, Record, Reply
-from mcp_guard.gate.pages import UnlistableError, filtered, kept_private, read_page
+from mcp_guard.gate.outputs import Listed, Output, Record, Reply
+from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, read_page, with_result
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
@@ -186,8 +186,17 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
     except UnlistableError as error:
         failure = seal(line) if session.observing else answers.error(entry.id, INTERNAL_ERROR, str(error))
         return [*_passed(session, entry, failure), *session.rejected("upstream", str(error), len(line), now)]
-    shown = seal(line) if session.observing else filtered(page, learned.visible, modern=entry.modern)
-    return [*_passed(session, entry, shown), *listing.changed(session, learned.changes, now)]
+    shown = _passed(session, entry, seal(line)) if session.observing else _shown(entry, page, learned.visible)
+    return [*shown, *listing.changed(session, learned.changes, now)]
+
+
+def _shown(entry: Open, page: Page, visible: bytes) -> list[Output]:
+    """A page of tools with only those that this agent may see."""
+    result = filtered_result(page, visible, modern=entry.modern)
+    line = with_result(page, result)
+    if entry.batch is not None:
+        return replies(answered(entry.id, entry.batch, line))
+    return [Listed(line, entry.id, result, visible)]
 
 
 def _offer_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:

@@ -6,6 +6,7 @@ the only values whose line may be sent upstream, and only the gate makes them: a
 travel in.
 """
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -76,6 +77,16 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     """Send `line` (one message, no line end) to the client."""
 
     line: bytes
+
+
+class Listed(Reply, frozen=True, gc=False):
+    """The answer to the list request `id`, with what `line` was made of, for whoever would only have to read it again:
+    the members of its result, and the JSON text of the list among them. A list that comes again is the same `listed`.
+    """
+
+    id: RequestId
+    result: Mapping[str, object]
+    listed: bytes
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 The elements are not decoded here; what is not taken out of them passes as the upstream wrote it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from json import JSONDecoder
 
 import msgspec
@@ -86,8 +86,18 @@ def _read_pairs(text: bytes, read: Callable[[list[tuple[str, object]]], None]) -
 
 def filtered(page: Page, visible: bytes, *, modern: bool) -> bytes:
     """The page's line as the client gets it: the same envelope and members, with `visible` (JSON text) for the list."""
+    return with_result(page, filtered_result(page, visible, modern=modern))
+
+
+def filtered_result(page: Page, visible: bytes, *, modern: bool) -> dict[str, object]:
+    """The members of the page's result as the client gets them."""
     result = {**page.result, page.member: msgspec.Raw(visible)}
-    return encode_slices({**page.envelope, "result": _private(result) if modern else result})
+    return _private(result) if modern else {**result}
+
+
+def with_result(page: Page, result: Mapping[str, object]) -> bytes:
+    """The page's line with another result."""
+    return encode_slices({**page.envelope, "result": result})
 
 
 def kept_private(line: bytes) -> bytes:

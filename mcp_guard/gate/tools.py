@@ -93,7 +93,8 @@ class Tools:
                 changes.append(change)
             if self.visibility(name) != "denied":
                 visible.append(definition)
-        return Learned(names, encode_slices(visible), changes)
+        text = encode_slices(visible)
+        return Learned(names, page.listed if text == page.listed else text, changes)  # most are the same: kept once
 
     # The guard's own listing: begin, one page after another, finish or fail.
 

@@ -16,7 +16,7 @@ from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.questions import Asked
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, MAX_ID_LENGTH, METHOD_NOT_FOUND, RequestId
-from mcp_guard.gate.outputs import Denied, Reply
+from mcp_guard.gate.outputs import Denied, Listed, Reply
 from mcp_guard.gate.session import answered
 from mcp_guard.policy.values import Json
 
@@ -27,6 +27,10 @@ def carry(desk: Desk, arm: Arm, output: Reply | Denied, asked: RequestId | None,
     """Take in what an arm's gate has for the client. `asked`: the request that the gate was just given, if any."""
     if isinstance(output, Denied):
         _denied(desk, arm, output, asked, now)
+        return
+    if isinstance(output, Listed) and output.id in arm.asks:
+        head = messages.ListHead(output.id, members=output.result, text=output.listed)
+        _response(desk, arm, head, asked, len(output.line), now)
         return
     for line in messages.split(output.line):
         head = messages.read(line)

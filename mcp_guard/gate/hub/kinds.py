@@ -76,13 +76,12 @@ class Shelf:
         """The JSON texts of all that stands here, in order."""
         return [entry.text for entry in self.entries.values()]
 
-    def read(self, number: int, body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+    def read(self, number: int, text: bytes, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
         """As `read_entries`, of the page of this number. One that comes again, byte for byte, holds what it held."""
-        text = bytes(body)
         known = self._pages.get(number)
         if known is not None and known[0] == text:
             return known[1]
-        entries = read_entries(body, kind, slug, naming)
+        entries = read_entries(text, kind, slug, naming)
         if entries is not None and number < MEMO_PAGES and len(text) <= MEMO_BYTES:
             self._pages[number] = text, entries
         else:
@@ -106,13 +105,13 @@ class Shelf:
         return now < until and self.shown and not self.outdated
 
 
-def read_entries(body: msgspec.Raw, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+def read_entries(text: bytes, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
     """The entries of one page, under the names that the client knows; None where it is no list.
 
     An element without a key, or with one that could be read in two ways, is left out.
     """
     try:
-        elements = _decode_elements(body)
+        elements = _decode_elements(text)
     except BROKEN:
         return None
     prefix = naming.prefix(slug) if kind.named else ""

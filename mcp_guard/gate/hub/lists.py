@@ -181,9 +181,8 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
         arm.listings[kind.method] = again
         _fetch(desk, arm, again, now)
         return
-    found = messages.members(head.result)
-    shelf, body = arm.shelves[kind.method], found.get(kind.member)
-    entries = None if body is None else shelf.read(listing.pages, body, kind, arm.slug, desk.naming)
+    page, shelf = messages.page(head, kind.member), arm.shelves[kind.method]
+    entries = None if page.text is None else shelf.read(listing.pages, page.text, kind, arm.slug, desk.naming)
     if entries is None:
         waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now, head)
@@ -192,17 +191,16 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
         if listing.size < MAX_BYTES and len(listing.entries) < MAX_ENTRIES:
             listing.entries.setdefault(entry.key, entry)
             listing.size += len(entry.text)
-    listing.ttls.append(messages.value(found.get("ttlMs", msgspec.UNSET)))
+    listing.ttls.append(page.ttl)
     listing.pages += 1
-    cursor = messages.value(found.get("nextCursor", msgspec.UNSET))
     full = listing.pages >= MAX_PAGES or len(listing.entries) >= MAX_ENTRIES or listing.size >= MAX_BYTES
     if full:
         desk.rejected("upstream", f"{kind.method}: the list is too long, its end is left out", 0, now, arm.slug)
-    if full or not isinstance(cursor, str) or cursor == listing.cursor:
+    if full or not isinstance(page.cursor, str) or page.cursor == listing.cursor:
         waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now)
     else:
-        listing.cursor = cursor
+        listing.cursor = page.cursor
         _fetch(desk, arm, listing, now)
 
 

@@ -5,7 +5,7 @@ server's request: what leaves the hub has each member once.
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -26,6 +26,13 @@ class Head(msgspec.Struct):
     params: Body = msgspec.UNSET
     result: Body = msgspec.UNSET
     error: Body = msgspec.UNSET
+
+
+class ListHead(Head):
+    """The answer to a list request, as its gate has read it: see `outputs.Listed`."""
+
+    members: Mapping[str, object] = {}
+    text: bytes = b""
 
 
 _decode_head = msgspec.json.Decoder(Head).decode
@@ -60,6 +67,28 @@ def members(body: Body) -> dict[str, msgspec.Raw]:
         return {} if body is msgspec.UNSET else _decode_members(body)
     except BROKEN:
         return {}
+
+
+class ListPage(msgspec.Struct, frozen=True):
+    """One page of a list: its JSON text (None where there is no such list), and what stands beside it."""
+
+    text: bytes | None
+    ttl: Json
+    cursor: Json
+
+
+def page(head: Head, member: str) -> ListPage:
+    """The page that an answer holds, whose list is in `member`."""
+    if isinstance(head, ListHead):
+        return ListPage(head.text, _plain(head.members.get("ttlMs")), _plain(head.members.get("nextCursor")))
+    found = members(head.result)
+    ttl, cursor = value(found.get("ttlMs", msgspec.UNSET)), value(found.get("nextCursor", msgspec.UNSET))
+    return ListPage(bytes(found[member]) if member in found else None, ttl, cursor)
+
+
+def _plain(member: object) -> Json:
+    """What may be unread, as a value."""
+    return value(member) if isinstance(member, msgspec.Raw) else cast(Json, member)
 
 
 def value(body: Body) -> Json:
