@@ -181,8 +181,8 @@ class StdioClient:
         self._writer.send(line)
 
     def flush(self) -> None:
-        """Write what was sent. The first time that it is more than the pipe holds, the pipe becomes larger for good: each
-        time that the client has to wait for the rest of a line costs it and the guard a turn.
+        """Write what was sent. The first time that it is more than the pipe holds, the pipe becomes larger for good: to
+        wait for the rest of a line costs the client and the guard a turn.
         """
         self._writer.flush()
         if self._writer.waiting > PIPE_BYTES and not self._enlarged:
