@@ -75,7 +75,7 @@ class _Remote:
         self._login: tuple[Client, Login] | None = None
 
     def __call__(self) -> "Callable[[], UpstreamEnd]":
-        from mcp_guard.transports.http_upstream.link import Link, check_headers, is_loopback, parse_url
+        from mcp_guard.transports.http_upstream.link import Link, check_headers, parse_url
         from mcp_guard.transports.stdio import say
 
         where, server = f"server {self._slug}", self._server
@@ -84,7 +84,7 @@ class _Remote:
             {name: resolve_remote(text, f"{where}, header {name}") for name, text in server.headers.items()}
         )
         parsed = parse_url(url)
-        if not self._quiet and parsed.scheme == "http" and not is_loopback(parsed):
+        if not self._quiet and parsed.scheme == "http" and not parsed.is_loopback:
             self._quiet = True
             say(f"{where}: what is sent to it can be read and changed on its way: its URL is not https")
         credentials = self._credentials(_client(self._slug, str(parsed), server.auth, headers))

@@ -118,7 +118,7 @@ def test_a_webhook_that_cannot_be_one_is_refused_before_the_server_is_started(
 
 
 FOLLOWING = ("threading", "mcp_guard.webhooks.delivery")
-HEAVY = ("ssl", "http.client", "asyncio", "aiohttp", "anyio", "mcp")
+HEAVY = ("ssl", "http.client", "asyncio", "httptools", "anyio", "mcp")
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,14 @@
 Nothing that the server said is repeated, and of the URL only what holds no secret: scheme, host, port and path.
 """
 
-import asyncio
 import os
+import socket
 import ssl
 from typing import NoReturn
 
-import aiohttp
-from yarl import URL
-
 from mcp_guard.errors import GuardError
+from mcp_guard.transports.http_client.errors import BrokenOffError, EncodedError, NotHttpError, ProxyError
+from mcp_guard.transports.http_client.url import Url
 
 _STATUS = {
     400: "it refused the request as malformed (HTTP 400)",
@@ -40,12 +39,12 @@ class RemoteError(GuardError):
         return self.status == 0 or self.status == 429 or self.status >= 500
 
 
-def shown(url: URL) -> str:
+def shown(url: Url) -> str:
     """A URL without what may be secret in it."""
-    return str(url.with_user(None).with_query(None).with_fragment(None)) if url.absolute else "the URL"
+    return url.without_query()
 
 
-def of_status(url: URL, status: int, retry_after: str | None = None) -> RemoteError:
+def of_status(url: Url, status: int, retry_after: str | None = None) -> RemoteError:
     """The error for an HTTP status that is no answer."""
     trouble = "is in trouble" if status >= 500 else "gives no answer that MCP knows"
     why = _STATUS.get(status, f"it {trouble} (HTTP {status})")
@@ -54,13 +53,12 @@ def of_status(url: URL, status: int, retry_after: str | None = None) -> RemoteEr
     return RemoteError(f"the MCP server at {shown(url)} does not answer: {why}", status)
 
 
-def of_redirect(url: URL, location: str | None) -> RemoteError:
+def of_redirect(url: Url, location: str | None) -> RemoteError:
     """The error for a redirect that was not followed, because it leads elsewhere."""
     where = "nowhere"
     if location is not None:
         try:
-            target = url.join(URL(location))
-            where = f"to {shown(target)}" if target.host and shown(target).isprintable() else "to no valid URL"
+            where = f"to {shown(url.join(location))}"
         except ValueError:
             where = "to no valid URL"
     return RemoteError(
@@ -69,33 +67,35 @@ def of_redirect(url: URL, location: str | None) -> RemoteError:
     )
 
 
-def of_exception(url: URL, error: BaseException) -> RemoteError:
-    """The error for what the HTTP library, TLS or the network raised."""
+def of_exception(url: Url, error: BaseException) -> RemoteError:
+    """The error for what the HTTP client, TLS or the network raised."""
     return RemoteError(f"the MCP server at {shown(url)} cannot be reached: {_why(error)}")
 
 
-def raise_for(url: URL, error: Exception) -> NoReturn:
-    """Raise the `RemoteError` for whatever the HTTP library raised: none of it is worth more than one request."""
+def raise_for(url: Url, error: Exception) -> NoReturn:
+    """Raise the `RemoteError` for whatever the HTTP client raised: none of it is worth more than one request."""
     raise error if isinstance(error, RemoteError) else of_exception(url, error) from None
 
 
+_WHY: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "its host name is not known. Check the URL and the network"),
+    (ssl.SSLError, "no TLS connection could be made. Is it https at all?"),
+    (ProxyError, "the HTTP proxy on the way does not answer. Check HTTPS_PROXY and NO_PROXY"),
+    (TimeoutError, "it did not answer in time"),
+    (BrokenOffError, "it broke the connection off"),
+    (NotHttpError, "what it says is not HTTP"),
+    (EncodedError, "its answer is compressed, although it was asked for a plain one"),
+)
+
+
 def _why(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _certificate(error.certificate_error)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its host name is not known. Check the URL and the network"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "no TLS connection could be made. Is it https at all?"
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        return "the HTTP proxy on the way does not answer. Check HTTPS_PROXY and NO_PROXY"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return _system(error.os_error)
-    if isinstance(error, asyncio.TimeoutError):
-        return "it did not answer in time"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError):
-        return "it broke the connection off"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return "what it says is not HTTP"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate(error)
+    if isinstance(error, ProxyError) and error.status == 407:
+        return _STATUS[407]
+    for kind, why in _WHY:
+        if isinstance(error, kind):
+            return why
     return _system(error) if isinstance(error, OSError) else f"the request failed ({type(error).__name__})"
 
 
@@ -106,6 +106,8 @@ def _system(error: OSError) -> str:
     return f"{os.strerror(error.errno).lower()}{refused}"
 
 
-def _certificate(error: Exception) -> str:
-    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "it cannot be verified"
-    return f"its TLS certificate is not to be trusted ({why}). A company's own authority is named by SSL_CERT_FILE"
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    return (
+        f"its TLS certificate is not to be trusted ({error.verify_message}). "
+        "A company's own authority is named by SSL_CERT_FILE"
+    )

@@ -7,14 +7,14 @@ import asyncio
 from typing import cast
 
 import msgspec
-from aiohttp import ClientResponse
-from yarl import URL
 
 from mcp_guard.gate import answers as texts
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import Listener
 from mcp_guard.transports.framing import Oversized
+from mcp_guard.transports.http_client.response import Response
+from mcp_guard.transports.http_client.url import Url
 from mcp_guard.transports.http_upstream import failures
 from mcp_guard.transports.http_upstream.events import Events
 from mcp_guard.transports.http_upstream.failures import RemoteError
@@ -37,7 +37,7 @@ class SseUpstream:
         self._listener: Listener | None = None
         self._outgoing = Outgoing(self._post, self._relieved)
         self._open: dict[RequestId, asyncio.Event] = {}  # requests that wait for their answers on the stream
-        self._endpoint: asyncio.Future[URL] | None = None
+        self._endpoint: asyncio.Future[Url] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._who = f"the MCP server at {failures.shown(link.url)}"
 
@@ -111,7 +111,7 @@ class SseUpstream:
                 await answered.wait()
         except RemoteError as error:
             self._fail(request_id, error.message)
-        except Exception as error:  # a mistake of ours or of the HTTP library's is the end of this message only
+        except Exception as error:  # a mistake of ours or of the HTTP client's is the end of this message only
             self._fail(request_id, failures.of_exception(self._link.url, error).message)
         finally:
             self._outgoing.taken(line)
@@ -138,7 +138,7 @@ class SseUpstream:
 
     # What comes from it
 
-    async def _read(self, endpoint: "asyncio.Future[URL]") -> None:
+    async def _read(self, endpoint: "asyncio.Future[Url]") -> None:
         """Read the stream to its end, and say that it has ended."""
         try:
             async with await self._link.open("GET", {"Accept": "text/event-stream"}) as response:
@@ -163,10 +163,10 @@ class SseUpstream:
         if listener is not None:
             listener.ended(how)
 
-    async def _events(self, response: ClientResponse, endpoint: "asyncio.Future[URL]") -> str:
+    async def _events(self, response: Response, endpoint: "asyncio.Future[Url]") -> str:
         """Take in the stream; gives how it ended. Raises RemoteError, and what the network raises."""
         events = Events(self._limit)
-        async for chunk in response.content.iter_any():
+        while chunk := await response.some():
             for event in events.feed(chunk):
                 if isinstance(event, Oversized):
                     if self._listener is not None:
@@ -179,13 +179,13 @@ class SseUpstream:
             await self._valve.passed()
         return "closed its stream of events"
 
-    def _checked(self, data: bytes) -> URL:
+    def _checked(self, data: bytes) -> Url:
         """The URL to post to. Raises RemoteError where it is another origin's: credentials would go with the posts."""
         try:
-            url = self._link.url.join(URL(data.decode().strip()))
+            url = self._link.url.join(data.decode().strip())
         except ValueError:
             raise RemoteError(f"{self._who} named an endpoint that is not a URL") from None
-        if not url.host or url.origin() != self._link.url.origin() or url.user is not None:
+        if url.origin != self._link.url.origin:
             raise RemoteError(f"{self._who} wants messages to be posted to another origin, which is refused")
         return url
 

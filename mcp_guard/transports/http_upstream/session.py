@@ -5,7 +5,6 @@ words of the client.
 """
 
 import re
-from collections.abc import Mapping
 
 import msgspec
 
@@ -104,14 +103,16 @@ class Session:
         """There is no session, or a new one is about to be opened."""
         self.id = self.protocol = None
 
-    def opened(self, headers: Mapping[str, str], answer: bytes) -> None:
-        """The server has answered `initialize`. What it says only counts if it can stand in a header."""
+    def opened(self, session_id: str | None, answer: bytes) -> None:
+        """The server has answered `initialize`, and named a session. What it says only counts if it can stand in a
+        header.
+        """
         try:
             result = _decode_answer(answer).result
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):
             return
         if result is None:
             return
-        protocol, session_id = result.protocolVersion, headers.get("Mcp-Session-Id")
+        protocol = result.protocolVersion
         self.protocol = protocol if isinstance(protocol, str) and _REVISION.fullmatch(protocol) else None
         self.id = session_id if session_id is not None and _SESSION_ID.fullmatch(session_id) else None

@@ -8,13 +8,12 @@ seen by the message. The invariant: every request gets one answer, the server's 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import ClientResponse
-
 from mcp_guard.gate import answers as texts
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
+from mcp_guard.transports.http_client.response import Response
 from mcp_guard.transports.http_upstream import failures
 from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.headers import Message, modern_headers, read
@@ -161,12 +160,12 @@ class StreamableUpstream:
         except RemoteError as error:
             opening = message.method in _OPENING and error.passing
             self._end(error) if self._ends and opening else self._fail(request_id, error.message)
-        except Exception as error:  # a mistake of ours or of the HTTP library's is the end of this request only
+        except Exception as error:  # a mistake of ours or of the HTTP client's is the end of this request only
             self._fail(request_id, failures.of_exception(self._link.url, error).message)
         finally:
             self._modern.discard(request_id)
 
-    async def _open(self, line: bytes, message: Message) -> ClientResponse:
+    async def _open(self, line: bytes, message: Message) -> Response:
         """Post a line; a session that the server has forgotten is opened again, once. Raises RemoteError."""
         session_id = None if message.method == "initialize" or message.protocol is not None else self._session.id
         response = await self._post_once(line, message)
@@ -176,7 +175,7 @@ class StreamableUpstream:
             response = await self._post_once(line, message)
         return response
 
-    async def _post_once(self, line: bytes, message: Message) -> ClientResponse:
+    async def _post_once(self, line: bytes, message: Message) -> Response:
         protocol = message.protocol
         if protocol is None:
             own = self._session.headers()
@@ -187,7 +186,7 @@ class StreamableUpstream:
     # What comes from it
 
     async def _answer(
-        self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId, *, again: bool = False
+        self, response: Response, line: bytes, message: Message, request_id: RequestId, *, again: bool = False
     ) -> None:
         """Deliver what a response brings. Raises RemoteError where that does not answer the request. `again`: it is the
         second for this request.
@@ -203,7 +202,7 @@ class StreamableUpstream:
         else:
             raise RemoteError(f"{self._who} gave no answer that MCP knows (HTTP {response.status}, no JSON, no events)")
 
-    async def _read(self, response: ClientResponse) -> bytes:
+    async def _read(self, response: Response) -> bytes:
         try:
             body = await read_body(response, self._limit, self._valve)
         except Exception as error:
@@ -212,17 +211,17 @@ class StreamableUpstream:
             raise self._too_large(body.size)
         return body
 
-    def _take(self, line: bytes, response: ClientResponse, message: Message, request_id: RequestId) -> bool:
+    def _take(self, line: bytes, response: Response, message: Message, request_id: RequestId) -> bool:
         """Deliver one line of those that a request brought; gives whether it is its answer."""
         answered = answers(line, request_id)
         if answered and message.method == "initialize":
-            self._session.opened(response.headers, line)
+            self._session.opened(response.headers.get("Mcp-Session-Id"), line)
         if answered and message.method == "tools/list" and message.protocol is not None:
             line = self._parameters.learn(line)
         self._say(line, request_id)
         return answered
 
-    async def _follow(self, response: ClientResponse, message: Message, request_id: RequestId) -> None:
+    async def _follow(self, response: Response, message: Message, request_id: RequestId) -> None:
         """Deliver a stream of events until the answer has come, taking it up again where it may be."""
         stream = Stream(self._limit, self._valve, lambda line: self._take(line, response, message, request_id))
         await stream.read(response)
@@ -240,7 +239,7 @@ class StreamableUpstream:
             raise self._too_large(stream.oversized)
 
     async def _refusal(
-        self, response: ClientResponse, line: bytes, message: Message, request_id: RequestId, again: bool
+        self, response: Response, line: bytes, message: Message, request_id: RequestId, again: bool
     ) -> None:
         """An HTTP error: the JSON-RPC error that it carries, under the id of the request, else one in our words.
 
@@ -259,9 +258,9 @@ class StreamableUpstream:
         elif not (unknown and self._elsewhere is not None and await self._elsewhere(line)):
             raise failures.of_status(self._link.url, response.status, response.headers.get("Retry-After"))
 
-    async def _mended(self, response: ClientResponse, error: bytes, message: Message) -> bool:
+    async def _mended(self, response: Response, error: bytes, message: Message) -> bool:
         """Whether what a request was refused for is another now: its headers, or its session. Raises RemoteError."""
-        session_id = response.request_info.headers.get("Mcp-Session-Id")
+        session_id = response.sent.get("Mcp-Session-Id")
         if response.status == 400 and session_id is not None and is_about_session(error):
             await self._renew(session_id)
             return True
@@ -300,7 +299,7 @@ class StreamableUpstream:
             elif response.status < 300:
                 take(await self._read(response))
             if found and request_id != OWN_ID:
-                self._session.opened(response.headers, found[0])
+                self._session.opened(response.headers.get("Mcp-Session-Id"), found[0])
         return found[0] if found else None
 
     def _told_oversized(self, size: int) -> None:

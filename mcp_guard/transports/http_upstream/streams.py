@@ -7,10 +7,9 @@ not before the time that the server asks for.
 import asyncio
 from collections.abc import Callable
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-
 from mcp_guard.transports.framing import Oversized
+from mcp_guard.transports.http_client.errors import HttpError
+from mcp_guard.transports.http_client.response import Response
 from mcp_guard.transports.http_upstream.events import Events
 from mcp_guard.transports.http_upstream.link import Valve
 
@@ -31,19 +30,19 @@ class Stream:
         self.oversized = 0  # the size of the event that was too large, if there was one
         self.empty = 0  # connections in a row that brought nothing
 
-    async def read(self, response: aiohttp.ClientResponse) -> None:
+    async def read(self, response: Response) -> None:
         """Take in what one connection brings, until it ends, breaks, or brings too much."""
         events = Events(self._limit, self.last_id)
         self.empty += 1
         try:
             async with asyncio.timeout(None) as tail:
-                async for chunk in response.content.iter_any():
+                while chunk := await response.some():
                     if not self._feed(events, chunk):
                         return
                     if self.done and tail.when() is None:
                         tail.reschedule(asyncio.get_running_loop().time() + _TAIL)
                     await self._valve.passed()
-        except (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError):
+        except (HttpError, TimeoutError):
             return
         finally:
             self.last_id = events.last_id

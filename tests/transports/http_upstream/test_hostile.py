@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 
 import pytest
-from yarl import URL
 
 from mcp_guard.errors import GuardError
-from mcp_guard.transports.http_upstream.link import Link, is_loopback
+from mcp_guard.transports.http_client.url import parse
+from mcp_guard.transports.http_upstream.link import Link
 from mcp_guard.transports.http_upstream.streamable import StreamableUpstream
 from tests.transports.http_upstream.remote import (
     LIMIT,
@@ -325,8 +325,8 @@ ABROAD = ["http://127.0.0.1.evil.example/", "http://localhost.evil.example", "ht
 
 
 def test_which_urls_are_of_this_machine() -> None:
-    assert all(is_loopback(URL(url)) for url in LOOPBACK)
-    assert not any(is_loopback(URL(url)) for url in ABROAD)
+    assert all(parse(url).is_loopback for url in LOOPBACK)
+    assert not any(parse(url).is_loopback for url in ABROAD)
 
 
 BAD_URLS = [

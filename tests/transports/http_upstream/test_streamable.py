@@ -282,7 +282,8 @@ TEXTS = [
     (403, {}, "refuses access (HTTP 403)"),
     (404, {}, "nothing at this URL (HTTP 404)"),
     (429, {"Retry_After": "7"}, "asked too often (HTTP 429). Wait before the next request; it asks for a pause of 7 s"),
-    (503, {"Retry_After": "evil\x1b"}, "in trouble (HTTP 503)"),
+    (503, {"Retry_After": "evil"}, "in trouble (HTTP 503)"),
+    (503, {"Retry_After": "evil\x1b"}, "what it says is not HTTP"),
     (202, {}, "gave no answer that MCP knows (HTTP 202"),
 ]
 
