@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from mcp_guard import __version__
+from mcp_guard import __version__, user_directories
 from mcp_guard.cli import imports
 from mcp_guard.cli.credentials import proven, taken_token, taken_webhook_secret
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 def guard(arguments: RunArguments) -> int:
     """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
+    gc.disable()  # until all stands: nearly nothing of what is imported and read meanwhile is garbage
     files = PolicyFiles(arguments.policy or user_policy())
     token = taken_token()  # before the upstream is prepared, which inherits the environment
     webhooks = wanted_webhooks(arguments)
@@ -89,6 +90,7 @@ def _guard(
         reload = _reloader(gate, files, registry)
         pump = Pump(gate, upstream, Ledger(store, say, registry), reload, limit=arguments.max_message << 20)
         with telling(webhooks, database):
+            gc.enable()
             gc.collect()
             gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
             return pump.run()
@@ -121,10 +123,8 @@ def telling(webhooks: "Webhooks | None", database: str) -> AbstractContextManage
 
 def user_policy() -> tuple[str, ...]:
     """Without `--policy`: the user's own policy file, if there is one."""
-    from platformdirs import user_config_path
-
-    path = user_config_path("mcp-guard", appauthor=False) / "policy.yaml"
-    return (str(path),) if path.exists() else ()
+    path = os.path.join(user_directories.config(), "policy.yaml")
+    return (path,) if os.path.exists(path) else ()
 
 
 def load_policy(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mcp_guard import user_directories
 from mcp_guard.cli.agreeing import agreed
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, say_guard_error
 from mcp_guard.errors import GuardError
@@ -134,9 +135,7 @@ def _database(given: str | None) -> str | None:
 
 def starter_path() -> str:
     """Where the user's own policy is: written by `init` if there is none, and found by `run` without `--policy`."""
-    from platformdirs import user_config_path
-
-    return str(user_config_path("mcp-guard", appauthor=False) / "policy.yaml")
+    return os.path.join(user_directories.config(), "policy.yaml")
 
 
 def _guard_path(file: "ConfigFile", section: "Section") -> str:

@@ -1,8 +1,10 @@
 """Policies to compare: the files that are asked, and what they are compared with, another file or a git revision."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from mcp_guard import user_directories
 from mcp_guard.cli.output import bad_input
 
 if TYPE_CHECKING:
@@ -21,12 +23,10 @@ def policy_paths(given: Sequence[str] | None) -> list[str]:
     """The files that were given, else the user's own policy file, which `run` takes too. Ends where there is none."""
     if given:
         return list(given)
-    from platformdirs import user_config_path
-
-    path = user_config_path("mcp-guard", appauthor=False) / "policy.yaml"
-    if not path.is_file():
+    path = os.path.join(user_directories.config(), "policy.yaml")
+    if not os.path.isfile(path):
         bad_input("no policy is given", f"give one with --policy FILE, or put one at {path}")
-    return [str(path)]
+    return [path]
 
 
 def read_sources(paths: Sequence[str]) -> "list[Source]":

@@ -2,14 +2,11 @@
 
 import os
 
+from mcp_guard import user_directories
+
 VARIABLE = "MCP_GUARD_DB"
 
 
 def default_database() -> str:
     """The path in `MCP_GUARD_DB`, else `audit.db` in the user's data directory of this system."""
-    path = os.environ.get(VARIABLE)
-    if path:
-        return path
-    import platformdirs
-
-    return os.path.join(platformdirs.user_data_dir("mcp-guard", appauthor=False), "audit.db")
+    return os.environ.get(VARIABLE) or os.path.join(user_directories.data(), "audit.db")

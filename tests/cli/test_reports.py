@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mcp_guard import user_directories
 from mcp_guard.cli.app import main
 from tests.insight.scenes import an_office
 
@@ -232,9 +233,7 @@ def test_a_mistake_is_said_in_a_line_with_what_mends_it(
 
 
 def test_without_a_policy_that_of_run_is_meant(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import platformdirs
-
-    monkeypatch.setattr(platformdirs, "user_config_path", lambda *names, **more: tmp_path / "config")
+    monkeypatch.setattr(user_directories, "config", lambda: str(tmp_path / "config"))
     assert "no policy is given" in run("access", "--agent", "claude-code")[2]
     (tmp_path / "config").mkdir()
     (tmp_path / "office.yaml").rename(tmp_path / "config" / "policy.yaml")

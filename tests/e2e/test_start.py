@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,9 +48,9 @@ rules:
 """
 
 
-def imported_before_the_upstream(guard: Guard) -> set[str]:
+def imported_before_the_upstream(command: list[str]) -> set[str]:
     """The modules that are there at the moment in which the upstream is started."""
-    _python, _module, _package, *words = guard.command(["cat"])
+    _python, _module, _package, *words = command
     line = [sys.executable, "-c", AT_THE_UPSTREAMS_START, *words]
     return set(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout.split())
 
@@ -58,7 +59,7 @@ def test_with_a_new_policy_only_what_judges_the_policy_and_makes_the_log_comes_b
     guard: Guard,
 ) -> None:
     guard.policy.write_text(CONDITION)
-    imported = imported_before_the_upstream(guard)
+    imported = imported_before_the_upstream(guard.command(["cat"]))
     assert imported >= READING
     assert imported & (HEAVY | LATER) == set()
 
@@ -67,7 +68,15 @@ def test_with_a_policy_that_it_has_seen_the_upstream_comes_before_anything_is_re
     with wire(guard.command(server("patient"))) as client:
         client.open(LEGACY[-1])
         client.finish()
-    assert imported_before_the_upstream(guard) & (HEAVY | LATER | READING) == set()
+    assert imported_before_the_upstream(guard.command(["cat"])) & (HEAVY | LATER | READING) == set()
+
+
+def test_nothing_heavy_finds_the_users_own_policy_and_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "MCP_GUARD_DB"):
+        monkeypatch.delenv(variable, raising=False)
+    imported = imported_before_the_upstream([sys.executable, "-m", "mcp_guard", "run", "--", "cat"])
+    assert imported & (HEAVY | LATER) == set()
 
 
 @pytest.mark.parametrize("revision", [LEGACY[-1], MODERN])
