@@ -55,3 +55,39 @@ def test_a_line_of_which_nothing_went_ahead_is_replaced_without_a_trace():
     stream.start()
     stream.offer(b"only piece")
     assert stream.finish(b"only piece", None) == b"\n"
+
+
+MESSAGE = b'{"jsonrpc":"2.0","id":7,"result":{"tools":["hidden"]}}'
+LINES_WITH_A_MESSAGE_IN_FRONT = {
+    "and spaces, and what is no JSON": MESSAGE + b" " * 40 + b"x",
+    "and another message": MESSAGE + MESSAGE,
+    "and a brace too many": MESSAGE + b"}" * 20,
+    "and braces that open": MESSAGE + b"{{{{{{{{{{{{{{{{{{{{",
+    "with an escaped quotation mark in it": b'{"id":7,"result":{"a":"\\"{","b":1}}' + b" " * 40 + b"x",
+    "with escaped backslashes in it": b'{"id":7,"result":{"a":"\\\\","b":"{\\\\\\""}}' + b" " * 40 + b"x",
+}
+
+
+@pytest.mark.parametrize("line", LINES_WITH_A_MESSAGE_IN_FRONT.values(), ids=LINES_WITH_A_MESSAGE_IN_FRONT)
+@pytest.mark.parametrize("size", range(1, 60))
+def test_a_message_with_more_behind_it_never_goes_ahead_whole(line, size):
+    stream, gone = sent(line, [size] * (len(line) // size))
+    arrived = (gone + stream.finish(line, None)).decode()
+    with pytest.raises(json.JSONDecodeError):
+        json.JSONDecoder().raw_decode(arrived)
+
+
+@given(st.text(st.sampled_from('{}"\\ [],:1'), max_size=60), st.lists(st.integers(1, 9)))
+def test_no_beginning_of_a_line_is_a_whole_object_however_it_came(text, sizes):
+    line = b"{" + text.encode()
+    stream, gone = sent(line, sizes)
+    with pytest.raises(json.JSONDecodeError):
+        json.JSONDecoder().raw_decode((gone + stream.finish(line, None)).decode())
+
+
+def test_texts_objects_and_lists_of_a_long_answer_go_ahead():
+    texts = [{"type": "text", "text": f'{{"a": "{number}\\"}}\n' * 9} for number in range(50)]
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": texts}}).encode()
+    for size in (2, 3, 7, 100, 1000):
+        _, gone = sent(line, [size] * (len(line) // size))
+        assert len(line) - len(gone) <= 3 * size + 3
