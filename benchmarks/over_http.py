@@ -25,6 +25,7 @@ from run import BOTH, CALLS, FLIGHT, ONE, Bars, Figures, table
 
 ROUNDS = 3
 UPSTREAMS, TOOLS, LATE = 50, 40, 1000  # servers, tools of each, milliseconds that the slowest takes to start
+READ = 1024 * 1024  # bytes that a client takes at a time, as far as they are there
 PATIENCE = 60.0  # seconds for a proxy to come up
 
 
@@ -283,9 +284,12 @@ def _for_many(bench: Bench) -> list[str]:
 
 
 def _list_after(guard: Sequence[str], note: Path) -> float:
-    """Milliseconds from the slowest server's own list to the client's merged one, with all its tools."""
+    """Milliseconds from the slowest server's own list to the last byte of the client's merged one, with all its tools.
+
+    What the client then makes of that line is not measured, and it reads as much at a time as there is.
+    """
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "load", "version": "1"}}
-    with subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=READ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
@@ -299,8 +303,9 @@ def _list_after(guard: Sequence[str], note: Path) -> float:
         say(method="notifications/initialized")
         say(id=1, method="tools/list")
         for number in range(2, 1000):
-            answer = json.loads(process.stdout.readline())
+            line = process.stdout.readline()
             now = time.monotonic() * 1000
+            answer = json.loads(line)
             if len(answer.get("result", {}).get("tools", [])) == UPSTREAMS * TOOLS:
                 process.stdin.close()
                 return now - float(note.read_text())
