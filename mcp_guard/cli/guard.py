@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def guard(arguments: RunArguments) -> int:
     """Guard one stdio upstream until its client or it is gone; gives the status to end with. Raises GuardError."""
-    gc.disable()  # until all stands: nearly nothing of what is imported and read meanwhile is garbage
+    gc.disable()  # until all stands: of what is imported and read meanwhile, one object in a hundred is garbage
     files = PolicyFiles(arguments.policy or user_policy())
     token = taken_token()  # before the upstream is prepared, which inherits the environment
     webhooks = wanted_webhooks(arguments)
@@ -90,9 +90,8 @@ def _guard(
         reload = _reloader(gate, files, registry)
         pump = Pump(gate, upstream, Ledger(store, say, registry), reload, limit=arguments.max_message << 20)
         with telling(webhooks, database):
-            gc.enable()
-            gc.collect()
             gc.freeze()  # what stands now stays: the collector need not walk it in the middle of a call
+            gc.enable()
             return pump.run()
     finally:
         store.close()
