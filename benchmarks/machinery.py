@@ -28,7 +28,7 @@ class Workshop:
     def __init__(self) -> None:
         self.root = user_cache_path("mcp-guard", appauthor=False) / "benchmarks"
         self.root.mkdir(parents=True, exist_ok=True)
-        # As an installation leaves it: where Python may not write bytecode itself, a start would compile what was edited.
+        # As an installation leaves it: where Python may not write bytecode, each start would compile what was edited.
         compileall.compile_dir(HERE.parent / "mcp_guard", quiet=1)
         self.echo, self._load = self.compiled("echo"), self.compiled("load")
 
