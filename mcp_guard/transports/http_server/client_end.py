@@ -14,6 +14,7 @@ from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import Answer, Caller, refusal
 
 ACCEPTED = Answer(202)
+CANCELLED = "notifications/cancelled"  # after which there may be no answer
 TOO_MUCH = refusal(503, "too much of this client's is open or waits", (("retry-after", "1"),))
 
 

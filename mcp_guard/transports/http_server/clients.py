@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from mcp_guard.errors import GuardError
+from mcp_guard.gate.connection import CLIENT_META
+from mcp_guard.policy.values import Json
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.old_sse import OldSession
 from mcp_guard.transports.http_server.requests import Caller
@@ -20,6 +22,13 @@ _LOOK = 0.01  # seconds between two looks at whether open requests have ended
 
 Client: TypeAlias = Session | StatelessCaller | OldSession
 CallerKey: TypeAlias = tuple[Caller, str, str]  # a caller of the stateless revision, and its clientInfo
+
+
+def caller_key(caller: Caller, meta: dict[str, Json]) -> CallerKey:
+    """Whose connection a modern request belongs to: one credential, one address, one client by its own account."""
+    info = meta.get(CLIENT_META)
+    name, version = (info.get("name"), info.get("version")) if isinstance(info, dict) else (None, None)
+    return caller, str(name)[:256], str(version)[:256]
 
 
 class Switching(Protocol):

@@ -8,12 +8,11 @@ Invariant: nothing that a client sends or does not send holds more than `Limits`
 """
 
 import asyncio
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import (
     EVENT_STREAM,
     Answer,
@@ -24,6 +23,7 @@ from mcp_guard.transports.http_server.requests import (
     refusal,
     response_head,
 )
+from mcp_guard.transports.http_server.server import Server
 
 _STREAM_FIELDS = (
     ("content-type", EVENT_STREAM),
@@ -34,38 +34,6 @@ _WRITE_HIGH = 256 * 1024  # unsent bytes from which on a client counts as slow
 _NEVER = float("inf")
 _FIELD = 4  # bytes of a header field beside its name and value
 _CONTENT_LENGTH = b"content-length"
-
-
-class Server(Protocol):
-    """What a connection needs of the server that it belongs to."""
-
-    limits: Limits
-    date: bytes  # now, as a Date field says it
-    receiving: int  # bytes of bodies that are being received on all connections
-
-    def admit(self, head: Head) -> Caller | Answer:
-        """Who makes a request, or why it is refused before its body is read."""
-        ...
-
-    def still_hears(self, caller: Caller) -> bool:
-        """Whether a caller that was admitted before would be admitted again."""
-        ...
-
-    def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
-        """Answer a request through its channel, now or later. Raises nothing."""
-        ...
-
-    def fields(self, head: Head) -> Fields:
-        """What every response to a request says."""
-        ...
-
-    def connected(self, connection: "HttpConnection") -> bool:
-        """A connection stands; False where there are too many."""
-        ...
-
-    def disconnected(self, connection: "HttpConnection") -> None:
-        """A connection is gone."""
-        ...
 
 
 class _Known(NamedTuple):
@@ -95,8 +63,8 @@ class HttpConnection(asyncio.Protocol):
         self._closing = False  # the connection ends after the response under way
         self._chunked = True
         self._known: _Known | None = None
-        self._started = 0.0
         self._received = 0  # bytes of the request so far
+        self._settled = 0  # of them, those up to the last that the head or a piece of the body came with
         self._begin()
 
     def _begin(self) -> None:
@@ -108,7 +76,8 @@ class HttpConnection(asyncio.Protocol):
         self._fields: Fields = ()
         self._caller: Caller | None = None
         self._body: list[bytes] = []
-        self._size = 0  # bytes of its body so far
+        self.size = 0  # bytes of its body so far
+        self._settled = 0
         self._reading = False  # in the middle of a request
 
     # What asyncio tells
@@ -143,7 +112,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(refusal(400, "upgrades are not supported"))
         except HttpParserError:
             self._refuse(refusal(400, "not a valid HTTP/1.1 request"))
-        self._check_pace()
+        self._check_pace(len(data))
 
     def eof_received(self) -> None:
         """The client has closed its side: it does not wait for an answer any more."""
@@ -178,8 +147,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self._begin()
         self._reading = True
-        self._started = self._loop.time()
-        self.deadline = self._started + self._limits.head_time
+        self.deadline = self._loop.time() + self._limits.head_time
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
@@ -201,6 +169,7 @@ class HttpConnection(asyncio.Protocol):
         """The head is here: refuse the request, or go on with its body."""
         if self._refused:
             return
+        self._settled = self._received
         if self._parser.should_upgrade():
             self._refuse(refusal(400, "upgrades are not supported"))
             return
@@ -239,13 +208,14 @@ class HttpConnection(asyncio.Protocol):
         """A piece of the body."""
         if self._refused:
             return
-        self._size += len(body)
+        self._settled = self._received
+        self.size += len(body)
         self._server.receiving += len(body)
         self._body.append(body)
-        if self._size > self._limits.body:
+        if self.size > self._limits.body:
             self._refuse(self._too_large())
         elif self._server.receiving > self._limits.bodies:
-            self._refuse(refusal(503, "too much is being received", (("retry-after", "1"),)))
+            self._server.relieve()
 
     def on_message_complete(self) -> None:
         """The request is here as a whole."""
@@ -262,34 +232,45 @@ class HttpConnection(asyncio.Protocol):
         self._server.handle(head, caller, body, channel)
 
     def _too_long(self) -> Answer:
-        return refusal(431, f"the head of the request is larger than {self._limits.head} bytes")
+        return refusal(431, f"the head of the request, or what follows its body, is over {self._limits.head} bytes")
 
     def _too_large(self) -> Answer:
         return refusal(413, f"the message is larger than the limit of {self._limits.body} bytes")
 
     def _drop_body(self) -> None:
-        self._server.receiving -= self._size
-        self._size = 0
+        self._server.receiving -= self.size
+        self.size = 0
         self._body = []
 
-    def _check_pace(self) -> None:
-        """Where a request goes on arriving: is its head too long, and how much time is left for its body?"""
+    def _check_pace(self, came: int) -> None:
+        """Where a request goes on arriving: is too much of it no body, and how much time is left for the rest?
+
+        What has come quickly gains time, but never more than a client may stand still for.
+        """
         if self._refused or not self._reading:
             return
-        if self._head is None:
-            if self._received > self._limits.head:
-                self._refuse(self._too_long())
-        else:
-            self.deadline = self._started + self._limits.head_time + self._received / self._limits.body_rate
+        if self._received - self._settled > self._limits.head:
+            self._refuse(self._too_long())
+        elif self._head is not None:
+            latest = self._loop.time() + self._limits.stall
+            self.deadline = min(self.deadline + came / self._limits.body_rate, latest)
+
+    def give_way(self) -> None:
+        """For the server: what is being received here is too much for now."""
+        self._refuse(refusal(503, "too much is being received", (("retry-after", "1"),)))
 
     def _refuse(self, answer: Answer) -> None:
-        """Answer before the request is here as a whole; nothing more of it is read, and the connection ends."""
+        """Answer before the request is here as a whole; nothing more of it is read, and the connection ends.
+
+        What follows a request that has not been answered yet gets no answer: none may stand in that one's.
+        """
         if self._refused:
             return
         self._refused = self._closing = True
         self._drop_body()
-        self._send_whole(answer)
-        self._hang_up()
+        if self._channel is None:
+            self._send_whole(answer)
+            self._hang_up()
 
     # Responses
 

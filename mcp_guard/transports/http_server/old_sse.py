@@ -1,9 +1,11 @@
 """HTTP with SSE as of 2024-11-05: one stream down, which names an address for POSTs up. The stream is the session."""
 
+from collections import Counter
+
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.http_server import spoken
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.client_end import TOO_MUCH, HttpClient
+from mcp_guard.transports.http_server.client_end import CANCELLED, TOO_MUCH, HttpClient
 from mcp_guard.transports.http_server.events import COMMENT, event
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.requests import Answer, Caller
@@ -19,7 +21,7 @@ class OldSession(HttpClient):
         self.id = id
         self._channel = channel
         self._commented = now
-        self._open: set[RequestId] = set()  # ids of requests that are not answered
+        self._open: Counter[RequestId] = Counter()  # requests that are not answered, by their ids
         channel.owner = self
         channel.begin()
         address = f"{MESSAGE_PATH}?session_id={id}"
@@ -28,13 +30,16 @@ class OldSession(HttpClient):
     def post(self, body: bytes, channel: Channel, now: float) -> None:
         """A POST of the client's. What there is to say to it, the stream says."""
         self.active = now
-        if self.congested(len(body)):
+        messages = spoken.read_all(body) or []
+        asked = [message.request_id for message in messages if message.kind == "request"]
+        if self._open.total() + len(asked) > self.limits.open_requests or self.congested(len(body)):
             channel.answer(TOO_MUCH)
             return
-        for message in spoken.read_all(body) or []:
-            if message.kind == "request" and len(self._open) < self.limits.open_requests:
-                self._open.add(message.request_id)
+        self._open.update(asked)
         self.say(body)
+        for message in messages:
+            if message.method == CANCELLED:
+                self._answered(spoken.read_params(message.params).request_id)
         channel.answer(Answer(202, b"Accepted", content_type="text/plain"))
 
     def send(self, line: bytes, related: RequestId | None = None) -> None:
@@ -42,8 +47,15 @@ class OldSession(HttpClient):
         if self._open:
             for message in spoken.read_all(line) or []:
                 if message.kind == "response":
-                    self._open.discard(message.request_id)
+                    self._answered(message.request_id)
         self._channel.write(event(line))
+
+    def _answered(self, request_id: object) -> None:
+        """One request of that id has its answer, or is not to have one."""
+        if spoken.is_id(request_id):
+            self._open[request_id] -= 1
+            if self._open[request_id] <= 0:
+                del self._open[request_id]
 
     def lost(self, channel: Channel) -> None:
         """The client has closed the stream."""

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 
 from mcp_guard.gate import answers
-from mcp_guard.gate.connection import CLIENT_META
 from mcp_guard.gate.messages import METHOD_NOT_FOUND
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
@@ -18,7 +17,7 @@ from mcp_guard.transports.http_server import mirrored, spoken
 from mcp_guard.transports.http_server.access import Access
 from mcp_guard.transports.http_server.beside import Beside
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch
+from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch, caller_key
 from mcp_guard.transports.http_server.connection import HttpConnection
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
@@ -88,6 +87,10 @@ class Service:
     def disconnected(self, connection: HttpConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
+
+    def relieve(self) -> None:
+        """More is being received than may be: the largest message gives way, so that no other is kept out by it."""
+        max(self._connections, key=lambda connection: connection.size).give_way()
 
     def admit(self, head: Head) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""
@@ -173,6 +176,9 @@ class Service:
         try:
             if self._beside is not None and self._beside.serves(head.path):
                 self._beside.handle(head, caller, body, channel)
+                return
+            if spoken.is_longer_than(body, self.limits.batch):
+                channel.answer(refusal(413, f"a batch of more than {self.limits.batch} messages"))
                 return
             if self.stopping and (spoken.asks(body) if head.method == "POST" else head.path == SSE_PATH):
                 channel.answer(_ENDING)
@@ -292,14 +298,14 @@ class Service:
             self._reject(channel, None, unsupported.code, unsupported.message, unsupported.data)
             return
         meta = spoken.plain(spoken.members(message.params).get("_meta"))
-        client = self._clients.caller(_key(caller, meta)) if isinstance(meta, dict) else None
+        client = self._clients.caller(caller_key(caller, meta)) if isinstance(meta, dict) else None
         if client is not None and message.method != "notifications/cancelled":
             client.say(body)
         channel.answer(Answer(202))
 
     def _caller(self, caller: Caller, meta: dict[str, Json], channel: Channel) -> StatelessCaller | None:
         """The connection of whoever makes a request; a new one where there is none."""
-        key = _key(caller, meta)
+        key = caller_key(caller, meta)
         client = self._clients.caller(key)
         if client is None:
             client = StatelessCaller(caller, self.limits, self._loop.time())
@@ -391,10 +397,3 @@ _WAYS: dict[tuple[str, str], Callable[[Service, Head, Caller, bytes, Channel], N
     (SSE_PATH, "GET"): Service.get_sse,
     (MESSAGE_PATH, "POST"): Service.post_message,
 }
-
-
-def _key(caller: Caller, meta: dict[str, Json]) -> CallerKey:
-    """Whose connection a modern request belongs to: one credential, one address, one client by its own account."""
-    info = meta.get(CLIENT_META)
-    name, version = (info.get("name"), info.get("version")) if isinstance(info, dict) else (None, None)
-    return caller, str(name)[:256], str(version)[:256]

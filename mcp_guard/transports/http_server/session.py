@@ -12,7 +12,7 @@ from mcp_guard.gate import answers
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.transports.http_server import spoken
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.client_end import TOO_MUCH, HttpClient
+from mcp_guard.transports.http_server.client_end import CANCELLED, TOO_MUCH, HttpClient
 from mcp_guard.transports.http_server.events import COMMENT, Replay, Stream, parse_event_id
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
@@ -24,7 +24,7 @@ _PRIMING_SINCE = "2025-11-25"  # clients of earlier revisions choke on an event 
 _STANDALONE = "0"  # the GET stream
 _FRAME = 128  # bytes that an event has besides its message, at most
 _TOO_LARGE_TO_WAIT = "the answer is too large for mcp-guard to keep it until the client comes back for it"
-_PROGRESS, _CANCELLED = "notifications/progress", "notifications/cancelled"
+_PROGRESS = "notifications/progress"
 _UNRELATED = frozenset(
     {
         "notifications/tools/list_changed",
@@ -73,7 +73,7 @@ class Session(HttpClient):
         if exchange.ids:
             self._let_go_later(exchange)
         for message in messages:
-            if message.method == _CANCELLED:
+            if message.method == CANCELLED:
                 self._withdraw(spoken.read_params(message.params).request_id)
 
     def _expect(self, exchange: Exchange, request: Spoken) -> None:

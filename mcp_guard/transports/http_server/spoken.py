@@ -4,6 +4,7 @@ The gate is the one that judges messages; here is only found out which request a
 same, so both read the same out of one text: where a key comes twice, the last one stands.
 """
 
+from functools import cache
 from typing import Literal, TypeGuard, cast
 
 import msgspec
@@ -93,12 +94,38 @@ def read_all(line: bytes) -> list[Spoken] | None:
 
 def split(line: bytes) -> list[bytes] | None:
     """The elements of a batch as texts of their own, or None where the text is no array."""
-    if (line[:64].lstrip() or line.lstrip())[:1] != b"[":  # of a long line, only the start is looked at
+    if not _is_array(line):
         return None
     try:
         return [bytes(element) for element in _decode_elements(line)]
     except _UNREADABLE:
         return []
+
+
+def _is_array(line: bytes) -> bool:
+    return (line[:64].lstrip() or line.lstrip())[:1] == b"["  # of a long line, only the start is looked at
+
+
+def is_longer_than(line: bytes, most: int) -> bool:
+    """Whether a text is a batch of more messages than that. Reads no further: as many as fit into one body would hold
+    up everybody for a minute.
+    """
+    if not _is_array(line):
+        return False
+    try:
+        _counting(most).decode(line)
+    except msgspec.ValidationError:  # of what can be anything, only the number can be wrong
+        return True
+    except _UNREADABLE:
+        pass
+    return False
+
+
+@cache
+def _counting(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
+    """What reads an array of at most so many elements: as a struct, as only of that the rest is not read at all."""
+    places = [(f"m{number}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for number in range(most)]
+    return msgspec.json.Decoder(msgspec.defstruct("Batch", places, array_like=True, forbid_unknown_fields=True))
 
 
 def read_params(params: msgspec.Raw) -> Params:

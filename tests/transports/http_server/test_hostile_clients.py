@@ -124,19 +124,66 @@ async def test_chunks_are_counted_as_they_come():
 
 
 @scenario
-async def test_all_bodies_together_are_bounded_and_what_was_refused_is_given_back():
+async def test_all_bodies_together_are_bounded_and_the_largest_gives_way():
     async with place(bodies=1000) as there:
-        waiting = await there.dial()
-        waiting.send("POST", "/mcp", {**USUAL, "Content-Length": "2000"}, b" " * 900)
+        largest = await there.dial()
+        largest.send("POST", "/mcp", {**USUAL, "Content-Length": "2000"}, b" " * 900)
         while there.service.receiving < 900:
             await there_turns()
-        refused = await there.dial()
-        refused.send("POST", "/mcp", {**USUAL, "Content-Length": "500"}, b" " * 200)
-        reply = await refused.reply()
-        assert (reply.status, reply.headers["retry-after"]) == (503, "1")
-        waiting.close()
+        other = await there.dial()
+        other.send("POST", "/mcp", {**USUAL, "Content-Length": "500"}, b" " * 200)
+        reply = await largest.reply()
+        assert (reply.status, reply.headers["retry-after"], there.service.receiving) == (503, "1", 200)
+        other.close()
         while there.service.receiving:
             await there_turns()
+
+
+WAITING = [
+    ("a request", b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ("garbage", b"\0\0"),
+    ("an upgrade", b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+@pytest.mark.parametrize(("what", "sent"), WAITING, ids=[case[0] for case in WAITING])
+@scenario
+async def test_what_follows_a_request_does_not_stand_in_its_response(what, sent, connection):
+    async with place() as there:
+        client = await there.session()
+        get = await client.get(Connection=connection)
+        await get.stream()
+        get.raw(sent)
+        await get.writer.drain()
+        while not any(other._refused for other in there.service._connections):
+            await there_turns()
+        client.connection.say(notification("notifications/tools/list_changed"))
+        there.service.sweep()
+        assert (await get.event()).json["method"] == "notifications/tools/list_changed"
+
+
+@scenario
+async def test_what_comes_after_a_body_is_bounded_as_what_comes_before_it():
+    async with place() as there:
+        for endless in (b"0\r\nX: " + b"y" * 400_000, b"2;" + b"y" * 400_000):
+            http = await there.dial()
+            http.send("POST", "/mcp", {**USUAL, "Transfer-Encoding": "chunked"})
+            http.raw(b"2\r\n{}\r\n" + endless)
+            assert (await http.reply()).status == 431
+
+
+@scenario
+async def test_a_batch_of_more_messages_than_there_may_be_is_not_read():
+    async with place(batch=2) as there:
+        client = await there.session()
+        ping = notification("notifications/x")
+        for batch, status in (([ping] * 3, 413), (b"  [1,2,3", 413), ([ping] * 2, 202)):
+            assert (await (await client.post(batch)).reply()).status == status
+        assert len(await client.connection.hears()) == 2
+        http = await there.dial()
+        http.post([INITIALIZE] * 3)
+        assert (await http.reply()).status == 413
 
 
 @scenario
@@ -161,6 +208,18 @@ async def test_a_body_that_trickles_is_given_up():
         while not there.service.receiving:
             await there_turns()
         await asyncio.sleep(0)
+        there.service.sweep()
+        assert (await http.reply()).status == 408
+        assert there.service.receiving == 0
+
+
+@scenario
+async def test_a_body_that_came_quickly_and_then_no_further_is_given_up():
+    async with place(head_time=10**6, stall=0.0) as there:
+        http = await there.dial()
+        http.send("POST", "/mcp", {**USUAL, "Content-Length": "10000000"}, b" " * 9_000_000)
+        while there.service.receiving < 9_000_000:
+            await there_turns()
         there.service.sweep()
         assert (await http.reply()).status == 408
         assert there.service.receiving == 0

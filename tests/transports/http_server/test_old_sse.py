@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mcp_guard.transports.http_server.access import Access, loopback_hosts
-from tests.transports.http_server.place import PATIENCE, Http, Place, credential, place, request, scenario
+from tests.transports.http_server.place import PATIENCE, Http, Place, credential, notification, place, request, scenario
 from tests.transports.http_server.test_session import ended, there_turns
 
 PING = request(1, "ping")
@@ -132,3 +132,16 @@ async def test_a_server_that_ends_waits_for_what_is_open():
         assert await stream.event() is None
         stream.close()
         await ending
+
+
+@scenario
+async def test_more_requests_than_a_client_may_have_open_are_refused_until_some_have_an_answer():
+    async with place(open_requests=2) as there:
+        _, address = await opened(there)
+        assert [await posted(there, address, request(number, "ping")) for number in (1, 1, 2)] == [202, 202, 503]
+        connection = there.connections[0]
+        connection.answer(await connection.hears())
+        assert await posted(there, address, request(2, "ping")) == 202
+        assert await posted(there, address, request(3, "ping")) == 503
+        assert await posted(there, address, notification("notifications/cancelled", requestId=2)) == 202
+        assert await posted(there, address, request(3, "ping")) == 202
