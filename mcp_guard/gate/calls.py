@@ -9,16 +9,28 @@ import msgspec
 from mcp_guard.events import Judged
 from mcp_guard.gate import answers
 from mcp_guard.gate.approvals import asking, binding
-from mcp_guard.gate.messages import CALL_MEMBERS, INVALID_PARAMS, MalformedError, near_arguments, refuse_near_names
+from mcp_guard.gate.messages import (
+    CALL_MEMBERS,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    MalformedError,
+    near_arguments,
+    refuse_cut_name,
+    refuse_near_names,
+)
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Decision
 
+MAX_HELD = 64 * 1024 * 1024  # bytes of calls that wait until the tools are known; one alone may be as large as any
 _UNLISTED = Decision("deny", "guard", None, "The upstream never listed a tool of this name.")
 NEAR_NAMES = Decision(
-    "deny", "guard", None, "An argument's name differs only in case from another's, so it could be read in two ways."
+    "deny",
+    "guard",
+    None,
+    "An argument's name differs only in case, or behind a NUL, from another's: it could be read in two ways.",
 )
 
 
@@ -30,6 +42,7 @@ def read(request: Request) -> ReadCall:
     arguments = params.get("arguments")
     if not isinstance(name, str):
         raise MalformedError(INVALID_PARAMS, "params.name must be a string")
+    refuse_cut_name(name, "params.name")
     if arguments is None:
         return ReadCall(request, name, {}, b"{}", encode(request.message))
     if not isinstance(arguments, dict):
@@ -46,8 +59,10 @@ def judgeable(session: Session, name: str) -> bool:
 
 
 def hold(session: Session, call: ReadCall, now: int) -> None:
-    """Keep a call until the guard's listing has ended."""
+    """Keep a call until the guard's listing has ended. Raises MalformedError where too many bytes are kept already."""
     request = call.request
+    if session.held and session.held + len(call.line) > MAX_HELD:
+        raise MalformedError(INVALID_REQUEST, "too much waits already until the server's tools are known")
     session.opened(Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, held=call))
 
 

@@ -9,10 +9,11 @@ from hashlib import sha256
 
 import msgspec
 
-from mcp_guard.gate.pages import reads_otherwise
+from mcp_guard.gate.pages import UnlistableError, reads_otherwise
 from mcp_guard.redaction import safe_text
 
 _LONGEST_NAME = 256
+MAX_BYTES = 64 * 1024 * 1024  # of all definitions that are known: an upstream may list page after page
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ class Catalog:
     def __init__(self) -> None:
         self.tools: dict[str, Tool] = {}
         self.version = 0  # counts the changes of what is in here
+        self._size = 0  # bytes of all definitions
 
     def __contains__(self, name: str) -> bool:
         return name in self.tools
@@ -79,7 +81,8 @@ class Catalog:
         """Take in one element of a `tools/list` result.
 
         Gives the tool's name (None where the element cannot be read, or can be read with another name as well, so that
-        nobody may call it) and, where a tool of that name was known with another definition, what changed.
+        nobody may call it) and, where a tool of that name was known with another definition, what changed. Raises
+        UnlistableError where that would be more than is kept.
         """
         text = bytes(definition)
         try:
@@ -91,6 +94,10 @@ class Catalog:
             return name, None
         if reads_otherwise(text, "name"):
             return None, None
+        size = self._size + len(text) - (len(known.definition) if known else 0)
+        if size > MAX_BYTES:
+            raise UnlistableError(f"the upstream's tools are more than {MAX_BYTES} bytes")
+        self._size = size
         self.version += 1
         tool = self.tools[name] = Tool(name, label(name), text, _declared(text))
         return name, None if known is None else ChangedTool(known, tool)
@@ -100,6 +107,7 @@ class Catalog:
         if not self.tools.keys() <= names:
             self.version += 1
         self.tools = {name: tool for name, tool in self.tools.items() if name in names}
+        self._size = sum(len(tool.definition) for tool in self.tools.values())
 
 
 def label(name: str) -> str:

@@ -15,6 +15,7 @@ from mcp_guard.gate.messages import (
     PARSE_ERROR,
     MalformedError,
     classify,
+    folded,
     readable_id,
 )
 from mcp_guard.gate.outputs import Forward, Output
@@ -155,9 +156,11 @@ def _pass(session: Session, request: Request, now: int) -> list[Output]:
 
 def _refuse_near_method(method: str) -> None:
     """Raise MalformedError for a method that a lenient reader could take for one that is judged or filtered."""
-    near = method.strip().casefold()
+    near = folded(method).strip()
     if near in _JUDGED:
-        raise MalformedError(INVALID_REQUEST, f"the method differs only in case or spaces from {near}")
+        raise MalformedError(
+            INVALID_REQUEST, f"the method differs only in case or spaces, or behind a NUL, from {near}"
+        )
 
 
 # Notifications and responses

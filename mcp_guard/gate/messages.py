@@ -1,8 +1,9 @@
 """What a JSON-RPC message from a client is, and whether it may be read in only one way.
 
 JSON-RPC 2.0 and the five MCP revisions agree on the shapes below. Some readers match member names without regard to
-case (Go's encoding/json does, with Unicode folding), so a member that only differs in case from one that the guard
-judges by is refused: such a reader would see another message than was judged.
+case (Go's encoding/json does, with Unicode folding), and for some a text ends at its first NUL (in C: cJSON's do both).
+So a member that only differs in that from one that the guard judges by is refused: such a reader would see another
+message than was judged.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ LISTEN_MEMBERS = frozenset({"notifications", "_meta"})
 SUBSCRIBED_MEMBERS = frozenset(
     {"toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"}
 )
+_NEARLY = "differs only in case, or behind a NUL, from"
 MAX_ID_LENGTH = 1024  # characters of a string id, digits of an integer one: ids are kept while a request is open
 
 
@@ -92,36 +94,47 @@ def readable_id(message: Json) -> RequestId | None:
     return None
 
 
-def refuse_near_names(names: Mapping[str, object], known: frozenset[str], what: str) -> None:
-    """Raise MalformedError where a name is not one of `known` but only differs from one in case.
+def folded(name: str) -> str:
+    """A name as the most heedless reader takes it: up to a NUL, without its case.
 
     Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
     """
+    return name.partition("\0")[0].casefold()
+
+
+def refuse_near_names(names: Mapping[str, object], known: frozenset[str], what: str) -> None:
+    """Raise MalformedError where a name is not one of `known` but some reader takes it for one: see `folded`."""
     if names.keys() <= known:
         return
-    folded = {name.casefold() for name in known}
+    taken = set(map(folded, known))
     for name in names.keys() - known:
-        if name.casefold() in folded:
-            raise MalformedError(INVALID_PARAMS, f"a {what} differs only in case from one that the guard judges by")
+        if folded(name) in taken:
+            raise MalformedError(INVALID_PARAMS, f"a {what} {_NEARLY} one that the guard judges by")
+
+
+def refuse_cut_name(name: str, what: str) -> None:
+    """Raise MalformedError for a name or URI that some readers end before its end: see `folded`."""
+    if "\0" in name:
+        raise MalformedError(INVALID_PARAMS, f"{what} holds a NUL, at which it ends for some readers")
 
 
 def without_near_names(members: dict[str, Json], known: frozenset[str]) -> dict[str, Json]:
     """The members without those that `refuse_near_names` would refuse."""
     if members.keys() <= known:
         return members
-    folded = {name.casefold() for name in known}
-    return {name: value for name, value in members.items() if name in known or name.casefold() not in folded}
+    taken = set(map(folded, known))
+    return {name: value for name, value in members.items() if name in known or folded(name) not in taken}
 
 
 def near_arguments(arguments: Mapping[str, Json], declared: frozenset[str]) -> bool:
-    """Whether the name of an argument that the tool does not declare differs only in case from a declared one or from
-    another argument's.
+    """Whether some reader takes the name of an argument that the tool does not declare for a declared one, or for
+    another argument's: see `folded`.
     """
     if arguments.keys() <= declared:
         return False
-    seen = {name.casefold() for name in declared}
+    seen = set(map(folded, declared))
     for name in arguments.keys() - declared:
-        fold = name.casefold()
+        fold = folded(name)
         if fold in seen:
             return True
         seen.add(fold)

@@ -19,6 +19,7 @@ from mcp_guard.gate.messages import (
     RESOURCE_MEMBERS,
     MalformedError,
     near_arguments,
+    refuse_cut_name,
     refuse_near_names,
 )
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
@@ -91,6 +92,7 @@ def _text(members: dict[str, Json], name: str) -> str:
         raise MalformedError(INVALID_PARAMS, f"{name} must be a string")
     if len(value) > LONGEST_NAME:
         raise MalformedError(INVALID_PARAMS, f"{name} is longer than {LONGEST_NAME} characters")
+    refuse_cut_name(value, name)
     return value
 
 

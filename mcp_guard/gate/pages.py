@@ -9,7 +9,7 @@ from json import JSONDecoder
 import msgspec
 
 from mcp_guard.gate import answers
-from mcp_guard.gate.messages import ENVELOPE_MEMBERS, MalformedError, refuse_near_names
+from mcp_guard.gate.messages import ENVELOPE_MEMBERS, MalformedError, folded, refuse_near_names
 from mcp_guard.gate.wire import encode_slices, seal
 
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -63,7 +63,8 @@ def elements(page: Page) -> list[msgspec.Raw]:
 
 def reads_otherwise(element: bytes, member: str) -> bool:
     """Whether a reader could find something else than the guard under the `member` that an element is judged by: one
-    that takes the first of duplicates, or heeds no case. Looks closer only where the member may be there twice.
+    that takes the first of duplicates, or heeds no case, or nothing behind a NUL. Looks closer only where the member
+    may be there twice.
     """
     quoted = b'"%b"' % member.lower().encode()
     if b"\\u00" not in element and element.lower().count(quoted) < 2:  # no ASCII letter is escaped
@@ -77,7 +78,7 @@ def reads_otherwise(element: bytes, member: str) -> bool:
         _read_pairs(element, read)
     except (ValueError, RecursionError):
         return True
-    return [name.casefold() for name in names].count(member.casefold()) != 1
+    return [folded(name) for name in names].count(folded(member)) != 1
 
 
 def _read_pairs(text: bytes, read: Callable[[list[tuple[str, object]]], None]) -> None:

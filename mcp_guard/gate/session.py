@@ -52,6 +52,7 @@ class Session:
         self.announced = False  # an agent.connected event stands for what the client last said of itself
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
+        self.held = 0  # bytes of the calls that wait until the upstream's tools are known
         self._cancelled: deque[RequestId] = deque()
         self._rejections = {"client": Rejections(), "upstream": Rejections()}  # one that floods hides no other's
 
@@ -133,14 +134,18 @@ class Session:
         return not self.snapshot.plain or self.policy.governs(self.client.principal, self.connection.server, kind)
 
     def own_id(self) -> str:
-        """An id for a request of the guard's own. Connection ids are unguessable, so no client's id meets it."""
-        self.own_requests += 1
-        return f"mcp-guard/{self.connection.id}/{self.own_requests}"
+        """An id for a request of the guard's own: none that a request of the client's has, who may foresee it."""
+        while True:
+            self.own_requests += 1
+            own = f"mcp-guard/{self.connection.id}/{self.own_requests}"
+            if own not in self.open:
+                return own
 
     def opened(self, entry: Open) -> None:
         """A request waits for its answer from now on."""
         self.open[entry.id] = entry
         self.open_lists += 1 if entry.kind in FILTERED else 0
+        self.held += 0 if entry.held is None else len(entry.held.line)
         if entry.batch is not None:
             entry.batch.expect(entry.id)
 
@@ -149,6 +154,7 @@ class Session:
         entry = self.open.pop(cast(RequestId, request_id), None)  # 1.0 finds 1, as they are equal
         if entry is not None:
             self.open_lists -= 1 if entry.kind in FILTERED else 0
+            self.held -= 0 if entry.held is None else len(entry.held.line)
         return entry
 
     def close_sent(self, request_id: RequestId | float) -> Open | None:

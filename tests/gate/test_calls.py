@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_guard.gate import Refusal
+from mcp_guard.gate import Refusal, calls
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -156,6 +156,17 @@ def test_a_waiting_call_cannot_be_answered_before_it_was_judged():
     turn = book.upstream(result(listing["id"], tools=[tool("read_file")]))
     assert turn.upstream == [call(1, "read_file")]
     assert turn.types[-1] == "tool.decided"
+
+
+def test_only_so_many_bytes_of_calls_wait_until_the_tools_are_known(monkeypatch):
+    monkeypatch.setattr(calls, "MAX_HELD", 400)
+    book = Playbook(ALLOW_ALL)
+    listing = book.client(notification("notifications/initialized")).upstream[1]
+    assert book.client(call(1, "read_file", text="x" * 500)).client == []
+    turn = book.client(call(2, "read_file"))
+    assert (turn.client[0]["id"], turn.types) == (2, ["message.rejected"])
+    assert book.upstream(result(listing["id"], tools=[tool("read_file")])).upstream[0]["id"] == 1
+    assert book.client(call(2, "read_file")).upstream
 
 
 def test_a_waiting_call_is_answered_when_the_upstream_does_not_list_in_time():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mcp_guard.events import ToolsListed
+from mcp_guard.gate import catalog
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -82,6 +83,8 @@ READ_OTHERWISE = {
     "another case of the list": f'"result":{{"tools":{SHOWN},"Tools":{HIDDEN}}}',
     "another case before it": f'"result":{{"TOOLS":{HIDDEN},"tools":{SHOWN}}}',
     "a letter that some fold": f'"result":{{"tools":{SHOWN},"tool\u017f":{HIDDEN}}}',
+    "behind a NUL": f'"result":{{"tools\\u0000":{HIDDEN},"tools":{SHOWN}}}',
+    "the result, behind a NUL": f'"result\\u0000x":{{"tools":{HIDDEN}}},"result":{{"tools":{SHOWN}}}',
     "another case of the cursor": f'"result":{{"tools":{SHOWN},"NextCursor":"x"}}',
     "another case of the result": f'"result":{{"tools":{SHOWN}}},"Result":{{"tools":{HIDDEN}}}',
     "a result beside an error": f'"error":{{"code":1,"message":"m"}},"result":{{"tools":{HIDDEN}}}',
@@ -112,6 +115,7 @@ ELEMENTS = [
     ('{"NAME":"delete_file","name":"read_file","inputSchema":{}}', False),
     ('{"name":"delete_file","name":"read_file","inputSchema":{}}', False),
     ('{"n\\u0061me":"delete_file","name":"read_file","inputSchema":{}}', False),
+    ('{"name\\u0000":"delete_file","name":"read_file","inputSchema":{}}', False),
     ('{"name":"read_file","inputSchema":{"properties":{"name":{},"Name":{}}}}', True),
     ('{"name":"read_file","description":"\\u00e4 \\"name\\": x","inputSchema":{}}', True),
     ('{"inputSchema":{"properties":{"name":{}}},"name":"read_file"}', True),
@@ -213,6 +217,17 @@ def test_an_upstream_that_never_stops_paging_is_cut_off():
     assert "message.rejected" in turn.types
 
 
+def test_an_upstream_cannot_list_more_than_is_kept(monkeypatch):
+    monkeypatch.setattr(catalog, "MAX_BYTES", 500)
+    book = Playbook(ALLOW_ALL)
+    listing = book.client(notification("notifications/initialized")).upstream[1]
+    page = book.upstream(result(listing["id"], tools=[tool("small")], nextCursor="more")).upstream[0]
+    assert "message.rejected" in book.upstream(result(page["id"], tools=[tool("t" * 500)], nextCursor="more")).types
+    assert book.client(call(1, "small")).upstream
+    book.client(request(2, "tools/list"))
+    assert "error" in book.upstream(result(2, tools=[tool("t" * 500)])).client[0]
+
+
 def test_the_guard_lists_again_when_the_upstream_says_that_its_tools_changed():
     book = connected(FILES_POLICY)
     turn = book.upstream(notification("notifications/tools/list_changed"))
@@ -253,6 +268,15 @@ def test_the_guards_own_request_is_answered_by_nobody_else_and_seen_by_nobody_el
     assert turn.upstream == []
     assert book.upstream(result(listing["id"], tools=[])).client == []
     assert book.upstream(result(listing["id"], tools=[])).types == ["message.rejected"]
+
+
+def test_a_client_that_foresees_the_id_of_the_guards_own_request_gets_no_hold_of_its_answer():
+    book = connected(FILES_POLICY, tools=("read_file", "write_file"))
+    book.client(request("mcp-guard/C/2", "tools/list", cursor="the last page"))
+    own = book.upstream(notification("notifications/tools/list_changed")).upstream[0]["id"]
+    assert book.upstream(result("mcp-guard/C/2", tools=[tool("read_file")])).client
+    book.upstream(result(own, tools=[tool("read_file"), tool("write_file")]))
+    assert book.client(call(1, "write_file", path="/tmp/x")).upstream
 
 
 def test_a_page_that_comes_again_is_filtered_again_and_a_policy_that_changed_between_counts():

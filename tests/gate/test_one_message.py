@@ -60,6 +60,8 @@ NEAR_NAMES = {
     "Go reads Name as name": raw_call('{"name":"read_file","Name":"delete_file"}'),
     "Go reads ARGUMENTS as arguments": raw_call('{"name":"write_file","arguments":{"path":"/tmp"},"ARGUMENTS":{}}'),
     "long s folds to s": raw_call('{"name":"read_file"},"param\u017f":{"name":"delete_file"}'),
+    "C reads up to a NUL": raw_call('{"name\\u0000":"delete_file","name":"read_file"}'),
+    "C reads a method up to a NUL": b'{"jsonrpc":"2.0","id":7,"method\\u0000x":"tools/call","method":"ping"}',
     "Kelvin sign folds to k": raw_call('{"name":"read_file","tas\u212a":{}}'),
 }
 
@@ -72,7 +74,7 @@ def test_a_member_that_differs_only_in_case_is_refused(line):
     assert turn.types == ["message.rejected"]
 
 
-@pytest.mark.parametrize("method", ["Tools/Call", "tools/CALL", " tools/call", "tools/call\n"])
+@pytest.mark.parametrize("method", ["Tools/Call", "tools/CALL", " tools/call", "tools/call\n", "tools/call\0"])
 @pytest.mark.parametrize("has_id", [True, False], ids=["request", "notification"])
 def test_a_method_that_a_lenient_reader_takes_for_a_call_is_refused(method, has_id):
     message = notification(method, name="delete_file")
@@ -91,6 +93,7 @@ NEAR_ARGUMENTS = [
     ({"path": "/tmp/x", "Path": "/etc/passwd"}, "two arguments"),
     ({"Path": "/etc/passwd"}, "one that is not the declared one"),
     ({"path": "/tmp/x", "a": 1, "A": 2}, "two undeclared ones"),
+    ({"path\0": "/etc/passwd", "path": "/tmp/x"}, "one that is the declared one up to a NUL"),
 ]
 
 
