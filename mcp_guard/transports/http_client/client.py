@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from mcp_guard.transports.http_client import connecting, proxies
-from mcp_guard.transports.http_client.connection import KEEP_ALIVE, Connection
+from mcp_guard.transports.http_client.connection import KEEP_ALIVE, READ_AT_ONCE, Connection
 from mcp_guard.transports.http_client.cookies import Cookies
 from mcp_guard.transports.http_client.errors import BrokenOffError, ProxyError
 from mcp_guard.transports.http_client.heads import Heads, Method
@@ -26,6 +26,7 @@ class HttpClient:
     """The way to `url`'s origin and to no other. `standing` fields go with every request."""
 
     def __init__(self, url: Url, standing: Mapping[str, str]) -> None:
+        self.buffer = memoryview(bytearray(READ_AT_ONCE))
         self._url = url
         self._proxy: Proxy | None = None
         self._bad_proxy = False

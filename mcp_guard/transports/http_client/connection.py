@@ -14,6 +14,7 @@ from typing import Protocol, cast
 from mcp_guard.transports.http_client.incoming import Incoming
 
 KEEP_ALIVE = 30.0  # seconds that an unused connection is kept
+READ_AT_ONCE = 64 * 1024  # bytes that are taken from the network in one piece
 AT_ONCE = 256 * 1024  # bytes that are handed to the network in one piece
 _MOST_UNREAD = 256 * 1024  # bytes of a response that wait for a reader before no more is read
 _MOST_LEFT = 64 * 1024  # bytes of a response nobody wants that are read for the sake of the connection
@@ -23,7 +24,13 @@ _KEPT_FOR = re.compile(r"(?:.*[ ,;])?timeout=(\d{1,6})(?:[ ,;].*)?", re.I)
 
 
 class Owner(Protocol):
-    """Who a connection belongs to."""
+    """Who a connection belongs to.
+
+    The `buffer` is for all its connections: the loop fills and empties it in one step. Without it, each read would have
+    memory mapped and unmapped for as much as could come.
+    """
+
+    buffer: memoryview
 
     def free(self, connection: "Connection") -> None:
         """It can carry another exchange."""
@@ -34,7 +41,7 @@ class Owner(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection that stands once it is given a transport. `kept_until` is the loop's time until which it may be used
     again.
     """
@@ -143,13 +150,17 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=AT_ONCE)
         _notice_silence(self._transport.get_extra_info("socket"))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where bytes from the server are put."""
+        return self._owner.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes came from the server."""
         incoming = self._incoming
         if incoming is None:
             self.abort()  # nobody had asked
             return
-        incoming.feed(data)
+        incoming.feed(self._owner.buffer[:nbytes])
         if self._left is incoming and incoming.size > _MOST_LEFT:
             self.abort()
         elif incoming.size > _MOST_UNREAD and not incoming.over and self._transport is not None:

@@ -56,7 +56,7 @@ class Incoming:
         self.pieces, self.size = [], 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take in what the connection brought. What is wrong with it becomes the `failure`."""
         self._seen = True
         self._without_body += len(data)
