@@ -1,45 +1,46 @@
 """The API as the server's `Beside`: who may ask what, and from a request to its answer.
 
-The registry is read and written on one thread of its own, so that a database in use holds up no client of MCP. The
-invariant: nothing here answers anybody who has not proven to have a role, however the server is started.
+The registry is read and written on threads of their own (`lanes`), so that a database in use holds up no client of MCP.
+The invariant: nothing here answers anybody who has not proven to have a role, however the server is started.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
 from mcp_guard.api.kept import KeptBook
+from mcp_guard.api.lanes import Lane, lanes
 from mcp_guard.api.other import Other, Work
 from mcp_guard.api.problems import ProblemError, problem, problem_of, retold
 from mcp_guard.api.routes import Asked, Route, Routes, is_json, read_body, read_query
 from mcp_guard.api.table import ROUTES
 from mcp_guard.errors import GuardError
+from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.http_server.channel import Channel
 from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head
 
 API = "/api/"
 DESCRIPTION = "/api/openapi.json"
 _NO_STORE: Fields = (("cache-control", "no-store"),)
-_MOST_WAITING = 64  # requests that wait for the thread
 
 
 class Api:
-    """All that is served beside MCP. `on` says whether any token has a role; `others` are by their paths."""
+    """All that is served beside MCP, over the registry at `path`. `on` says whether any token has a role; `others` are
+    by their paths.
+    """
 
-    def __init__(self, book: KeptBook, say: Callable[[str], None], *, on: bool, others: Mapping[str, Other]) -> None:
-        self._book, self._say, self._on, self._others = book, say, on, others
+    def __init__(self, path: str, say: Callable[[str], None], *, on: bool, others: Mapping[str, Other]) -> None:
+        self._say, self._on, self._others = say, on, others
         self._routes = Routes(ROUTES)
-        self._thread = ThreadPoolExecutor(1, "mcp-guard-api")
-        self._waiting = 0
+        self._lanes = lanes(path)
         self._description = b""
 
     def close(self) -> None:
         """Nothing more is answered."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._book.close()
+        for lane in self._lanes.values():
+            lane.close()
 
     # What the server asks (see http_server.beside)
 
@@ -81,25 +82,19 @@ class Api:
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, when it is its turn."""
         try:
-            work = self._work(head, caller, body)
+            lane, work = self._work(head, caller, body)
         except ProblemError as error:
             channel.answer(problem(error.status, error.detail, error.fields))
             return
-        if self._waiting >= _MOST_WAITING:
+        if lane.full:
             channel.answer(problem(503, "too much waits already", (("retry-after", "1"),)))
             return
-        self._waiting += 1
-        answering = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, work)
-        answering.add_done_callback(lambda done: self._answered(done, channel))
+        lane.run(lambda: self._answer(work, lane.book)).add_done_callback(lambda done: _answered(done, channel))
 
-    def _answered(self, done: "asyncio.Future[Answer]", channel: Channel) -> None:
-        self._waiting -= 1
-        channel.answer(problem(503, "the server is ending") if done.cancelled() else done.result())
-
-    def _answer(self, work: Work) -> Answer:
-        """On the thread: the answer, whatever happens."""
+    def _answer(self, work: Work, book: KeptBook) -> Answer:
+        """On the lane's thread: the answer, whatever happens."""
         try:
-            return work()
+            return work(book)
         except ProblemError as error:
             return problem(error.status, error.detail, error.fields)
         except GuardError as error:
@@ -108,21 +103,17 @@ class Api:
             self._say(f"internal error in the API ({type(error).__name__})")
             return problem(500, "internal error")
 
-    def _work(self, head: Head, caller: Caller, body: bytes) -> Work:
+    def _work(self, head: Head, caller: Caller, body: bytes) -> tuple[Lane, Work]:
         other = self._others.get(head.path)
         if other is not None:
-            return other.work(head, caller, body)
+            return self._lanes[other.lane], other.work(head, caller, body)
         if head.path == DESCRIPTION:
-            return lambda: Answer(200, self._described(), _NO_STORE)
+            return self._lanes["auditor"], lambda book: Answer(200, self._described(), _NO_STORE)
         route, path = self._routes.find(head.method, head.path)
         query = read_query(route, head.query)
         asked = Asked(path, query, read_body(route, body, head.headers.get("content-type")))
-        return lambda: self._done(route, asked, f"api:{caller.user or caller.credential}")
-
-    def _done(self, route: Route, asked: Asked, actor: str) -> Answer:
-        found: Any = route.work(self._book.open(actor), asked)
-        checked = msgspec.convert(found, route.gives)
-        return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
+        actor = f"api:{caller.user or caller.credential}"
+        return self._lanes[route.role], lambda book: _done(route, asked, book.open(actor))
 
     def _described(self) -> bytes:
         if not self._description:
@@ -130,3 +121,13 @@ class Api:
 
             self._description = msgspec.json.encode(described(ROUTES))
         return self._description
+
+
+def _done(route: Route, asked: Asked, book: Book) -> Answer:
+    found: Any = route.work(book, asked)
+    checked = msgspec.convert(found, route.gives)
+    return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
+
+
+def _answered(done: "asyncio.Future[Answer]", channel: Channel) -> None:
+    channel.answer(problem(503, "the server is ending") if done.cancelled() else done.result())

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import get_args
 
 from mcp_guard import __version__
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.api.other import Other, Work
 from mcp_guard.api.problems import ProblemError, retold
 from mcp_guard.governance.snapshot import AgentStatus, GrantEffect
@@ -62,10 +61,10 @@ class Latency:
 class Metrics(Other):
     """What answers Prometheus. `open_to_all`: without a token. `counters` are this process's own, by their names."""
 
-    def __init__(
-        self, book: KeptBook, latency: Latency, counters: Mapping[str, Callable[[], float]], *, open_to_all: bool
-    ) -> None:
-        self._book, self._latency, self._counters, self._open = book, latency, counters, open_to_all
+    lane = "auditor"
+
+    def __init__(self, latency: Latency, counters: Mapping[str, Callable[[], float]], *, open_to_all: bool) -> None:
+        self._latency, self._counters, self._open = latency, counters, open_to_all
         self._seen = 0  # the log's rows up to this one are counted
         self._decisions: dict[tuple[str, str], int] = {}
 
@@ -79,10 +78,11 @@ class Metrics(Other):
 
     def work(self, head: Head, caller: Caller, body: bytes) -> Work:
         """The page."""
-        return lambda: Answer(200, self._page().encode(), (("cache-control", "no-store"),), _TEXT)
+        return lambda book: Answer(
+            200, self._page(book.open("mcp-guard")).encode(), (("cache-control", "no-store"),), _TEXT
+        )
 
-    def _page(self) -> str:
-        book = self._book.open("mcp-guard")
+    def _page(self, book: Book) -> str:
         self._count(book)
         now = timestamp(book.now)
         pending = book.one(_PENDING, (now,))

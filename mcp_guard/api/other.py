@@ -3,16 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from mcp_guard.api.kept import KeptBook
+from mcp_guard.api.lanes import Name
 from mcp_guard.transports.http_server.requests import Answer, Caller, Head
 
-Work = Callable[[], Answer]
-"""What makes an answer, on the registry's thread. Raises ProblemError, GuardError."""
+Work = Callable[[KeptBook], Answer]
+"""What makes an answer out of the registry, on the thread of its lane. Raises ProblemError, GuardError."""
 
 
 class Other(ABC):
-    """What answers one method at one path."""
+    """What answers one method at one path, in its lane."""
 
     method = "GET"
+    lane: Name
 
     @abstractmethod
     def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:

@@ -17,7 +17,7 @@ from mcp_guard.transports.http_server.requests import JSON, Answer, Caller, Head
 
 PATH = "/v1/metrics"
 PROTOBUF = "application/x-protobuf"
-MOST = 4 << 20  # bytes of one request, compressed or not
+MOST = 1 << 20  # bytes of one request, compressed or not
 _ENCODINGS = {PROTOBUF: protobuf, JSON: text}
 _GZIP = 16 + zlib.MAX_WBITS
 _REJECTED = "costs are monotonic sums of US dollars, not below zero"
@@ -26,10 +26,10 @@ _REJECTED = "costs are monotonic sums of US dollars, not below zero"
 class Telemetry(Other):
     """What takes metrics in. `say` tells a person of budgets that are nearly spent."""
 
-    method = "POST"
+    method, lane = "POST", "reported"
 
-    def __init__(self, book: KeptBook, say: Callable[[str], None]) -> None:
-        self._book, self._say = book, say
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
     def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
         """Everybody who may speak to the server at all may report. `caller.agent` is one that was proven."""
@@ -42,17 +42,17 @@ class Telemetry(Other):
     def work(self, head: Head, caller: Caller, body: bytes) -> Work:
         """Count what is reported."""
         gzip = (head.headers.get("content-encoding") or "").lower() == "gzip"
-        return lambda: self._count(_encoding(head), caller.agent, _inflated(body) if gzip else body)
+        _check_size(body)  # before it waits for its turn
+        return lambda book: self._count(book, _encoding(head), caller.agent, _inflated(body) if gzip else body)
 
-    def _count(self, encoding: str, agent: str | None, body: bytes) -> Answer:
-        if len(body) > MOST:
-            raise ProblemError(413, f"the metrics are larger than the limit of {MOST} bytes")
+    def _count(self, book: KeptBook, encoding: str, agent: str | None, body: bytes) -> Answer:
+        _check_size(body)
         form = _ENCODINGS[encoding]
         try:
             reported = counted(form.read(body))
         except UnreadableMetricsError as error:
             raise ProblemError(400, str(error)) from None
-        alerts = telemetry.take_in(self._book.open("mcp-guard"), agent, reported.costs) if reported.costs else ()
+        alerts = telemetry.take_in(book.open("mcp-guard"), agent, reported.costs) if reported.costs else ()
         for alert in alerts:
             self._say(alert.text)
         said = form.partial_success(reported.rejected, _REJECTED)
@@ -61,6 +61,11 @@ class Telemetry(Other):
 
 def _encoding(head: Head) -> str:
     return (head.headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > MOST:
+        raise ProblemError(413, f"the metrics are larger than the limit of {MOST} bytes")
 
 
 def _inflated(body: bytes) -> bytes:

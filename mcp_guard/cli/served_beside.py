@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from mcp_guard.api import metrics, telemetry
 from mcp_guard.api.api import Api
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.cli.webhooks import Webhooks, telling
 from mcp_guard.transports.http_server.access import Credential
 from mcp_guard.transports.ledger import Ledger
@@ -29,12 +28,11 @@ def beside(
             "mcp_guard_webhooks_delivered_total": lambda: sum(one.delivered for one in receivers),
             "mcp_guard_webhooks_failed_total": lambda: sum(one.failed for one in receivers),
         }
-        book = KeptBook(path)
         others = {
-            metrics.PATH: metrics.Metrics(book, latency, counters, open_to_all=metrics_open),
-            telemetry.PATH: telemetry.Telemetry(book, say),
+            metrics.PATH: metrics.Metrics(latency, counters, open_to_all=metrics_open),
+            telemetry.PATH: telemetry.Telemetry(say),
         }
-        api = Api(book, say, on=any(credential.role for credential in credentials), others=others)
+        api = Api(path, say, on=any(credential.role for credential in credentials), others=others)
         try:
             yield api
         finally:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.api.api import Api
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.store.registry.book import Book
 from tests.api.calling import Calls
 
@@ -25,7 +24,7 @@ def book(path: str) -> Iterator[Book]:
 
 @pytest.fixture
 def api(path: str, book: Book) -> Iterator[Api]:
-    opened = Api(KeptBook(path), _never, on=True, others={})
+    opened = Api(path, _never, on=True, others={})
     yield opened
     opened.close()
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from mcp_guard.api.api import Api
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.api.metrics import PATH, Latency, Metrics
 from mcp_guard.events import Event
 from mcp_guard.store import Store
@@ -19,9 +18,8 @@ STRANGER = refusal(401, "a bearer token is needed", (("www-authenticate", "Beare
 
 
 def api_with(path: str, latency: Latency, *, open_to_all: bool = False) -> Api:
-    kept = KeptBook(path)
     counters = {"mcp_guard_audit_failures_total": lambda: 3.0}
-    return Api(kept, _never, on=True, others={PATH: Metrics(kept, latency, counters, open_to_all=open_to_all)})
+    return Api(path, _never, on=True, others={PATH: Metrics(latency, counters, open_to_all=open_to_all)})
 
 
 def _never(text: str) -> None:

@@ -10,7 +10,6 @@ from jsonschema import Draft202012Validator
 
 from mcp_guard.api.api import Api
 from mcp_guard.api.description import EXAMPLES, described
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.api.table import ROUTES
 from mcp_guard.events import ToolsListed
 from mcp_guard.store import Store
@@ -250,7 +249,7 @@ def test_an_auditor_reads_and_writes_nothing_and_others_do_neither(api: Api, boo
 
 
 def test_without_any_token_with_a_role_there_is_no_api(path: str) -> None:
-    api = Api(KeptBook(path), lambda text: None, on=False, others={})
+    api = Api(path, lambda text: None, on=False, others={})
     assert Calls(api, None)("GET", "/api/agents")[0] == 404
     assert Calls(api, None)("POST", "/api/stop", {"agent": None})[0] == 404
     api.close()

@@ -15,7 +15,6 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from mcp_guard.api.api import Api
-from mcp_guard.api.kept import KeptBook
 from mcp_guard.api.otlp import protobuf, text
 from mcp_guard.api.otlp.reported import COST_METRICS, UnreadableMetricsError, counted
 from mcp_guard.api.telemetry import MOST, PATH, PROTOBUF, Telemetry
@@ -49,8 +48,7 @@ def told() -> list[str]:
 
 @pytest.fixture
 def report(path: str, book: Book, told: list[str]) -> Iterator["Report"]:
-    kept = KeptBook(path)
-    api = Api(kept, told.append, on=False, others={PATH: Telemetry(kept, told.append)})
+    api = Api(path, told.append, on=False, others={PATH: Telemetry(told.append)})
     yield Report(api)
     api.close()
 
