@@ -130,4 +130,5 @@ def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:
         return None
     if prefix:
         found[key] = msgspec.Raw(outward)
-    return Entry(name, seal(msgspec.json.encode(found)))
+    text = seal(msgspec.json.encode(found))
+    return Entry(name, bytes(memoryview(text)))  # it is kept: without the room that an encoder leaves behind a text
