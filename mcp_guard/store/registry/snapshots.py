@@ -70,7 +70,7 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential
 def _budgets(connection: sqlite3.Connection, agent: str, now: int) -> tuple[Budget, ...]:
     found: list[Budget] = []
     for made, window, unit, amount, began, spent in connection.execute(_BUDGETS, (agent,)):
-        start, end = windows.around(window, now)
+        start, end = windows.counted(window, now, began)
         found.append(Budget(made, window, unit, amount, spent if began == start else 0.0, end))
     return tuple(found)
 

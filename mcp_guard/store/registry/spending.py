@@ -15,7 +15,7 @@ from mcp_guard.store.registry import windows
 from mcp_guard.store.registry.book import CONNECTION
 
 _BUDGETS = "SELECT id, window, unit, amount, enforced, alerts FROM budgets WHERE agent = ?"
-_SPENT = "SELECT amount, alerted FROM spending WHERE agent = ? AND window = ? AND unit = ? AND began = ?"
+_SPENT = "SELECT began, amount, alerted FROM spending WHERE agent = ? AND window = ? AND unit = ?"
 _SPEND = """
     INSERT INTO spending (agent, window, unit, began, amount, alerted) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (agent, window, unit) DO UPDATE
@@ -76,8 +76,10 @@ def charge(cursor: sqlite3.Cursor, agent: str, calls: int, usd: float, now: int,
     due: list[tuple[object, ...]] = []
     alerts: list[Alert] = []
     for budget, window, unit, limit, enforced, told in cursor.execute(_BUDGETS, (agent,)).fetchall():
-        began, _ = windows.around(window, now)
-        before, alerted = cursor.execute(_SPENT, (agent, window, unit, began)).fetchone() or (0.0, 0)
+        latest, before, alerted = cursor.execute(_SPENT, (agent, window, unit)).fetchone() or (0, 0.0, 0)
+        began, _ = windows.counted(window, now, latest)
+        if began != latest:
+            before, alerted = 0.0, 0
         spent = before + (calls if unit == "calls" else usd)
         if enforced and calls and not observed and (spent > limit if unit == "calls" else before >= limit):
             return Spent(overdrawn=budget)

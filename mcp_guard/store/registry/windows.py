@@ -16,3 +16,11 @@ def around(window: BudgetWindow, now: int) -> tuple[int, int]:
     first = datetime(today.year, today.month, 1, tzinfo=UTC)
     following = datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=UTC)
     return int(first.timestamp()) * 1_000_000, int(following.timestamp()) * 1_000_000
+
+
+def counted(window: BudgetWindow, now: int, began: int) -> tuple[int, int]:
+    """The window that something at `now` counts in, where the one that counting has come to `began`: that one, also
+    where it is the next already. Another guard was there first then, and what comes late does not begin the count anew.
+    """
+    start, end = around(window, now)
+    return around(window, began) if began == end else (start, end)

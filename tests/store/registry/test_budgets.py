@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_guard.events import Event
+from mcp_guard.events import Event, Judged
 from mcp_guard.store import Store
 from mcp_guard.store.registry import budgets, telemetry
 from mcp_guard.store.registry.book import Book
@@ -84,3 +84,32 @@ def test_who_has_spent_it_all_is_alerted_of_and_stopped_by_the_next_call(book: B
     with closing(Store.open(book.path)) as store:
         (budget,) = store.snapshot("cursor", None, book.now).budgets
         assert (budget.spent, budget.limit) == (11.5, 10)
+
+
+def test_what_comes_late_counts_in_the_window_that_has_begun(book: Book, clock: Clock) -> None:
+    clock.now -= clock.now % MINUTE - MINUTE
+    edge = clock.now
+    budgets.put(book, "cursor", "minute", "calls", 2)
+    with closing(Store.open(book.path)) as store:
+        version = store.registry_version()
+
+        def allowed(number: int, at: int) -> bool:
+            row = Judged(
+                id=f"C-{number}",
+                ts=at,
+                type="tool.decided",
+                connection_id="C",
+                agent="cursor",
+                decision="allow",
+                registry=version,
+                charged=True,
+            )
+            return not store.record([row]).overdrawn
+
+        assert [allowed(number, edge + number) for number in range(3)] == [True, True, False]
+        assert not allowed(10, edge - 1), "judged by another guard before the minute's end, committed after it"
+        assert not allowed(11, edge + 10), "nor does it begin the count anew"
+        (seen,) = store.snapshot("cursor", None, edge - 1).budgets
+        assert (seen.spent, seen.resets) == (2, edge + MINUTE)
+        assert allowed(12, edge + MINUTE)
+        assert allowed(13, edge - 5 * MINUTE), "a clock that is set back begins anew: it may have been far ahead"
