@@ -12,18 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -33,6 +26,7 @@ from tests.e2e.guard import ALLOW_ALL, Guard, server
 from tests.e2e.http_session import HttpSession
 from tests.e2e.test_pressure import peak_memory
 from tests.e2e.through import REFERENCE, Running, running, served
+from tests.transports.http_server.certificate import self_signed
 
 PATIENT = ["--", *server("patient")]
 TOKENS = "ann-has-a-token-of-her-own user=ann group=admins\nbob-has-a-token-of-his-own user=bob agent=bobs-bot\n"
@@ -324,28 +318,6 @@ def test_a_port_that_is_taken_is_said(guard: Guard) -> None:
         done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert f"cannot listen at 127.0.0.1 port {port}" in done.stderr
-
-
-def self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = directory / "cert.pem", directory / "key.pem"
-    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
-    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return files
 
 
 def wait_until(true: Callable[[], Any]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from mcp_guard.errors import GuardError
+from mcp_guard.transports.http_server import handshakes
 from mcp_guard.transports.http_server.connection import HttpConnection
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.service import Service
@@ -39,19 +40,18 @@ async def serve(
     GuardError where the address cannot be listened at.
     """
     loop = asyncio.get_running_loop()
-    service.limits = _within_descriptors(service.limits)
+    service.limits = _within_descriptors(service.limits, _OWN if ssl is None else _OWN + handshakes.MOST)
     told = _Told(loop)
     try:
-        listening = await loop.create_server(lambda: HttpConnection(service), host, port, backlog=_BACKLOG, ssl=ssl)
+        address, close = await _listen(service, host, port, ssl)
     except OSError as error:
         hint = _NOT_HERE if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else _TAKEN
         raise GuardError(f"cannot listen at {host} port {port}: {error.strerror or error}", hint) from error
     sweeping = loop.create_task(_sweep(service))
     try:
-        address = listening.sockets[0].getsockname()
-        ready(address[0], address[1])
+        ready(*address)
         number = await told.first
-        listening.close()
+        close()
         stopping = loop.create_task(service.stop(grace))
         await asyncio.wait((stopping, told.second), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
@@ -62,9 +62,27 @@ async def serve(
             await stopping
         return number
     finally:
-        listening.close()
+        close()
         sweeping.cancel()
         told.close()
+
+
+async def _listen(
+    service: Service, host: str, port: int, ssl: tls.SSLContext | None
+) -> tuple[tuple[str, int], Callable[[], None]]:
+    """Take connections at an address. Gives that address, and what ends it. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: HttpConnection(service), host, port, backlog=_BACKLOG, start_serving=ssl is None
+    )
+    address, close = server.sockets[0].getsockname(), server.close
+    if ssl is not None:
+        sockets = [bound.dup() for bound in server.sockets]
+        server.close()
+        for bound in sockets:
+            bound.listen(_BACKLOG)
+        close = handshakes.Handshakes(service, ssl, sockets).close
+    return (address[0], address[1]), close
 
 
 _TAKEN = "Choose another with --port, or end what listens there."
@@ -76,12 +94,12 @@ _UPSTREAM = 4  # descriptors of one process
 _FEWEST = 64
 
 
-def _within_descriptors(limits: Limits) -> Limits:
+def _within_descriptors(limits: Limits, own: int) -> Limits:
     """The limits, with so many connections that there are descriptors left for each client's upstream."""
     if sys.platform == "win32":
         return limits
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    left = soft - _OWN - _UPSTREAM * limits.sessions
+    left = soft - own - _UPSTREAM * limits.sessions
     return msgspec.structs.replace(limits, connections=max(_FEWEST, min(limits.connections, left)))
 
 
