@@ -70,6 +70,9 @@ SECRETS = [
     ("assignment", '{"api_key": "a1b2c3d4"}'),
     ("assignment", "mysql --password hunter2 -e 'select 1'"),
     ("assignment", "PGPASSWORD: hunter22"),
+    ("assignment", "SMTP_PASS=hunter22"),
+    ("assignment", "<password>hunter22</password>"),
+    ("assignment", '"password" => "hunter22"'),
 ]
 AROUND = ["{}", "see {} there", '"{}"', "line\n{}\nline", "\t{}", "é{}é", "({})", "key={};"]
 
@@ -128,6 +131,7 @@ SECRET_NAMES = [
     *("password", "Password", "PASSWD", "db_password", "userPassword", "passphrase", "pwd", "secret", "clientSecret"),
     *("token", "access_token", "githubToken", "refresh-token", "api_key", "apiKey", "X-Api-Key", "api key", "APIKEY"),
     *("authorization", "Cookie", "set-cookie", "private_key", "privateKey", "credentials", "aws_secret_access_key"),
+    *("DB_PASS", "smtp-pass"),
     *("auth", "pass", "pin", "otp", "ssn", "jwt", "seed phrase", "storage.key"),
 ]
 PLAIN_NAMES = ["path", "author", "key", "keys", "compass", "passenger", "description", "pinned", "keyboard", "authors"]
@@ -150,6 +154,26 @@ def test_a_name_says_nothing_of_values_that_cannot_be_secrets() -> None:
     plain = {"password": None, "secret": True, "token": "", "cookie": [], "credentials": {}, "max_tokens": 4096}
     assert recorded(plain) == {"arguments": plain}
     assert whys({"password": 12345678, "pin": 1234, "otp": 1.5}) == dict.fromkeys(("/password", "/pin", "/otp"), "name")
+
+
+PAIRS = [
+    {"name": "DB_PASSWORD", "value": "hunter2"},
+    {"value": "hunter2", "key": "token"},
+    {"Name": "Authorization", "Value": "Basic dXNlcjpwYXNz"},
+    {"name": "pin", "value": 1234},
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_an_object_names_so_itself_is_a_secret(pair: dict[str, Any]) -> None:
+    value = next(name for name in pair if name.lower() == "value")
+    assert whys({"env": [pair]}) == {f"/env/0/{value}": "name"}
+
+
+def test_what_an_object_names_otherwise_is_kept() -> None:
+    assert (
+        whys({"env": [{"name": "PATH", "value": "/bin"}, {"name": "token"}, {"name": ["token"], "value": "x"}]}) == {}
+    )
 
 
 def test_a_key_that_is_a_secret_itself_is_not_kept_either() -> None:
@@ -279,6 +303,7 @@ FRAGMENTS = [
         "🙂",
         "_",
         "-",
+        "pass",
     ),
     *(ALNUM, ALNUM.upper() + "0123456789", "hunter2", "a1b2c3"),
 ]

@@ -21,6 +21,7 @@ ArgumentsMode = Literal["full", "redacted", "hashed", "none"]
 LARGEST = 256 * 1024  # bytes of arguments that are kept as they are
 LONGEST = 1024  # characters of a string that is kept where the arguments are larger than that
 DEEPEST = 200  # levels; SQLite's JSON functions and other readers give up not far beyond
+_LONGEST_PAIR = 8  # members of an object that may be a name and its value
 MOST_ENTRIES = 512  # values that stand redacted one by one; with more, the arguments are as a whole
 
 Entry: TypeAlias = dict[str, "str | int | None"]
@@ -141,12 +142,14 @@ class _Walk:
         raise _UnkeepableError("depth")
 
     def _fill_object(self, source: "dict[str, Json]", target: "dict[str, Json]", path: Path) -> None:
+        paired = _paired_name(source) if self._names_too and len(source) <= _LONGEST_PAIR else None
         for name, value in source.items():
             kind = kind_of_secret(name) if self._names_too else None
             shown = name if kind is None else f"{self._masked(name)} {_hash(self._key, name.encode())}"
             if kind is not None:
                 self._add((path, shown), name, f"key {kind}")
-            target[shown] = self._kept(name, value, (path, shown))
+            judged_by = paired if paired is not None and name.lower() == "value" else name
+            target[shown] = self._kept(judged_by, value, (path, shown))
 
     def _kept(self, name: str | None, value: "Json", path: Path) -> "Json":
         """The value as it is kept: itself, an empty copy that is filled on the next level, or None."""
@@ -180,6 +183,15 @@ class _Walk:
         self._path_room -= len(_encode(entry["path"]))
         if len(self._entries) > MOST_ENTRIES or self._path_room < 0:
             raise _UnkeepableError("hashed" if why == "hashed" else "size")
+
+
+def _paired_name(members: "Mapping[str, Json]") -> str | None:
+    """The name that an object gives its own `value`: `{"name": "DB_PASSWORD", "value": "…"}`, as in environments and
+    headers.
+    """
+    named = {name.lower(): value for name, value in members.items()}
+    found = named.get("name", named.get("key"))
+    return found if isinstance(found, str) else None
 
 
 def _entry(path: Path, text: bytes, why: str, key: bytes) -> Entry:

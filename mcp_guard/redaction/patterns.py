@@ -34,7 +34,7 @@ def _compile(pattern: bytes) -> _Pattern:
 _NAMES = (
     rb"passw(?:or[dt]|d)|passphrase|passcode|pwd|secret|token|credential|authorization|cookie|bearer|jwt|mnemonic"
     rb"|(?:api|access|private|signing|encryption|auth|ssh|account|storage|master|license)[-_. ]?key"
-    rb"|(?:seed|recovery)[-_. ]?(?:phrase|code)"
+    rb"|(?:seed|recovery)[-_. ]?(?:phrase|code)|[-_]pass\b"
 )
 _WHOLE_NAMES = rb"auth|pass|pw|pin|otp|cvv|cvc|pat|ssn"  # the whole of a key
 _NUMBER_NAMES = rb"passw|passcode|pwd|secret|pin|otp|cvv|cvc|ssn"  # not of `max_tokens`: under these a number is secret
@@ -60,9 +60,13 @@ _SHAPES: dict[str, bytes] = {
 # The others begin where no letter or digit is before them.
 _ANYWHERE = frozenset({"private-key", "guard-key", "url-password"})
 
-# `password=hunter2`, `"api_key": "a1b2c3"`, `--token a1b2c3`: a name, what sets it off, a value.
+# `password=hunter2`, `"api_key": "a1b2c3"`, `<token>a1b2c3`, `--token a1b2c3`: a name, what sets it off, a value.
 _ASSIGNMENT = (
-    rb"(?i)(?:(?:" + _NAMES + rb")[a-z0-9_-]*[\"'\\]*\s*[:=]\s*[\"'\\]*|--[a-z0-9_-]*(?:" + _NAMES + rb")[a-z0-9_-]* +)"
+    rb"(?i)(?:(?:"
+    + _NAMES
+    + rb")[a-z0-9_-]*[\"'\\]*\s*(?:[:=]>?|>)\s*[\"'\\]*|--[a-z0-9_-]*(?:"
+    + _NAMES
+    + rb")[a-z0-9_-]* +)"
     rb"([^\s\"'\\<>(){}\[\],;$]{6,})"
 )
 
