@@ -151,7 +151,8 @@ class Service:
             return refusal(400, "this protocol version is not supported")
         wanted = {"POST": (JSON, EVENT_STREAM), "GET": (EVENT_STREAM,)}.get(head.method, ())
         accept = headers.get("accept") or ("*/*" if head.path != MCP_PATH else None)
-        if head.path != MESSAGE_PATH and not all(accepts(accept, kind) for kind in wanted):
+        followed = headers.get("sec-fetch-mode") == "navigate"  # a link, in which nobody reads a stream of events
+        if head.path != MESSAGE_PATH and (followed or not all(accepts(accept, kind) for kind in wanted)):
             return refusal(406, f"the Accept field must name {' and '.join(wanted)}")
         return None
 

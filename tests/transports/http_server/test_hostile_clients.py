@@ -42,6 +42,11 @@ REFUSED_BY_HEAD = [
         "a frame on another site's page", "GET", "/sse",
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403,
     ),
+    (
+        "a link on another site's page", "GET", "/sse",
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "*/*"},
+        406,
+    ),
     ("an image on a page of another local server", "GET", "/sse", {"Sec-Fetch-Site": "same-site"}, 403),
     ("an origin that only begins like ours", "POST", "/mcp", {"Origin": "http://127.0.0.1.evil.example"}, 403),
     ("another path", "POST", "/admin", {}, 404),
