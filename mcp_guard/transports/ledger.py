@@ -21,6 +21,7 @@ from mcp_guard.store.writing import Written
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
+_MOST_TOGETHER = 256  # other events that are
 OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
 _OVERDRAWN = "the budget of this agent is used up"
 BEAT = 30_000_000  # microseconds between two times that it is said whose clients are there (`registry.instances`)
@@ -139,6 +140,8 @@ class Ledger:
                 event = structs.replace(event, registry=None, charged=False)
             self._note(event)
             self._waiting.append(event)
+            if len(self._waiting) >= _MOST_TOGETHER and self.failure is None:
+                self.commit([])  # a side that never stops talking leaves no idle moment for it
             self._forget_oldest()
 
     def _note(self, event: Event) -> None:

@@ -76,6 +76,7 @@ class Pump:
         self._hung_up = False  # the client has closed its end, and what it sent before is not all read yet
         self._client_end = ""  # why the client is gone
         self._upstream_open = True
+        self._idle_by = 0.0  # monotonic time at which what waits for a quiet moment waits no longer
         self._end_by = 0.0  # monotonic time at which what a client sent before it left is given up
         self._end_asked = False
         self._status: int | None = None
@@ -104,7 +105,7 @@ class Pump:
             self._watch(flow)
         leaving = self._hung_up or not self._client_open
         ready = self._poll.poll(_IDLE if self._ledger.urgent or leaving else _TICK)
-        if not ready:
+        if not ready or time.monotonic() >= self._idle_by:
             self._idle()
         for descriptor, _ in ready:
             self._handlers[descriptor]()
@@ -156,6 +157,8 @@ class Pump:
             self._end_upstream()
 
     def _idle(self) -> None:
+        """What waits for a quiet moment, and comes about all the same where one side never stops talking."""
+        self._idle_by = time.monotonic() + _TICK / 1_000
         self._ledger.flush()
         now = _now()
         self._ledger.beat(now)

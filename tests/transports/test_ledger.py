@@ -88,6 +88,14 @@ def test_many_completions_are_written_together(log):
     assert [len(transaction) for transaction in log.transactions] == [41, 256, 256, 256]
 
 
+def test_nothing_is_lost_where_the_line_is_never_idle(log):
+    ledger = Ledger(log)
+    for number in range(30_000):
+        ledger.later(event(f"r{number}", "tool.changed"))
+    assert ledger.close() is None
+    assert [name for rows in log.transactions for name in rows] == [f"r{number}" for number in range(30_000)]
+
+
 def test_a_log_that_cannot_be_written_says_why_and_nothing_is_lost_when_it_can_again(log):
     ledger = Ledger(log)
     log.trouble = "the disk is full"
