@@ -196,26 +196,35 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
+async def forward(peer: Peer, port: int, *opened: bytes) -> bytes:
+    """Be a proxy that carries bytes to this port; gives what it was asked, once all is carried."""
+    asked = await peer.head()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await peer.say(*opened)
+        await asyncio.gather(pipe(peer.reader, writer), pipe(reader, peer.writer), return_exceptions=True)
+    finally:
+        writer.close()
+    return asked
+
+
 @scenario
 async def test_with_tls_the_proxy_gives_a_way_and_sees_nothing(
     use_proxy: Naming, server_tls: ssl.SSLContext, trusted: None
 ) -> None:
-    seen: list[bytes] = []
+    seen: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def forward(peer: Peer) -> None:
-        seen.append(await peer.head())
-        reader, writer = await asyncio.open_connection("127.0.0.1", raw.url.port)
-        await peer.say(b"HTTP/1.0 200 Connection established\r\n", b"Via: x\r\n\r\n")
-        await asyncio.gather(pipe(peer.reader, writer), pipe(reader, peer.writer))
+    async def script(peer: Peer) -> None:
+        said = b"HTTP/1.0 200 Connection established\r\n", b"Via: x\r\n\r\n"
+        seen.put_nowait(await forward(peer, raw.url.port, *said))
 
-    async with serving(echo, tls=server_tls) as raw, serving(forward) as proxy:
+    async with serving(echo, tls=server_tls) as raw, serving(script) as proxy:
         use_proxy(f"http://u:p@127.0.0.1:{proxy.url.port}")
         async with client_of(parse(f"https://{HOST}/mcp"), Authorization="Bearer s3cret") as client:
             for body in (b"1", b"x" * (2 << 20), b"3"):
                 assert await whole(await post(client, body)) == body
-    assert seen == [
-        f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n".encode()
-    ]
+        head = f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n"
+        assert await seen.get() == head.encode()
 
 
 REFUSING = [
@@ -257,13 +266,10 @@ async def test_a_proxy_that_is_not_there_or_is_none_is_an_error(use_proxy: Namin
 async def test_behind_a_proxy_the_certificate_is_still_the_servers(
     use_proxy: Naming, server_tls: ssl.SSLContext, trusted: None
 ) -> None:
-    async def forward(peer: Peer) -> None:
-        await peer.head()
-        reader, writer = await asyncio.open_connection("127.0.0.1", raw.url.port)
-        await peer.say(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(pipe(peer.reader, writer), pipe(reader, peer.writer))
+    async def script(peer: Peer) -> None:
+        await forward(peer, raw.url.port, b"HTTP/1.1 200 OK\r\n\r\n")
 
-    async with serving(echo, tls=server_tls) as raw, serving(forward) as proxy:
+    async with serving(echo, tls=server_tls) as raw, serving(script) as proxy:
         use_proxy(f"http://127.0.0.1:{proxy.url.port}")
         async with client_of(parse("https://other.example/mcp")) as client:
             with pytest.raises(ssl.SSLCertVerificationError):
