@@ -8,12 +8,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_guard.gate import Connection, Gate, Reply
+from mcp_guard.gate import Connection, Gate, Output, Reply
 from mcp_guard.gate.hub import pages
 from mcp_guard.gate.hub.merging import SERVER_INFO, SERVER_META
+from mcp_guard.gate.outputs import Listed
 from mcp_guard.gate.wire import encode, seal
 from mcp_guard.governance.snapshot import Override
-from tests.gate.hub.playbook import CLIENT, Playbook, Server, connected, modern
+from mcp_guard.policy import Policy
+from tests.gate.hub.playbook import CLIENT, Playbook, Server, Turn, connected, modern
 from tests.gate.playbook import META, notification, policy_of, request, result, tool
 from tests.gate.test_governance import Registry
 
@@ -62,9 +64,11 @@ class Answer(msgspec.Struct):
     result: Result
 
 
-@given(odd_lists, st.sampled_from((None, 1)), st.booleans(), odd_text)
-def test_it_is_byte_for_byte_what_an_encoder_makes_of_it_the_first_time_and_again(lists, indent, ascii_only, own_id):
-    book = connected({slug: Server(mute=("tools/list",)) for slug in SLUGS})
+@given(odd_lists, st.sampled_from((None, 1)), st.booleans(), odd_text, st.booleans())
+def test_it_is_byte_for_byte_what_an_encoder_makes_of_it_the_first_time_and_again(
+    lists, indent, ascii_only, own_id, bridged
+):
+    book = connected({slug: Server(mute=("tools/list",)) for slug in SLUGS}, bridged=bridged)
     for request_id in (f"!{own_id}", 2):
         turn = book.client(request(request_id, "tools/list"))
         lines: dict[str, bytes] = {}
@@ -72,6 +76,44 @@ def test_it_is_byte_for_byte_what_an_encoder_makes_of_it_the_first_time_and_agai
             lines[slug] = spelled(result(asked["id"], tools=lists[slug]), indent, ascii_only)
             turn = book.server(slug, lines[slug])
         assert [one for _, one in turn.outputs if isinstance(one, Reply)] == [Reply(by_an_encoder(request_id, lines))]
+
+
+class Plain(Gate):
+    """A gate that says of its answers only the lines."""
+
+    def from_upstream(self, line: bytes, now: int) -> list[Output]:
+        return [Reply(one.line) if isinstance(one, Listed) else one for one in super().from_upstream(line, now)]
+
+
+class OfPlainGates(Playbook):
+    def _open_gate(self, slug: str, prefix: str, policy: Policy) -> Gate:
+        self.lives += 1
+        return Plain(Connection(id=f"C{self.lives}", server=slug, user="kim", prefix=prefix), policy)
+
+
+@given(odd_lists, st.booleans(), st.sampled_from((None, 0, 7, 2.5, "x", 10**30)))
+def test_a_list_that_a_gate_hands_over_as_it_read_it_is_the_one_in_its_line(lists, is_modern, ttl):
+    servers = {slug: Server(mute=("tools/list",)) for slug in SLUGS}
+    answers: list[list[bytes]] = []
+    for book in (Playbook(servers, HALF), OfPlainGates(servers, HALF)):
+        turn = greet(book, is_modern=is_modern)
+        more: dict = {"_meta": META} if is_modern else {}
+        turn += book.client(request(1, "tools/list", **more))
+        for slug, asked in turn.servers:
+            if asked["method"] == "tools/list" and asked["id"].startswith("mcp-guard/hub/"):
+                turn = book.server(slug, result(asked["id"], tools=lists[slug], ttlMs=ttl, nextCursor=None))
+        answers.append([one.line for _, one in turn.outputs if isinstance(one, Reply)])
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 1
+
+
+def greet(book: Playbook, *, is_modern: bool) -> Turn:
+    for slug in book.servers:
+        book.started(slug)
+    if is_modern:
+        return book.client(request("d", "server/discover", _meta=META))
+    hello = request(0, "initialize", protocolVersion="2025-11-25", clientInfo=CLIENT, capabilities={})
+    return book.client(hello) + book.client(notification("notifications/initialized"))
 
 
 @given(odd_lists, st.integers(1, 4), st.integers(1, 400), st.booleans())
@@ -111,7 +153,7 @@ class Governed(Playbook):
         self.registry = Registry()
         super().__init__(*arguments, **more)
 
-    def _open_gate(self, slug: str, prefix: str, policy: object) -> Gate:
+    def _open_gate(self, slug: str, prefix: str, policy: Policy) -> Gate:
         self.lives += 1
         return Gate(Connection(id=f"C{self.lives}", server=slug, user="kim", prefix=prefix), policy, self.registry)
 
@@ -124,10 +166,7 @@ def listing(policy: str = "version: 1\nrules:\n  - {name: All, effect: allow}\n"
     """A client that has been given the list twice, so that all that can be remembered of it is."""
     servers = {"a": Server(tools=["x", "y"]), "b": Server(tools=["x", "z"])}
     book = Governed(servers, policy)
-    for slug in servers:
-        book.started(slug)
-    book.client(request(0, "initialize", protocolVersion="2025-11-25", clientInfo=CLIENT, capabilities={}))
-    book.client(notification("notifications/initialized"))
+    greet(book, is_modern=False)
     assert shown(book) == shown(book) == ["a__x", "a__y", "b__x", "b__z"]
     return book, servers
 
