@@ -277,7 +277,7 @@ def _receive_notification(session: Session, method: str, line: bytes, now: int) 
 
 def _tools_changed(session: Session, line: bytes, now: int) -> list[Output]:
     stands = session.initialized or session.client.envelope is not None
-    relist = stands and session.tools.outdated()
+    relist = stands and session.tools.outdated(now)
     return [Reply(passable(session, line)), *(listing.begin(session, now) if relist else [])]
 
 

@@ -86,12 +86,12 @@ class Gate:
         return self._session.rejected(sender, reason, size, now)
 
     def tick(self, now: int) -> list[Output]:
-        """Time has passed: give up a listing that is overdue, and approvals that nobody gave. To be called about once a
-        second.
+        """Time has passed: give up a listing that is overdue or begin one that was put off, and give up approvals that
+        nobody gave. To be called about once a second.
         """
         session = self._session
         outputs = listing.expire(session, now)
-        released = outputs + calls.release(session, now) if outputs else []
+        released = outputs + calls.release(session, now) if outputs else listing.again(session, now)
         return released + settling.tick(session, now) if session.approvals else released
 
     def may_go_ahead(self, start: bytes) -> bool:

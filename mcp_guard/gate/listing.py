@@ -29,7 +29,7 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
     if cursor is not None:
         return outputs + begin(session, now, cursor)
     session.tools.finish()
-    if not session.tools.standing:
+    if session.tools.due(now):
         return outputs + begin(session, now)  # they changed again while they were being listed
     outputs.append(Record(session.recorder.listed(now, list(session.tools.catalog))))
     return outputs + connected(session, now)
@@ -50,8 +50,13 @@ def expire(session: Session, now: int) -> list[Output]:
     return fail(session, "the upstream did not answer in time", now)
 
 
+def again(session: Session, now: int) -> list[Output]:
+    """List again, where the upstream has said that its tools changed, and that was put off."""
+    return begin(session, now) if session.tools.due(now) else []
+
+
 def changed(session: Session, changes: list[ChangedTool], now: int) -> list[Output]:
-    """One event for each tool that came back with another definition than it had."""
+    """One event for each tool that came back with another definition than it had, up to a bound."""
     return [
         Record(
             session.recorder.event(
@@ -61,7 +66,7 @@ def changed(session: Session, changes: list[ChangedTool], now: int) -> list[Outp
                 change.after.label,
             )
         )
-        for change in changes
+        for change in session.tools.told(changes)
     ]
 
 

@@ -16,6 +16,9 @@ from mcp_guard.policy.values import VisibilityLevel
 
 MEMO_PAGES, MEMO_BYTES = 4, 4 * 1024 * 1024  # how many pages are remembered, and how large ones
 MAX_PAGES = 1_000  # an upstream that never stops paging is cut off here
+FREE_LISTINGS = 20  # as soon as the upstream says that its tools changed; then pauses grow between them
+LONGEST_PAUSE = 60_000_000  # microseconds
+MOST_TOLD = 1_000  # changed tools of one listing that get a row each
 LISTING_TIMEOUT = 30_000_000  # microseconds that an upstream has to answer one page of the guard's own listing
 
 
@@ -40,7 +43,10 @@ class Tools:
         self._recent: deque[tuple[int, bytes, Learned]] = deque(maxlen=MEMO_PAGES)
         self._names: set[str] = set()
         self._pages = 0
-        self._outdated = False
+        self._outdated = False  # the upstream has said so since the last listing began
+        self._listings = 0  # that have begun
+        self._next = 0  # when the upstream's word alone makes the guard list again
+        self._told = 0  # changes that were told since the last listing began
 
     def visibility(self, name: str) -> VisibilityLevel:
         """What this agent may see of a listed tool, under the policy in force."""
@@ -100,16 +106,33 @@ class Tools:
 
     def begin(self, request_id: str, now: int) -> None:
         """A listing starts, or goes on to its next page, with the guard's own request `request_id`."""
+        if not self._pages:
+            self._outdated, self._told = False, 0
+            self._listings += 1
+            seconds = 2 ** min(self._listings - FREE_LISTINGS, 6) if self._listings > FREE_LISTINGS else 0
+            self._next = now + min(seconds * 1_000_000, LONGEST_PAUSE)
         self.running = request_id
         self.deadline = now + LISTING_TIMEOUT
 
-    def outdated(self) -> bool:
+    def outdated(self, now: int) -> bool:
         """The upstream says that its tools changed. Gives whether to list at once; a running listing is repeated after
         it ended.
         """
-        self.standing = False
-        self._outdated = self.running is not None
-        return not self._outdated
+        self.standing, self._outdated = False, True
+        return self.due(now)
+
+    def due(self, now: int) -> bool:
+        """Whether to list, because the upstream has said that its tools changed: not as often as it likes to."""
+        paused = 0 < self._next - now <= LONGEST_PAUSE
+        return self._outdated and self.running is None and not paused
+
+    def told(self, changes: list[ChangedTool]) -> list[ChangedTool]:
+        """Those of the changes that get a row each: what an upstream says of its tools must not fill the log. The row
+        of the listing has the hashes of all.
+        """
+        room = max(0, MOST_TOLD - self._told)
+        self._told += len(changes)
+        return changes[:room]
 
     def take_page(self, page: Page) -> tuple[list[ChangedTool], str | None]:
         """Take in a page of the guard's own listing; gives what changed and the cursor of the next page, if any.
@@ -134,5 +157,5 @@ class Tools:
 
     def _end(self, *, standing: bool) -> None:
         self.standing = standing
-        self.running, self._outdated = None, False
+        self.running = None
         self._names, self._pages = set(), 0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mcp_guard.events import ToolsListed
-from mcp_guard.gate import catalog
+from mcp_guard.gate import catalog, tools
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -249,6 +249,29 @@ def test_a_change_during_a_listing_makes_the_guard_list_once_more():
     (second,) = turn.upstream
     assert book.upstream(result(second["id"], tools=[tool("b")])).types == ["tools.listed", "agent.connected"]
     assert book.client(call(1, "a")).upstream == []
+
+
+def test_a_server_that_never_stops_changing_is_listed_ever_less_often_and_by_a_call_at_once():
+    book = connected(FILES_POLICY)
+    listed = 1
+    for number in range(1_000):
+        turn = book.upstream(notification("notifications/tools/list_changed"))
+        for own in turn.upstream:
+            listed += 1
+            book.upstream(result(own["id"], tools=[tool("read_file", str(number))]))
+    assert listed == tools.FREE_LISTINGS + 1
+    assert (book.wait(1).upstream, len(book.wait(1).upstream)) == ([], 1)
+    assert book.upstream(result(f"mcp-guard/C/{listed + 1}", tools=[tool("read_file")])).types[-1] == "tools.listed"
+    book.upstream(notification("notifications/tools/list_changed"))
+    assert book.client(call(1, "write_file", path="/tmp/x")).upstream[0]["method"] == "tools/list"
+
+
+def test_what_changes_fills_no_log(monkeypatch):
+    monkeypatch.setattr(tools, "MOST_TOLD", 3)
+    book = connected(FILES_POLICY, tuple(f"read_{number}" for number in range(9)))
+    book.client(request(1, "tools/list"))
+    turn = book.upstream(result(1, tools=[tool(f"read_{number}", "x") for number in range(9)]))
+    assert turn.types == ["tool.changed"] * 3
 
 
 def test_a_tool_that_comes_back_with_another_description_is_recorded_when_the_client_lists():
