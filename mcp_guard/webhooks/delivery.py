@@ -10,7 +10,8 @@ Invariant: an event is passed only when it has been delivered or given up.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mcp_guard.errors import GuardError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 LOOK = 1.0  # seconds between two looks into the log
-TIMEOUT = 10.0  # seconds for a receiver to take it
+TIMEOUT = 10.0  # seconds to reach a receiver, and then for it to take what it is told
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each further try
 MOST_BEHIND = 1_000  # events; older ones are given up
 LAST_MOMENT = 1.0  # seconds that the end waits for what is under way
@@ -41,9 +42,10 @@ class Receiver:
         *,
         look: float = LOOK,
         waits: tuple[float, ...] = WAITS,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._path, self._target, self._key, self._say = path, target, key, say
-        self._look, self._waits = look, waits
+        self._look, self._waits, self._timeout = look, waits, timeout
         self._place = Place(path, name_of(target, key), lambda: newest_seq(path))
         self._failing = False
         self._ending = threading.Event()
@@ -121,11 +123,13 @@ class Receiver:
         from http.client import HTTPException  # which loads TLS: a guard with nothing to tell starts without it
         from ssl import SSLError
 
-        connection = _connection(self._target)
+        connection, head = _connection(self._target), signed(event.id, int(time.time()), said, self._key)
         try:
-            connection.request("POST", self._target.path, said, signed(event.id, int(time.time()), said, self._key))
-            answer = connection.getresponse()
-            answer.read(_READ)
+            connection.connect()
+            with _bounded(connection, self._timeout):
+                connection.request("POST", self._target.path, said, head)
+                answer = connection.getresponse()
+                answer.read(_READ)
         except SSLError as error:
             return f"TLS failed: {error.reason or 'no trust'}"
         except (OSError, HTTPException) as error:
@@ -133,6 +137,26 @@ class Receiver:
         finally:
             connection.close()
         return "" if 200 <= answer.status < 300 else f"it answered with status {answer.status}"
+
+
+@contextmanager
+def _bounded(connection: "HTTPConnection", seconds: float) -> Generator[None]:
+    """For so long at most: a receiver that says a little now and then would never run into a time-out of the socket."""
+    from socket import SHUT_RDWR
+
+    reached = connection.sock
+
+    def cut() -> None:
+        with suppress(OSError):
+            reached.shutdown(SHUT_RDWR)
+
+    cutting = threading.Timer(seconds, cut)
+    cutting.daemon = True
+    cutting.start()
+    try:
+        yield
+    finally:
+        cutting.cancel()
 
 
 def _connection(target: Target) -> "HTTPConnection":

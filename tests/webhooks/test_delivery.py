@@ -1,5 +1,6 @@
 """Webhooks arrive, once and in order, whoever follows; again where a receiver failed; and no longer than they may."""
 
+import contextlib
 import hmac
 import json
 import queue
@@ -46,8 +47,8 @@ def said() -> "queue.SimpleQueue[str]":
 def follow(endpoint: Endpoint, book: Book, said: "queue.SimpleQueue[str]") -> Iterator[Follow]:
     receivers: list[Receiver] = []
 
-    def start(url: str = endpoint.url, waits: tuple[float, ...] = (0.01, 0.01)) -> Receiver:
-        receivers.append(Receiver(book.path, target(url), KEY, said.put, look=0.01, waits=waits))
+    def start(url: str = endpoint.url, waits: tuple[float, ...] = (0.01, 0.01), **limits: float) -> Receiver:
+        receivers.append(Receiver(book.path, target(url), KEY, said.put, look=0.01, waits=waits, **limits))
         receivers[-1].start()
         return receivers[-1]
 
@@ -119,6 +120,21 @@ def test_a_receiver_that_is_not_there_holds_up_nothing(
         receiver = follow(f"http://127.0.0.1:{nobody.getsockname()[1]}/", waits=())
         overrides.stop(book, None)
         assert "Connection refused" in said.get(timeout=PATIENCE)
+        receiver.stop()
+    assert receiver.failed == 1
+
+
+def test_a_receiver_that_never_comes_to_an_end_is_given_up(
+    follow: Follow, book: Book, said: "queue.SimpleQueue[str]"
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as endless:
+        receiver = follow(f"http://127.0.0.1:{endless.getsockname()[1]}/", waits=(), timeout=0.05)
+        overrides.stop(book, None)
+        peer, _ = endless.accept()
+        with peer, contextlib.suppress(OSError):
+            while said.empty():
+                peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert said.get(timeout=PATIENCE).startswith("1 webhook to 127.0.0.1 could not be delivered: ")
         receiver.stop()
     assert receiver.failed == 1
 

@@ -32,6 +32,8 @@ WRONG = [
     "https://hooks.example/secret\r\nHost: other",
     "https://hooks.example/#secret",
     "https://[hooks/secret",
+    "https://hooks..example/secret",
+    f"https://{'h' * 64}.example/secret",
 ]
 
 
