@@ -68,7 +68,7 @@ class Raw:
 
 
 @asynccontextmanager
-async def serving(script: Script | None = None, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None):
+async def serving(script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Raw]:
     """A server that does as `script` says with each connection, or leaves it to the test."""
     over = asyncio.Event()
 
@@ -86,9 +86,8 @@ async def serving(script: Script | None = None, *, host: str = "127.0.0.1", tls:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(meet, host, 0, limit=1 << 26, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    raw = Raw(parse(f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/mcp"))
+    server = await asyncio.start_server(meet, "127.0.0.1", 0, limit=1 << 26, ssl=tls)
+    raw = Raw(parse(f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"))
     try:
         yield raw
     finally:

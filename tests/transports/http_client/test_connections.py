@@ -397,16 +397,6 @@ async def test_a_host_of_which_one_address_answers_is_there() -> None:
 
 
 @scenario
-async def test_an_ipv6_address_is_named_in_brackets() -> None:
-    async with serving(host="::1") as raw, client_of(raw.url) as client:
-        asked = asyncio.ensure_future(post(client))
-        peer = await raw.met.get()
-        assert f"Host: [::1]:{raw.url.port}\r\n".encode() in await peer.request()
-        await peer.say(answer())
-        await asked
-
-
-@scenario
 async def test_a_cookie_that_one_answer_sets_goes_with_the_next_request() -> None:
     async with between() as (raw, client):
         asked = asyncio.ensure_future(post(client))
