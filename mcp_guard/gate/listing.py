@@ -10,6 +10,9 @@ from mcp_guard.gate.pages import UnlistableError, read_page
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import Session
 
+MOST_ANNOUNCED = 100  # introductions on one connection that get a row each: it names every tool
+_MINUTE = 60_000_000  # microseconds
+
 
 def begin(session: Session, now: int, cursor: str | None = None) -> list[Output]:
     """Ask the upstream for its tools, or for the next page of them."""
@@ -77,8 +80,12 @@ def none_to_list(session: Session, now: int) -> list[Output]:
 
 
 def connected(session: Session, now: int) -> list[Output]:
-    """The agent.connected event, unless it stands already."""
-    if session.announced:
+    """The agent.connected event, unless it stands already; of a client that introduces itself anew without end, one a
+    minute.
+    """
+    soon = 0 <= now - session.announced_at < _MINUTE
+    if session.announced or (soon and session.announcements >= MOST_ANNOUNCED):
         return []
-    session.announced = True
+    session.announced, session.announced_at = True, now
+    session.announcements += 1
     return [Record(session.recorder.connected(now, session.tools.by_visibility()))]

@@ -50,6 +50,7 @@ class Session:
         self.has_tools = True  # what the upstream's capabilities said; until then, perhaps
         self.announces: frozenset[OfferKind] = frozenset()  # the lists of which it was declared that they may change
         self.announced = False  # an agent.connected event stands for what the client last said of itself
+        self.announcements = self.announced_at = 0  # how many such there are, and when the last one was
         self.own_requests = 0
         self.open_lists = 0  # open requests of the client's whose answers are filtered
         self.held = 0  # bytes of the calls that wait until the upstream's tools are known

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mcp_guard.events import ToolsListed
-from mcp_guard.gate import catalog, tools
+from mcp_guard.gate import catalog, listing, tools
+from mcp_guard.gate.connection import CLIENT_META
 from tests.gate.playbook import (
     ALLOW_ALL,
     FILES_POLICY,
@@ -264,6 +265,19 @@ def test_a_server_that_never_stops_changing_is_listed_ever_less_often_and_by_a_c
     assert book.upstream(result(f"mcp-guard/C/{listed + 1}", tools=[tool("read_file")])).types[-1] == "tools.listed"
     book.upstream(notification("notifications/tools/list_changed"))
     assert book.client(call(1, "write_file", path="/tmp/x")).upstream[0]["method"] == "tools/list"
+
+
+def test_a_client_that_introduces_itself_without_end_fills_no_log():
+    book = connected(FILES_POLICY)
+    events = []
+    for number in range(300):
+        client = {"name": "cursor", "version": str(number)}
+        events += book.client(request(1, "ping", _meta={**META, CLIENT_META: client})).types
+        book.upstream(result(1))
+    assert events == ["agent.connected"] * (listing.MOST_ANNOUNCED - 1)
+    book.wait(60)
+    [event] = book.client(request(2, "ping", _meta={**META, CLIENT_META: {"name": "cursor", "version": "x"}})).events
+    assert event.data["client"] == {"name": "cursor", "version": "x"}
 
 
 def test_what_changes_fills_no_log(monkeypatch):
