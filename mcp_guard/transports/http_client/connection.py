@@ -172,6 +172,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """The server has closed its side; so does the guard."""
+        self.kept_until = 0.0
         if self._incoming is not None:
             self._incoming.end()
             self._tell()

@@ -76,6 +76,22 @@ async def test_requests_go_over_tls_on_one_kept_connection(server_tls: ssl.SSLCo
 
 
 @scenario
+async def test_a_connection_over_tls_that_the_server_has_closed_is_not_used(
+    server_tls: ssl.SSLContext, trusted: None
+) -> None:
+    async def once(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(answer(b"{}"))
+
+    async with serving(once, tls=server_tls) as raw, client_of(raw.url) as client:
+        for _ in range(5):
+            assert await whole(await post(client)) == b"{}"
+            await asyncio.sleep(0)
+            await raw.peers[-1].writer.wait_closed()
+        assert len(raw.peers) == 5
+
+
+@scenario
 async def test_a_certificate_of_nobody_is_not_believed(server_tls: ssl.SSLContext) -> None:
     async with serving(echo, tls=server_tls) as raw, client_of(raw.url) as client:
         with pytest.raises(ssl.SSLCertVerificationError):
