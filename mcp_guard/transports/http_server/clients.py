@@ -5,6 +5,7 @@ bounded here.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -81,8 +82,10 @@ class Clients:
         found = self._callers.get(key)
         return None if found is None or found.over else found
 
-    def has_room(self) -> bool:
-        """Whether there is room for one more; if not, the one that has been idle longest is let go for the next."""
+    def has_room(self, caller: Caller) -> bool:
+        """Whether there is room for one more; if not, one is let go for the next: the one that has been idle longest,
+        else one of the credential that has the most.
+        """
         if len(self._switches) < self._limits.sessions:
             return True
         now = self._loop.time()
@@ -90,7 +93,22 @@ class Clients:
         idle = [client for client in idle if now - client.active > _SPARE]
         if idle:
             min(idle, key=lambda client: client.active).leave("the client was idle, and another one needed its place")
+        elif (one := self._one_too_many(caller)) is not None:
+            one.leave("its credential had the most clients, and that of another one needed a place")
         return False
+
+    def _one_too_many(self, caller: Caller) -> Client | None:
+        """A client of the credential that has the most, if that has two more than this caller's, so that nobody can
+        keep all others out; and if none is on its way out already.
+        """
+        if any(client.over for client in self._switches):
+            return None
+        held = Counter(client.caller.credential for client in self._switches)
+        most, number = held.most_common(1)[0]
+        if number < held[caller.credential] + 2:
+            return None
+        theirs = [client for client in self._switches if client.caller.credential == most]
+        return min(theirs, key=lambda client: (client.busy, client.active))
 
     def open(self, client: Client, transport: str, key: CallerKey | None = None) -> bool:
         """Begin the guarded connection of a new client; False where that cannot be."""

@@ -326,7 +326,7 @@ class Service:
 
     def get_sse(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """A client of HTTP with SSE opens its stream."""
-        if not self._clients.has_room():
+        if not self._clients.has_room(caller):
             channel.answer(_FULL)
             return
         client = OldSession(secrets.token_urlsafe(24), caller, self.limits, self._loop.time(), channel)
@@ -347,7 +347,7 @@ class Service:
 
     def _open(self, client: Client, channel: Channel, key: CallerKey | None = None) -> bool:
         """Begin the guarded connection of a client over streamable HTTP; False, and an answer, where it cannot be."""
-        if not self._clients.has_room():
+        if not self._clients.has_room(client.caller):
             channel.answer(_FULL)
             return False
         if not self._clients.open(client, "streamable-http", key):

@@ -404,6 +404,30 @@ async def test_more_clients_than_there_may_be_are_told_to_come_again():
 
 
 @scenario
+async def test_nobody_keeps_all_others_out():
+    mine, anothers = {"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Bearer another-token-of-20"}
+    async with place(GUARDED, sessions=3) as there:
+        clients = [await there.session(**mine) for _ in range(3)]
+        for client in clients:
+            await (await client.get()).stream()
+        asking = await clients[0].post(request(1, "ping"))
+        await clients[0].connection.hears()
+        refused = []
+        while not clients[1].connection.why:
+            http = await there.dial()
+            http.post(INITIALIZE, **anothers)
+            refused.append((await http.reply()).status)
+        assert refused == [503]
+        assert clients[1].connection.why.startswith("its credential had the most clients")
+        await there.session(**anothers)  # of two places to one, nobody gives way
+        http.post(INITIALIZE, **anothers)
+        assert (await http.reply()).status == 503
+        clients[0].connection.answer({"id": 1})
+        assert (await asking.reply()).status == 200
+        assert [client.connection.why for client in (clients[0], clients[2])] == ["", ""]
+
+
+@scenario
 async def test_more_requests_than_a_client_may_have_open_are_refused():
     async with place(open_requests=1) as there:
         client = await there.session()
