@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from mcp_guard import __version__, user_directories
-from mcp_guard.cli import imports
+from mcp_guard import __version__
 from mcp_guard.cli.credentials import proven, taken_token, taken_webhook_secret
 from mcp_guard.cli.policy_files import PolicyFiles, sources_hash
 from mcp_guard.cli.run_arguments import RunArguments
@@ -60,6 +59,8 @@ def _guard(
     known = token is None and known_policy(database, sources_hash(sources), __version__)
     if known:
         upstream.start()
+
+    from mcp_guard.cli import imports
 
     imports.msgspec_alone()
     policy = load_policy(files, sources)
@@ -122,6 +123,8 @@ def telling(webhooks: "Webhooks | None", database: str) -> AbstractContextManage
 
 def user_policy() -> tuple[str, ...]:
     """Without `--policy`: the user's own policy file, if there is one."""
+    from mcp_guard import user_directories
+
     path = os.path.join(user_directories.config(), "policy.yaml")
     return (path,) if os.path.exists(path) else ()
 
