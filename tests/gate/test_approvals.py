@@ -492,6 +492,18 @@ def test_a_server_that_needs_more_input_gets_it_without_a_second_approval_and_on
     assert book.client({**more, "id": 11}).upstream == []
 
 
+def test_a_server_that_needs_more_input_cannot_have_the_guard_keep_a_state_of_any_length():
+    book = Approving(modern=True)
+    book.client(back(book.mail(7).client[0], 8))
+    state = "S" * 20_000
+    book.upstream(result(8, resultType="input_required", inputRequests={}, requestState=state))
+    more = call(9, "send_mail", MODERN, to="bob")
+    more["params"] |= {"requestState": state, "inputResponses": {}}
+    turn = book.client(more)
+    assert turn.upstream == []
+    assert turn.types == ["approval.requested"]
+
+
 # Whatever happens
 
 RECIPIENTS = st.sampled_from(["bob", "eve", "all"])

@@ -14,6 +14,7 @@ MAX_WAITING = 64  # calls of one connection
 MAX_BYTES = 64 * 1024 * 1024  # of their messages; one alone may be as large as any message
 _MAX_STANDING = 1_024  # tools, prompts and resources that were approved for the session
 _MAX_ASKED_BACK = 1_024  # approved calls whose servers need more input; the oldest are forgotten
+_LONGEST_STATE = 16 * 1024  # characters of a `requestState`, which the server chooses
 _ASKED_BACK = 10 * 60 * 1_000_000  # microseconds in which the client has to come back with it
 
 
@@ -87,7 +88,11 @@ class Approvals:
         return next(found, None)
 
     def asked_back(self, bound: str, state: Json, approval: str, now: int) -> None:
-        """The server needs more input for an approved call: its retry with this `requestState` goes on with it."""
+        """The server needs more input for an approved call: its retry with this `requestState` goes on with it. About
+        one with a state that is too long to be kept, a person is asked again.
+        """
+        if isinstance(state, str) and len(state) > _LONGEST_STATE:
+            return
         self._asked_back[bound, state] = approval, now + _ASKED_BACK
         if len(self._asked_back) > _MAX_ASKED_BACK:
             del self._asked_back[next(iter(self._asked_back))]
