@@ -1,9 +1,13 @@
 """A batch of the 2025-03-26 revision: judged element by element, answered as one array (JSON-RPC 2.0, section 6).
 
 Upstream its elements travel one by one, so no reader there has to know what a batch is; here their answers meet again.
+They do not wait for each other whatever their size: once they are too large, those that are there go as an array of
+their own.
 """
 
 from mcp_guard.gate.messages import RequestId
+
+MAX_BYTES = 64 * 1024 * 1024  # of answers that wait for others
 
 
 class Batch:
@@ -12,6 +16,7 @@ class Batch:
     def __init__(self) -> None:
         self._waiting: set[RequestId] = set()
         self._answers: list[bytes] = []
+        self._size = 0
         self._complete = False
 
     def expect(self, request_id: RequestId) -> None:
@@ -19,8 +24,9 @@ class Batch:
         self._waiting.add(request_id)
 
     def answer(self, request_id: RequestId | None, line: bytes) -> bytes | None:
-        """Take in one answer; gives the array when it was the last one that was missing."""
+        """Take in one answer; gives the array when it was the last one that was missing, or no more are kept."""
         self._answers.append(line)
+        self._size += len(line)
         return self.withdraw(request_id)
 
     def withdraw(self, request_id: RequestId | None) -> bytes | None:
@@ -35,8 +41,9 @@ class Batch:
         return self._array()
 
     def _array(self) -> bytes | None:
-        if not self._complete or self._waiting or not self._answers:
+        waits = not self._complete or self._waiting
+        if not self._answers or (waits and self._size <= MAX_BYTES):
             return None
         array = b"[" + b",".join(self._answers) + b"]"
-        self._answers = []
+        self._answers, self._size = [], 0
         return array

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mcp_guard.gate import batch
 from tests.gate.playbook import FILES_POLICY, call, connected, notification, request, result, tool
 
 
@@ -60,6 +61,16 @@ def test_a_list_in_a_batch_is_filtered():
 def test_a_handshake_in_a_batch_is_refused():
     (array,) = batches().client([request(1, "initialize", protocolVersion="x")]).client
     assert array[0]["error"]["code"] == -32600
+
+
+def test_answers_do_not_wait_for_others_whatever_their_size(monkeypatch):
+    monkeypatch.setattr(batch, "MAX_BYTES", 300)
+    book = batches()
+    book.client([call(1, "read_file"), call(2, "read_file"), call(3, "read_file")])
+    large = [result(number, content=[{"type": "text", "text": "x" * 200}]) for number in (1, 2)]
+    assert book.upstream(large[0]).client == []
+    assert book.upstream(large[1]).client == [large]
+    assert book.upstream(result(3, content=[])).client == [[result(3, content=[])]]
 
 
 def test_two_elements_with_one_id_are_not_both_answered_under_it():
