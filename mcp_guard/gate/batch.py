@@ -7,6 +7,7 @@ their own.
 
 from mcp_guard.gate.messages import RequestId
 
+MAX_ELEMENTS = 1_000  # of one batch, from either side
 MAX_BYTES = 64 * 1024 * 1024  # of answers that wait for others
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.approvals import settling
-from mcp_guard.gate.batch import Batch
+from mcp_guard.gate.batch import MAX_ELEMENTS, Batch
 from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
 from mcp_guard.gate.messages import (
     INVALID_REQUEST,
@@ -32,6 +32,9 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
     except UnreadableError as error:
         return _malformed(session, None, PARSE_ERROR, str(error), len(line), now)
     if isinstance(message, list) and session.client.protocol == BATCH_PROTOCOL and message:
+        if len(message) > MAX_ELEMENTS:
+            reason = f"a batch has more than {MAX_ELEMENTS} elements"
+            return _malformed(session, None, INVALID_REQUEST, reason, len(line), now)
         return _receive_batch(session, message, len(line), now)
     return _receive_message(session, message, len(line), now, None)
 

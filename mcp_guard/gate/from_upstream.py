@@ -11,6 +11,7 @@ import msgspec
 
 from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
+from mcp_guard.gate.batch import MAX_ELEMENTS
 from mcp_guard.gate.connection import BATCH_PROTOCOL
 from mcp_guard.gate.messages import ENVELOPE_MEMBERS, INTERNAL_ERROR, MAX_ID_LENGTH, RequestId, without_near_names
 from mcp_guard.gate.outputs import Listed, Output, Record, Reply
@@ -51,6 +52,13 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
     try:
         if session.client.protocol == BATCH_PROTOCOL and line.lstrip()[:1] == b"[":
             return _receive_batch(session, line, now)
+    except _NotAMessageError as error:
+        return session.rejected("upstream", str(error), len(line), now)
+    return _receive_message(session, line, now)
+
+
+def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
+    try:
         head = _read_head(line)
     except _NotAMessageError as error:
         return session.rejected("upstream", str(error), len(line), now)
@@ -101,7 +109,9 @@ def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
         elements = _decode_elements(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _NotAMessageError("not JSON") from None
-    outputs = [output for element in elements for output in receive(session, bytes(element), now)]
+    if len(elements) > MAX_ELEMENTS:
+        raise _NotAMessageError(f"a batch has more than {MAX_ELEMENTS} elements")
+    outputs = [output for element in elements for output in _receive_message(session, bytes(element), now)]
     lines = [output.line for output in outputs if isinstance(output, Reply) and output.line[:1] != b"["]
     if len(lines) < 2:
         return outputs

@@ -94,6 +94,22 @@ def test_an_array_of_the_upstreams_passes_as_an_array_without_what_is_not_a_mess
     assert turn.types == ["message.rejected"]
 
 
+def test_an_array_within_an_array_of_the_upstreams_is_no_message():
+    book = batches()
+    turn = book.upstream([[notification("a")], [[[notification("b")]]], notification("c")])
+    assert (turn.client, turn.types) == ([notification("c")], ["message.rejected"] * 2)
+
+
+def test_a_batch_has_only_so_many_elements():
+    book = batches()
+    many = [notification("a")] * (batch.MAX_ELEMENTS + 1)
+    turn = book.client(many)
+    assert (turn.upstream, turn.client[0]["error"]["code"], turn.types) == ([], -32600, ["message.rejected"])
+    turn = book.upstream(many)
+    assert (turn.client, turn.types) == ([], ["message.rejected"])
+    assert len(book.client(many[1:]).upstream) == batch.MAX_ELEMENTS
+
+
 @pytest.mark.parametrize("protocol", ["2024-11-05", "2025-06-18", "2025-11-25"])
 def test_no_other_revision_knows_batches(protocol):
     book = connected(FILES_POLICY, protocol=protocol)
