@@ -358,6 +358,11 @@ class HttpConnection(asyncio.Protocol):
                 self.deadline = now + self._limits.linger
 
     @property
+    def answers(self) -> str | None:
+        """The credential of whoever waits for an answer here."""
+        return self._caller.credential if self._channel is not None and self._caller is not None else None
+
+    @property
     def idle(self) -> bool:
         """Whether the client has asked for nothing, or has been answered."""
         return self._channel is None and not self._reading

@@ -17,8 +17,10 @@ from mcp_guard.transports.http_server import mirrored, spoken
 from mcp_guard.transports.http_server.access import Access
 from mcp_guard.transports.http_server.beside import Beside
 from mcp_guard.transports.http_server.channel import Channel
+from mcp_guard.transports.http_server.client_end import TOO_MUCH
 from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch, caller_key
 from mcp_guard.transports.http_server.connection import HttpConnection
+from mcp_guard.transports.http_server.connections import Connections
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.old_sse import MESSAGE_PATH, OldSession
@@ -65,7 +67,7 @@ class Service:
         self.stopping = False
         self._access, self._say = access, say
         self._loop = asyncio.get_running_loop()
-        self._connections: set[HttpConnection] = set()
+        self._connections = Connections()
         self._clients = Clients(limits, open_switch, say)
         self._refused: Counter[int] = Counter()  # requests that `access` refused and nobody has been told of, by status
         self._told = self._loop.time()
@@ -75,22 +77,15 @@ class Service:
 
     def connected(self, connection: HttpConnection) -> bool:
         """A connection stands; False where there are too many, and none of them is idle, to be closed for it."""
-        full = len(self._connections) >= self.limits.connections
-        idle = [other for other in self._connections if other.idle] if full else []
-        if idle:
-            longest = min(idle, key=lambda other: other.deadline)
-            self._connections.discard(longest)
-            longest.abort()
-        self._connections.add(connection)
-        return not full or bool(idle)
+        return self._connections.add(connection, self.limits.connections)
 
     def disconnected(self, connection: HttpConnection) -> None:
         """A connection is gone."""
-        self._connections.discard(connection)
+        self._connections.remove(connection)
 
     def relieve(self) -> None:
-        """More is being received than may be: the largest message gives way, so that no other is kept out by it."""
-        max(self._connections, key=lambda connection: connection.size).give_way()
+        """More is being received than may be: the largest message gives way."""
+        self._connections.relieve()
 
     def admit(self, head: Head) -> Caller | Answer:
         """Who makes a request, or why it is refused before its body is read."""
@@ -177,6 +172,9 @@ class Service:
         try:
             if self._beside is not None and self._beside.serves(head.path):
                 self._beside.handle(head, caller, body, channel)
+                return
+            if self._connections.are_crowded_by(caller, self.limits.connections):
+                channel.answer(TOO_MUCH)
                 return
             if spoken.is_longer_than(body, self.limits.batch):
                 channel.answer(refusal(413, f"a batch of more than {self.limits.batch} messages"))
@@ -361,7 +359,7 @@ class Service:
         """About a second has passed."""
         now = self._loop.time()
         self.date = http_date(time.gmtime())
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.sweep(now)
         self._clients.sweep(now)
         self._clients.dismiss(self._access.why_barred)
@@ -374,12 +372,12 @@ class Service:
         """Take nothing new, let open requests end for so many seconds, then end every connection in order."""
         self.stopping = True
         await self._clients.stop(grace)
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.finish()
         deadline = self._loop.time() + self.limits.goodbye
         while self._connections and self._loop.time() < deadline:
             await asyncio.sleep(0.01)
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.abort()
 
     def hurry(self) -> None:

@@ -241,6 +241,23 @@ async def test_more_connections_than_there_may_be_are_refused():
 
 
 @scenario
+async def test_one_credential_takes_no_more_than_half_of_all_connections():
+    async with place(GUARDED, connections=6) as there:
+        mine = await there.session(Authorization=f"Bearer {TOKEN}")
+        for number in range(3):
+            await mine.post(request(number, "ping"))
+            await mine.connection.hears()
+        refused = await mine.post(request(3, "ping"))
+        assert (await refused.reply()).status == 503
+        await there.session(Authorization="Bearer another-token-of-20")
+        mine.connection.answer({"id": 0})
+        while sum(connection.answers is not None for connection in there.service._connections) > 2:
+            await there_turns()
+        await mine.post(request(4, "ping"))
+        assert (await mine.connection.hears())["id"] == 4
+
+
+@scenario
 async def test_a_connection_that_is_idle_gives_way_to_a_new_one():
     async with place(connections=2) as there:
         silent, busy = await there.dial(), await there.dial()
