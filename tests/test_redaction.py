@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_guard.redaction import arguments as a
 from mcp_guard.redaction import patterns as p
 from mcp_guard.redaction import recorded_arguments, safe_text, shown_arguments
 from mcp_guard.redaction.arguments import DEEPEST, LARGEST, LONGEST, MOST_ENTRIES, ArgumentsMode
@@ -259,6 +260,20 @@ LARGE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("arguments", LARGE, ids=range(len(LARGE)))
 def test_a_row_is_bounded_whatever_the_arguments_are(arguments: dict[str, Any], mode: ArgumentsMode) -> None:
     assert len(msgspec.json.encode(recorded(arguments, mode))) < LARGEST_ROW
+
+
+@pytest.mark.parametrize("one", [1, [], {}, "ab", {"a": 1}])
+def test_no_more_is_looked_at_than_a_row_could_hold(one: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def look(name: str | None, value: object) -> str | None:
+        nonlocal looked
+        looked += 1
+
+    monkeypatch.setitem(a._JUDGES, "redacted", look)
+    out = recorded({"x": [one] * 300_000})
+    assert (out["arguments"], out["redacted"][0]["why"]) == (None, "size")
+    assert looked <= LARGEST // 2 + 2
 
 
 def test_deep_arguments_are_kept_as_one_hash() -> None:

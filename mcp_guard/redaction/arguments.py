@@ -108,8 +108,8 @@ _JUDGES: dict[ArgumentsMode, Judge] = {"full": _is_nothing, "redacted": _is_secr
 
 def _or_too_long(judge: Judge) -> Judge:
     def judge_size(name: str | None, value: "Json") -> str | None:
-        why = judge(name, value)
-        return why or ("size" if isinstance(value, str) and len(value) > LONGEST else None)
+        too_long = isinstance(value, str) and len(value) > LONGEST and judge is not _is_leaf
+        return "size" if too_long else judge(name, value)
 
     return judge_size
 
@@ -125,6 +125,7 @@ class _Walk:
         self._below: list[_Pending] = []
         self._entries: list[Entry] = []
         self._path_room = LARGEST
+        self._room = LARGEST  # bytes that the copy may still take, at the least that its values do
 
     def copy(self, arguments: "Mapping[str, Json]") -> "tuple[dict[str, Json], list[Entry]]":
         """The copy, and an entry for each value that is null in it instead."""
@@ -163,6 +164,9 @@ class _Walk:
             if not hidden:  # the beginning of a key, and no key
                 self._entries.pop()
             return text
+        self._room -= len(value) + 2 if isinstance(value, str) else 2
+        if self._room < 0:  # it would be too large in the end: to see that soon is to bound the work
+            raise _UnkeepableError("size")
         if not isinstance(value, dict | list):
             return value
         copy: dict[str, Json] | list[Json] = {} if isinstance(value, dict) else []
