@@ -20,7 +20,7 @@ PROTOBUF = "application/x-protobuf"
 MOST = 1 << 20  # bytes of one request, compressed or not
 _ENCODINGS = {PROTOBUF: protobuf, JSON: text}
 _GZIP = 16 + zlib.MAX_WBITS
-_REJECTED = "costs are monotonic sums of US dollars, not below zero"
+_REJECTED = "costs are monotonic sums of US dollars, from 0 to a billion a point"
 
 
 class Telemetry(Other):

@@ -1,9 +1,8 @@
 """What is looked for in metrics, whichever encoding they came in, and what of it can be counted.
 
-Only sums that only ever grow count as costs; a value that is no amount, or below zero, is rejected.
+Only sums that only ever grow count as costs; a value that is no amount that anybody pays is rejected.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
@@ -18,6 +17,7 @@ MOST_POINTS = 2_000  # of one request
 _LONGEST_MODEL = 100  # characters
 _UNKNOWN = "unknown"
 _LATEST = 2**63 - 1
+_MOST_USD = 1e9  # of one point: absurd ones would add up to infinity, and stay there
 DELTA, CUMULATIVE = 1, 2  # AggregationTemporality
 
 
@@ -79,7 +79,7 @@ def _amount(one: Sum, point: Point) -> float | None:
     fits = one.monotonic and one.temporality in (DELTA, CUMULATIVE)
     if not fits or point.value is None or not 0 <= point.began <= _LATEST or not 0 <= point.at <= _LATEST:
         return None
-    return point.value if math.isfinite(point.value) and point.value >= 0 else None
+    return point.value if 0 <= point.value <= _MOST_USD else None  # nor is it NaN
 
 
 def _cost(one: Sum, point: Point, usd: float) -> Cost:
