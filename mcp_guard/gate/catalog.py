@@ -14,6 +14,7 @@ from mcp_guard.redaction import safe_text
 
 _LONGEST_NAME = 256
 MAX_BYTES = 64 * 1024 * 1024  # of all definitions that are known: an upstream may list page after page
+MAX_TOOLS = 10_000  # of one upstream: each takes its time
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -95,8 +96,8 @@ class Catalog:
         if reads_otherwise(text, "name"):
             return None, None
         size = self._size + len(text) - (len(known.definition) if known else 0)
-        if size > MAX_BYTES:
-            raise UnlistableError(f"the upstream's tools are more than {MAX_BYTES} bytes")
+        if size > MAX_BYTES or (known is None and len(self.tools) >= MAX_TOOLS):
+            raise UnlistableError(f"the upstream's tools are more than {MAX_TOOLS}, or more than {MAX_BYTES} bytes")
         self._size = size
         self.version += 1
         tool = self.tools[name] = Tool(name, label(name), text, _declared(text))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mcp_guard.gate.catalog import Catalog, ChangedTool, label
+from mcp_guard.gate.catalog import MAX_TOOLS, Catalog, ChangedTool, label
 from mcp_guard.gate.pages import Page, UnlistableError, elements
 from mcp_guard.gate.wire import encode_slices
 from mcp_guard.policy.values import VisibilityLevel
@@ -90,7 +90,10 @@ class Tools:
         names: list[str] = []
         visible: list[msgspec.Raw] = []
         changes: list[ChangedTool] = []
-        for definition in elements(page):
+        listed = elements(page)
+        if len(listed) > MAX_TOOLS:
+            raise UnlistableError(f"the upstream's list has more than {MAX_TOOLS} tools on one page")
+        for definition in listed:
             name, change = self.catalog.learn(definition)
             if name is None:
                 continue

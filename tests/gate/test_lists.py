@@ -229,6 +229,17 @@ def test_an_upstream_cannot_list_more_than_is_kept(monkeypatch):
     assert "error" in book.upstream(result(2, tools=[tool("t" * 500)])).client[0]
 
 
+def test_nor_more_tools_than_are_kept(monkeypatch):
+    monkeypatch.setattr(catalog, "MAX_TOOLS", 3)
+    monkeypatch.setattr(tools, "MAX_TOOLS", 3)
+    book = connected(ALLOW_ALL, ("read_1", "read_2"))
+    book.client(request(1, "tools/list"))
+    assert "error" in book.upstream(result(1, tools=[tool("read_3"), tool("read_4")])).client[0]
+    book.client(request(1, "tools/list"))
+    assert "error" in book.upstream(result(1, tools=[{}] * 4)).client[0]
+    assert book.client(call(1, "read_3")).upstream
+
+
 def test_the_guard_lists_again_when_the_upstream_says_that_its_tools_changed():
     book = connected(FILES_POLICY)
     turn = book.upstream(notification("notifications/tools/list_changed"))
