@@ -16,6 +16,7 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 
+MOST_ELEMENTS = 100_000  # of one page: each is judged
 _OF_A_PAGE = ("_meta", "cacheScope", "nextCursor", "resultType", "ttlMs")  # beside the list itself
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -56,9 +57,12 @@ def read_page(line: bytes, member: str) -> Page:
 def elements(page: Page) -> list[msgspec.Raw]:
     """The elements of a page. Raises UnlistableError."""
     try:
-        return _decode_elements(page.listed)
+        found = _decode_elements(page.listed)
     except UNREADABLE:
         raise _no_list(page.member) from None
+    if len(found) > MOST_ELEMENTS:
+        raise UnlistableError(f"the upstream's list has more than {MOST_ELEMENTS} {page.member} on one page")
+    return found
 
 
 def reads_otherwise(element: bytes, member: str) -> bool:

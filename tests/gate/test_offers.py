@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_guard.gate import Admitted, Denied, Record
+from mcp_guard.gate import Admitted, Denied, Record, pages
 from mcp_guard.gate.outputs import Refusal
 from tests.gate.playbook import ALLOW_ALL, META, Playbook, connected, modern, notification, request, result
 
@@ -244,6 +244,13 @@ def test_an_answer_that_is_no_list_is_an_error_or_filtered_all_the_same(members)
     book.client(request(1, "prompts/list"))
     turn = book.upstream(result(1, **members))
     assert "other" not in str(turn.client)
+
+
+def test_a_page_with_more_than_is_judged_does_not_reach_the_client(monkeypatch):
+    monkeypatch.setattr(pages, "MOST_ELEMENTS", 3)
+    book = connected(POLICY)
+    book.client(request(1, "prompts/list"))
+    assert "error" in book.upstream(result(1, prompts=[{"name": "review"}] * 4)).client[0]
 
 
 @pytest.mark.parametrize(("method", "member", "listed", "shown"), LISTS)
