@@ -8,6 +8,7 @@ import msgspec
 
 from mcp_guard.gate.hub.messages import BROKEN
 from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.messages import folded
 from mcp_guard.gate.wire import UnreadableError, encode, seal
 
 
@@ -126,9 +127,15 @@ def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:
         outward = encode(prefix + name)
     except (*BROKEN, KeyError, UnreadableError):
         return None
-    if any(len(member) == len(key) and member != key and member.casefold() == key.casefold() for member in found):
+    if any(_may_be(member, key) for member in found):
         return None
     if prefix:
         found[key] = msgspec.Raw(outward)
     text = seal(msgspec.json.encode(found))
     return Entry(name, bytes(memoryview(text)))  # it is kept: without the room that an encoder leaves behind a text
+
+
+def _may_be(member: str, key: str) -> bool:
+    """Whether some reader takes another member for the one that an element is known by."""
+    like = len(member) == len(key) or "\0" in member
+    return like and member != key and folded(member) == folded(key)

@@ -153,6 +153,7 @@ def test_elements_that_could_be_read_in_two_ways_are_left_out() -> None:
         '{"name": "fine", "inputSchema": {}}',
         '{"name": "b__t", "name": "twice", "inputSchema": {}}',
         '{"name": "folded", "Name": "b__t", "inputSchema": {}}',
+        '{"name": "cut", "name\\u0000": "b__t", "inputSchema": {}}',
         '{"name": 7}',
         '{"title": "no name"}',
         "null",
@@ -162,7 +163,8 @@ def test_elements_that_could_be_read_in_two_ways_are_left_out() -> None:
     turn = book.server("a", line.encode())
     assert names(turn.answer(1)) == ["a__fine", "b__t"]
     said = b"".join(output.line for _, output in turn.outputs if hasattr(output, "line"))
-    assert (said.count(b"b__t"), b"twice" in said, b"folded" in said) == (1, False, False)
+    assert said.count(b"b__t") == 1
+    assert not [name for name in (b"twice", b"folded", b"cut") if name in said]
 
 
 def test_without_prefixes_the_first_server_keeps_a_name_and_the_second_is_recorded() -> None:
