@@ -9,6 +9,7 @@ import asyncio
 import re
 import select
 import socket
+from contextlib import suppress
 from typing import Protocol, cast
 
 from mcp_guard.transports.http_client.incoming import Incoming
@@ -133,7 +134,7 @@ class Connection(asyncio.BufferedProtocol):
             self._send_on()
 
     def _send_on(self) -> None:
-        while self._unsent and not self._slow and self._transport is not None:
+        while self._unsent and not self._slow and self._transport is not None and not self._transport.is_closing():
             piece, self._unsent = self._unsent[:AT_ONCE], self._unsent[AT_ONCE:]
             self._transport.write(piece)
 
@@ -179,9 +180,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self._transport, self._unsent, incoming = None, memoryview(b""), self._incoming
+        transport, incoming = self._transport, self._incoming
+        self._transport, self._unsent = None, memoryview(b"")
         self._let_go()
         if incoming is not None:
+            if exc is not None and transport is not None:
+                _last_words(transport, incoming)
             incoming.lost()
             self._tell()
         self._owner.lost(self)
@@ -223,6 +227,17 @@ def _kept_for(said: str | None) -> float:
     """Seconds for which a connection is kept: a little less than the server says that it keeps it."""
     found = _KEPT_FOR.fullmatch(said) if said is not None else None
     return KEEP_ALIVE if found is None else min(KEEP_ALIVE, int(found[1]) - 1.0)
+
+
+def _last_words(transport: asyncio.Transport, incoming: Incoming) -> None:
+    """Take in what still lies in the socket of a connection that could not be written to: a server may refuse a large
+    body and close before it has taken it. (Under TLS, what is left cannot be read any more.)
+    """
+    if transport.get_extra_info("sslcontext") is not None:
+        return
+    with suppress(OSError), transport.get_extra_info("socket").dup() as left:
+        while not incoming.over and incoming.size <= _MOST_UNREAD and (data := left.recv(READ_AT_ONCE)):
+            incoming.feed(data)
 
 
 def _notice_silence(sock: socket.socket) -> None:

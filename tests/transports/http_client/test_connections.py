@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
+import struct
 
 import pytest
 
 from mcp_guard.transports.http_client.client import HttpClient
-from mcp_guard.transports.http_client.connection import AT_ONCE
+from mcp_guard.transports.http_client.connection import AT_ONCE, READ_AT_ONCE, Connection
 from mcp_guard.transports.http_client.errors import BrokenOffError, EncodedError, HttpError, NotHttpError
 from mcp_guard.transports.http_client.url import parse
 from tests.transports.http_client.raw import (
@@ -364,6 +365,36 @@ async def test_an_answer_before_the_request_is_there_as_a_whole_counts_and_ends_
 
 
 # The end, and where nobody is
+
+
+TOO_LARGE = b"HTTP/1.1 413 -\r\nContent-Length: 9\r\n\r\ntoo large"
+
+
+class Nobody:
+    """An owner that wants nothing of its connection."""
+
+    buffer = memoryview(bytearray(READ_AT_ONCE))
+
+    def free(self, connection: Connection) -> None: ...
+
+    def lost(self, connection: Connection) -> None: ...
+
+
+@scenario
+async def test_an_answer_counts_whose_server_took_nothing_of_a_large_request_and_cut_it_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(Nobody()), sock=ours)
+    theirs.sendall(TOO_LARGE)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()  # the first write fails, before anything was read
+    incoming = await connection.ask(b"POST / HTTP/1.1\r\n\r\n", b"x" * (16 * AT_ONCE))
+    assert (incoming.status, incoming.take(), incoming.complete) == (413, b"too large", True)
+    assert not connection.stands
+    assert not caplog.records, "the rest of the request was written to a connection that is gone"
 
 
 @scenario
