@@ -72,6 +72,11 @@ def of_exception(url: Url, error: BaseException) -> RemoteError:
     return RemoteError(f"the MCP server at {shown(url)} cannot be reached: {_why(error)}")
 
 
+def unanswered(url: Url) -> str:
+    """What is said of a request that was open when the guard had to end."""
+    return f"mcp-guard ended before the MCP server at {shown(url)} had answered"
+
+
 def raise_for(url: Url, error: Exception) -> NoReturn:
     """Raise the `RemoteError` for whatever the HTTP client raised: none of it is worth more than one request."""
     raise error if isinstance(error, RemoteError) else of_exception(url, error) from None

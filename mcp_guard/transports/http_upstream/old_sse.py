@@ -35,7 +35,7 @@ class SseUpstream:
         self._link, self._limit = link, limit
         self._valve = Valve()
         self._listener: Listener | None = None
-        self._outgoing = Outgoing(self._post, self._relieved)
+        self._outgoing = Outgoing(self._post, self._relieved, self._unanswered)
         self._open: dict[RequestId, asyncio.Event] = {}  # requests that wait for their answers on the stream
         self._endpoint: asyncio.Future[Url] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -131,6 +131,9 @@ class SseUpstream:
                 raise failures.of_status(endpoint, response.status, response.headers.get("Retry-After"))
             self._say(error_answer(request_id, error))
             return False
+
+    def _unanswered(self, request_id: RequestId) -> None:
+        self._fail(request_id, failures.unanswered(self._link.url))
 
     def _fail(self, request_id: RequestId | None, text: str) -> None:
         if request_id is not None:

@@ -7,6 +7,7 @@ them is sent: what a client says later may rest on them. Bounded: so many reques
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.http_upstream.headers import Message, read
@@ -21,14 +22,17 @@ Post = Callable[[bytes, Message], Awaitable[None]]
 
 
 class Outgoing:
-    """Messages on their way. `post` sends one and ends when its answer is here (or has failed; it does not raise)."""
+    """Messages on their way. `post` sends one and ends when its answer is here (or has failed; it does not raise).
+    `unanswered` is told of requests that are broken off although somebody waits for them.
+    """
 
-    def __init__(self, post: Post, relieved: Callable[[], None]) -> None:
-        self._post, self._relieved = post, relieved
+    def __init__(self, post: Post, relieved: Callable[[], None], unanswered: Callable[[RequestId], None]) -> None:
+        self._post, self._relieved, self._unanswered = post, relieved, unanswered
         self._queue: deque[tuple[bytes, Message]] = deque()
         self._surplus: deque[tuple[bytes, Message]] = deque()
         self._in_flight: dict[RequestId, asyncio.Task[None]] = {}
         self._lasting: set[RequestId] = set()  # those of them that are subscriptions
+        self._withdrawn: set[RequestId] = set()  # and those for which nobody waits any more
         self._first: asyncio.Task[None] | None = None  # what everything else waits for
         self._late: set[asyncio.Future[None]] = set()  # what was waited for too long
         self._closed = False
@@ -61,7 +65,9 @@ class Outgoing:
                 if message.id == request_id:
                     self.taken(line)
             self._surplus = deque(kept)
-        elif after:
+            return
+        self._withdrawn.add(request_id)
+        if after:
             asyncio.get_running_loop().call_later(after, task.cancel)
         else:
             task.cancel()
@@ -78,8 +84,9 @@ class Outgoing:
     async def close(self, patience: float) -> None:
         """Nothing more is sent. Give what is on its way so many seconds, then break it off."""
         self._closed = True
-        for line, _ in (*self._queue, *self._surplus):
+        for line, message in (*self._queue, *self._surplus):
             self.taken(line)
+            self._broken_off(message)
         self._queue.clear()
         self._surplus.clear()
         running = [task for request_id, task in self._in_flight.items() if request_id not in self._lasting]
@@ -108,18 +115,31 @@ class Outgoing:
 
     async def _side_by_side(self, request_id: RequestId, line: bytes, message: Message) -> None:
         try:
-            await self._post(line, message)
+            await self._through(line, message)
         finally:
             if self._in_flight.get(request_id) is asyncio.current_task():
                 del self._in_flight[request_id]
                 self._lasting.discard(request_id)
+                self._withdrawn.discard(request_id)
             while self._surplus and len(self._in_flight) - len(self._lasting) < MOST_IN_FLIGHT and not self._closed:
                 kept_line, kept = self._surplus.popleft()
                 assert kept.id is not None
                 self._run(kept.id, kept_line, kept)
 
+    async def _through(self, line: bytes, message: Message) -> None:
+        try:
+            await self._post(line, message)
+        except asyncio.CancelledError:
+            self._broken_off(message)
+            raise
+
+    def _broken_off(self, message: Message) -> None:
+        asked = message.id is not None and message.method and message.method != "subscriptions/listen"
+        if asked and message.id not in self._withdrawn:
+            self._unanswered(cast(RequestId, message.id))
+
     async def _go_first(self, line: bytes, message: Message) -> None:
-        posting = asyncio.ensure_future(self._post(line, message))
+        posting = asyncio.ensure_future(self._through(line, message))
         try:
             await asyncio.wait([posting], timeout=None if message.method == "initialize" else _IN_ORDER)
             if not posting.done():

@@ -57,7 +57,7 @@ class StreamableUpstream:
         self._listener: UpstreamListener | None = None
         self._session = Session()
         self._parameters = MirroredParameters()
-        self._outgoing = Outgoing(self._post, self._relieved)
+        self._outgoing = Outgoing(self._post, self._relieved, self._unanswered)
         self._modern: set[RequestId] = set()  # open requests that are cancelled by closing their streams
         self._listening = Listening(
             link, self._session, limit, self._valve, lambda line: self._say(line, None), self._told_oversized
@@ -313,6 +313,9 @@ class StreamableUpstream:
     def _say(self, line: bytes, related: RequestId | None) -> None:
         if self._listener is not None:
             self._listener.deliver(line, related)
+
+    def _unanswered(self, request_id: RequestId) -> None:
+        self._fail(request_id, failures.unanswered(self._link.url))
 
     def _fail(self, request_id: RequestId, text: str) -> None:
         self._say(texts.error(request_id, INTERNAL_ERROR, text), request_id)

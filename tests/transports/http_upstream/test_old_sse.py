@@ -142,6 +142,24 @@ async def test_a_server_that_names_no_endpoint_is_given_up(monkeypatch: pytest.M
             await got.gone.wait()
 
 
+@scenario
+async def test_what_is_open_at_the_end_is_answered_by_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.old_sse.LAST_ANSWERS", 0.01)
+    async with connected() as (server, end, heard, _):
+        for number in (1, 2):
+            end.send(line(request(number, "ping")))
+            (await server.next()).accept()
+        end.send(line(notification("notifications/cancelled", requestId=2)))
+        (await server.next()).accept()
+        await end.close()
+        answer = await heard.next()
+        assert (answer["id"], answer["error"]["message"]) == (
+            1,
+            f"mcp-guard ended before the MCP server at {server.url} had answered",
+        )
+        assert heard.queue.empty()
+
+
 # Which of the two a server speaks
 
 

@@ -13,6 +13,7 @@ from tests.transports.http_upstream.remote import (
     Got,
     Handler,
     Heard,
+    Message,
     Remote,
     initialize,
     initialized,
@@ -573,6 +574,59 @@ async def test_closing_waits_for_the_answers_that_are_nearly_there_and_ends_the_
         goodbye.reply(status=405)
         await closing
         assert await heard.next() == result(1)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@scenario
+async def test_what_is_open_at_the_end_is_answered_by_an_error_that_says_so(
+    killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 3600.0 if killed else 0.01)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.outgoing.MOST_IN_FLIGHT", 2)
+    async with connected() as (server, end, heard):
+        for message in (request(1, "ping"), modern(2, "tools/list"), request(3, "ping")):
+            end.send(line(message))
+        assert {(await server.next()).message["id"] for _ in range(2)} == {1, 2}, "the third waits for its turn"
+        end.send(line(modern(4, "subscriptions/listen")))
+        (await server.next()).stream()
+        closing = asyncio.ensure_future(end.close())
+        await asyncio.sleep(0)
+        if killed:
+            end.kill()
+        await closing
+        answers = [await heard.next() for _ in range(3)]
+        assert {answer["id"] for answer in answers} == {1, 2, 3}
+        assert {answer["error"]["message"] for answer in answers} == {
+            f"mcp-guard ended before the MCP server at {server.url} had answered"
+        }
+        assert heard.queue.empty()
+
+
+@scenario
+async def test_a_handshake_that_is_open_at_the_end_is_answered_and_so_is_what_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 0.01)
+    async with connected() as (server, end, heard):
+        end.send(line(initialize()))
+        await server.next()
+        end.send(line(request(1, "ping")))
+        await end.close()
+        assert {(await heard.next())["id"] for _ in range(2)} == {0, 1}
+
+
+@pytest.mark.parametrize("message", [request(1, "ping"), modern(1, "ping")], ids=["by a word", "by its stream"])
+@scenario
+async def test_what_the_client_has_withdrawn_is_not_answered_at_the_end(
+    message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 0.01)
+    async with connected() as (server, end, heard):
+        end.send(line(message))
+        await server.next()
+        end.send(line(notification("notifications/cancelled", requestId=1)))
+        await end.close()
+        assert heard.queue.empty()
 
 
 @scenario
