@@ -55,7 +55,7 @@ def read(request: Request) -> ReadCall:
 def judgeable(session: Session, name: str) -> bool:
     """Whether a call of this tool can be judged now: it is listed, or listing would tell nothing new."""
     tools = session.tools
-    return name in tools.catalog or tools.standing or session.policy.settings.unlisted_tools == "policy"
+    return name in tools.catalog.tools or tools.standing or session.policy.settings.unlisted_tools == "policy"
 
 
 def hold(session: Session, call: ReadCall, now: int) -> None:
@@ -111,18 +111,16 @@ def conclude(
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decided call."""
     label = session.tools.label(call.tool)
-    rule = _pricing_rule(session, call, decision)
+    rule = decision.rule if decision.decided_by != "approval" else _approved_rule(session, call, decision)
     event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded, rule=rule)
-    if decision is _UNLISTED or call.tool in session.tools.catalog:
+    if decision is _UNLISTED or call.tool in session.tools.catalog.tools:
         return event
     return msgspec.structs.replace(event, data={**event.data, "unlisted": True})  # another policy may not judge it
 
 
-def _pricing_rule(session: Session, call: ReadCall, decision: Decision) -> str | None:
-    """The rule of the policy that lets a call through, and says what it costs; of an approved one, that is not what has
-    decided.
-    """
-    if decision.decided_by != "approval" or not session.policy.priced:
+def _approved_rule(session: Session, call: ReadCall, decision: Decision) -> str | None:
+    """The rule of the policy that says what an approved call costs: that is not what has decided."""
+    if not session.policy.priced:
         return decision.rule
     return session.policy.decide(session.call(call.tool, call.arguments)).rule
 

@@ -103,7 +103,7 @@ def _introduced(session: Session, request: Request, envelope: dict[str, Json], n
 
 
 def _call(session: Session, request: Request, now: int) -> list[Output]:
-    brought = settling.returned(request)
+    brought = settling.returned(request) if "requestState" in request.params else None
     call = calls.read(request)
     if brought is not None:
         return settling.came_back(session, brought, call, now)

@@ -6,7 +6,7 @@ Everything that a later message needs of an earlier one is kept here and nowhere
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 from msgspec import structs
 
@@ -34,6 +34,7 @@ class Session:
 
     def __init__(self, connection: Connection, policy: Policy, registry: Registry | None = None) -> None:
         self.connection = connection
+        self.observing = connection.mode == "observe"  # decisions are recorded only
         self.policy = policy
         self.registry = registry or NoRegistry()
         self._snapshot: Snapshot | None = None  # how the agent stands, once that was asked for
@@ -44,7 +45,7 @@ class Session:
         self.recorder = Recorder(connection, self.client, policy)
         self.tools = Tools(lambda tool: self.preview("tool", tool))
         self.approvals = Approvals()  # the calls that wait for a person
-        self.open: dict[RequestId, Open] = {}  # the client's requests, by id
+        self.open: dict[RequestId | float, Open] = {}  # the client's requests, by id: 1.0 finds 1, as they are equal
         self.asked: set[RequestId] = set()  # ids of the upstream's requests that the client has not answered
         self.initialized = False  # legacy: the client has sent `notifications/initialized`
         self.has_tools = True  # what the upstream's capabilities said; until then, perhaps
@@ -56,11 +57,6 @@ class Session:
         self.held = 0  # bytes of the calls that wait until the upstream's tools are known
         self._cancelled: deque[RequestId] = deque()
         self._rejections = {"client": Rejections(), "upstream": Rejections()}  # one that floods hides no other's
-
-    @property
-    def observing(self) -> bool:
-        """Whether decisions are recorded only, and everything is forwarded."""
-        return self.connection.mode == "observe"
 
     @property
     def snapshot(self) -> Snapshot:
@@ -152,7 +148,7 @@ class Session:
 
     def close(self, request_id: RequestId | float) -> Open | None:
         """The answer to a request came, or never will: it waits no longer. None where nobody waits under that id."""
-        entry = self.open.pop(cast(RequestId, request_id), None)  # 1.0 finds 1, as they are equal
+        entry = self.open.pop(request_id, None)
         if entry is not None:
             self.open_lists -= 1 if entry.kind in FILTERED else 0
             self.held -= 0 if entry.held is None else len(entry.held.line)
@@ -160,7 +156,7 @@ class Session:
 
     def close_sent(self, request_id: RequestId | float) -> Open | None:
         """The same for an answer of the upstream's, which has not been sent what still waits to be judged."""
-        entry = self.open.get(cast(RequestId, request_id))
+        entry = self.open.get(request_id)
         unsent = entry is None or entry.kind == "approval" or entry.held is not None
         return None if unsent else self.close(request_id)
 

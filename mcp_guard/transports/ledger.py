@@ -16,7 +16,7 @@ from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
 from mcp_guard.governance import Snapshot
 from mcp_guard.store import OutdatedError, Store
-from mcp_guard.store.writing import Written
+from mcp_guard.store.writing import NOTHING_ELSE, Written
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
 _TOGETHER = 32  # completions that ride with the next call's commit
@@ -94,6 +94,10 @@ class Ledger:
         if len(events) > 1:  # beside a decision there may be what the catalog and the registry want to know
             for event in events:
                 self._note(event)
+        return {} if written is NOTHING_ELSE else self._spent(written)
+
+    def _spent(self, written: Written) -> Mapping[str, Refusal]:
+        """Tell of budgets that are nearly spent; gives the events that would have overdrawn one."""
         for alert in written.alerts:
             self._tell(alert.text)
         return {event: Refusal(_OVERDRAWN, "budget", budget) for event, budget in written.overdrawn.items()}
