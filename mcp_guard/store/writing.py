@@ -18,9 +18,9 @@ from mcp_guard.store.schema import registry_version
 if TYPE_CHECKING:
     from mcp_guard.store.registry.spending import Alert
 
-_PREPARED_ROWS = 8
-_INSERT = tuple(insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
-_INSERT_IF = tuple(conditional_insertion(rows) for rows in range(1, _PREPARED_ROWS + 1))
+PREPARED_ROWS = 8  # as many are one statement, which is made once
+_INSERT = tuple(insertion(rows) for rows in range(1, PREPARED_ROWS + 1))
+_INSERT_IF = tuple(conditional_insertion(rows) for rows in range(1, PREPARED_ROWS + 1))
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
 
     Raises OutdatedError, with nothing written, and sqlite3.Error.
     """
-    if needs.charges or needs.approvals or len(rows) > _PREPARED_ROWS:
+    if needs.charges or needs.approvals or len(rows) > PREPARED_ROWS:
         return _in_transaction(cursor, rows, needs)
     # One autocommitted statement is cheaper than BEGIN and COMMIT.
     values = rows[0] if len(rows) == 1 else [value for one in rows for value in one]

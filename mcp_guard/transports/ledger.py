@@ -16,10 +16,10 @@ from mcp_guard.events import Event, Judged, ToolsListed
 from mcp_guard.gate import Refusal
 from mcp_guard.governance import Snapshot
 from mcp_guard.store import OutdatedError, Store
-from mcp_guard.store.writing import NOTHING_ELSE, Written
+from mcp_guard.store.writing import NOTHING_ELSE, PREPARED_ROWS, Written
 
 _MOST_WAITING = 10_000  # events kept while the log cannot be written; beyond that the oldest are lost
-_TOGETHER = 32  # completions that ride with the next call's commit
+_TOGETHER = PREPARED_ROWS - 1  # completions that ride with the next call: more would make it wait noticeably
 _MOST_COMPLETED = 256  # completions that are written without waiting for one
 _MOST_TOGETHER = 256  # other events that are
 OUTDATED = Refusal("the registry of agents was changed while this call was judged; calling again will judge it anew")
