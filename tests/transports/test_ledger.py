@@ -8,7 +8,7 @@ from mcp_guard.gate import Refusal
 from mcp_guard.store import LiveRegistry, OutdatedError, SameClient, Store
 from mcp_guard.store.registry import agents, grants, instances, overrides
 from mcp_guard.store.registry.book import Book
-from mcp_guard.store.writing import Written
+from mcp_guard.store.writing import PREPARED_ROWS, Written
 from mcp_guard.transports.ledger import BEAT, Ledger
 
 
@@ -86,6 +86,15 @@ def test_many_completions_are_written_together(log):
     for number in range(1000):
         ledger.later(event(str(number), "tool.completed"))
     assert [len(transaction) for transaction in log.transactions] == [41, 256, 256, 256]
+
+
+def test_a_call_waits_for_no_more_rows_than_one_statement_takes(log):
+    ledger = Ledger(log)
+    for number in range(100):
+        ledger.commit([event(f"call {number}")])
+        ledger.later(event(f"done {number}", "tool.completed"))
+    assert max(map(len, log.transactions)) == PREPARED_ROWS
+    assert sum(map(len, log.transactions)) >= 200 - PREPARED_ROWS
 
 
 def test_nothing_is_lost_where_the_line_is_never_idle(log):
