@@ -30,6 +30,11 @@ def config() -> str:
     return platformdirs.user_config_dir(_NAME, appauthor=False)
 
 
+def policy() -> str:
+    """The user's own policy file: `init` writes it if there is none, and it holds where no other is given."""
+    return os.path.join(config(), "policy.yaml")
+
+
 def _plain(variable: str, default: str) -> str | None:
     """The directory that the variable names, or the default; None where that is no plain matter."""
     if sys.platform != "linux" or "ANDROID_ROOT" in os.environ:

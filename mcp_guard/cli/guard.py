@@ -125,7 +125,7 @@ def user_policy() -> tuple[str, ...]:
     """Without `--policy`: the user's own policy file, if there is one."""
     from mcp_guard import user_directories
 
-    path = os.path.join(user_directories.config(), "policy.yaml")
+    path = user_directories.policy()
     return (path,) if os.path.exists(path) else ()
 
 

@@ -135,7 +135,7 @@ def _database(given: str | None) -> str | None:
 
 def starter_path() -> str:
     """Where the user's own policy is: written by `init` if there is none, and found by `run` without `--policy`."""
-    return os.path.join(user_directories.config(), "policy.yaml")
+    return user_directories.policy()
 
 
 def _guard_path(file: "ConfigFile", section: "Section") -> str:

@@ -23,7 +23,7 @@ def policy_paths(given: Sequence[str] | None) -> list[str]:
     """The files that were given, else the user's own policy file, which `run` takes too. Ends where there is none."""
     if given:
         return list(given)
-    path = os.path.join(user_directories.config(), "policy.yaml")
+    path = user_directories.policy()
     if not os.path.isfile(path):
         bad_input("no policy is given", f"give one with --policy FILE, or put one at {path}")
     return [path]

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
+from mcp_guard import user_directories
 from mcp_guard.clients import files
 from mcp_guard.clients.planning import Entry
 from mcp_guard.errors import GuardError
@@ -29,9 +30,7 @@ class Record(msgspec.Struct, frozen=True):
 
 def home() -> str:
     """The directory of all records."""
-    import platformdirs
-
-    return os.path.join(platformdirs.user_data_dir("mcp-guard", appauthor=False), "init")
+    return os.path.join(user_directories.data(), "init")
 
 
 def directory(path: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
+from mcp_guard import user_directories
+
 _SERVICE = "mcp-guard"
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
@@ -145,9 +147,7 @@ def open_vault(directory: Path | None = None) -> Vault:
         keyring = _keyring()
         if keyring is not None:
             return KeyringVault(keyring)
-        from platformdirs import user_data_path
-
-        directory = user_data_path("mcp-guard", appauthor=False) / "tokens"
+        directory = Path(user_directories.data(), "tokens")
     return FileVault(directory)
 
 
