@@ -8,7 +8,7 @@ from mcp_guard.cel import types
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import CompileError, EvaluationError
 from mcp_guard.cel.paths import Path
-from mcp_guard.cel.program import Program, compile
+from mcp_guard.cel.program import Program, Truth, compile
 from mcp_guard.cel.values import UNKNOWN, UInt, Unknown
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "EvaluationError",
     "Path",
     "Program",
+    "Truth",
     "UInt",
     "Unknown",
     "compile",

@@ -13,6 +13,7 @@ from mcp_guard.cel.errors import CompileError, EvaluationError, UnknownValueErro
 from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.parser import parse
 from mcp_guard.cel.paths import Path, paths
+from mcp_guard.cel.presence import where_present
 from mcp_guard.cel.syntax import Node
 from mcp_guard.cel.types import Type
 from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal
@@ -20,18 +21,27 @@ from mcp_guard.cel.values import UNKNOWN, Unknown, Value, refusal
 UNFORESEEN = "the condition cannot be evaluated on these values ({})"
 """What the evaluator did not expect: values that are no plain data, or no more memory or stack."""
 
+NOT_A_BOOLEAN = "the condition gave something else than true or false"
+
+Truth = tuple[bool | None, str | None]
+"""What a condition came to: whether it holds, or None and the text of why that could not be told."""
+
+_HOLDS: Truth = (True, None)
+_FAILS: Truth = (False, None)
+
 
 class Program:
     """An expression, ready to be evaluated any number of times. Made by `compile`."""
 
-    __slots__ = ("_frame", "_paths", "_run", "_tree", "source")
+    __slots__ = ("_paths", "_run", "_slots", "_tree", "_where_present", "source")
 
     def __init__(self, source: str, tree: Node, run: Run, size: int) -> None:
         self.source = source
         self._tree = tree
         self._run = run
-        self._frame: Frame = [None] * size
+        self._slots: Frame = [None] * (size - 1)  # of a frame, behind its budget
         self._paths: tuple[Path, ...] | None = None
+        self._where_present: dict[str, Program] = {}
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -45,10 +55,8 @@ class Program:
 
         Pass one `budget` to all the conditions of one decision, so that together they do no more work than one may.
         """
-        frame = self._frame
+        frame = [Budget() if budget is None else budget, *self._slots]
         try:
-            frame = frame.copy()
-            frame[0] = Budget() if budget is None else budget
             value = self._run(activation, frame)
             if value is not UNKNOWN:
                 return value
@@ -62,17 +70,42 @@ class Program:
         finally:
             del failure, frame  # A traceback holds this frame: without this, values would wait for the collector.
 
+    def holds(self, activation: Mapping[str, Value], budget: Budget) -> Truth:
+        """Whether the expression holds, as a condition: what is neither true nor false counts as a failure, and a
+        failure is told, not raised. For the path of a call; `budget` as for `evaluate`.
+        """
+        try:
+            value = self._run(activation, [budget, *self._slots])
+            if value is False:
+                return _FAILS
+            if value is True:
+                return _HOLDS
+            return None, NOT_A_BOOLEAN if value is not UNKNOWN else str(refusal("", value))
+        except EvaluationError as error:
+            return None, str(error)
+        except Exception as error:
+            return None, UNFORESEEN.format(type(error).__name__)
+
+    def where_present(self, path: str) -> "Program":
+        """The same condition for variables that have a field at this path (`request.args.branch`), which is not asked
+        for again then.
+        """
+        known = self._where_present.get(path)
+        if known is None:
+            tree = where_present(self._tree, path)
+            known = self if tree is self._tree else Program(self.source, tree, *evaluator(self.source, tree))
+            self._where_present[path] = known
+        return known
+
     def partial(self, activation: Mapping[str, Value], budget: Budget | None = None) -> "bool | Unknown":
         """The condition as far as it can be told: True or False whatever the unknown values are, else `UNKNOWN`.
 
         Unknown is what stands in the activation as `UNKNOWN`, and every variable that it lacks. Raises
         `EvaluationError` where the condition fails whatever the unknown values are, or is no condition.
         """
-        frame = self._frame
         allowance = Budget() if budget is None else budget
+        frame = [allowance, *self._slots]
         try:
-            frame = frame.copy()
-            frame[0] = allowance
             value = self._run(PartialNames(activation), frame)
             if value is True or value is False or value is UNKNOWN:
                 return value

@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_guard import cel
 from mcp_guard.policy.rules import terms
-from mcp_guard.policy.standing import Standing, Step, answer
+from mcp_guard.policy.standing import Standing, Step
 from mcp_guard.policy.values import Decision, Json, Outcome, RuleTrace, VisibilityLevel
 from mcp_guard.policy.wording import NO_RULE_FOR_THESE, WOULD, Words
 
@@ -84,22 +84,22 @@ def judge(plan: Plan, arguments: Mapping[str, Json], heard: Heard | None = None)
         return final
     activation = {**plan.facts, "request": {"args": arguments}}
     budget = cel.Budget()
-    given = arguments.keys()
     for step in steps:
-        if step.reads is not None and given.isdisjoint(step.reads):
+        reads = step.reads
+        if reads is not None and reads.isdisjoint(arguments):
             holds, error = step.without
         else:
-            holds, error = answer(step.condition, activation, budget)
+            holds, error = step.condition.holds(activation, budget)
         if heard is not None:
             heard[step.position] = _heard(step, holds, error)
-        if holds is True:
+        if holds:
             return step.matched
         if error is not None and step.unjudged is not None:
             return step.unjudged
     return final
 
 
-def _heard(step: Step, holds: object, error: str | None) -> RuleTrace:
+def _heard(step: Step, holds: bool | None, error: str | None) -> RuleTrace:
     if error is not None:
         return RuleTrace(step.rule, step.effect, "condition_error", error)
     return RuleTrace(step.rule, step.effect, "matched" if holds else "condition_false")

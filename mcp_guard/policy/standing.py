@@ -5,21 +5,15 @@ from collections.abc import Mapping
 import msgspec
 
 from mcp_guard import cel
-from mcp_guard.cel.values import Value
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Decision, Effect, Json, OfferKind, RuleOutcome
-
-NOT_A_BOOLEAN = "the condition gave something else than true or false"
-
-Answer = tuple[bool | None, str | None]
-"""What a condition came to: whether it holds, or None and the text of why that could not be told."""
 
 
 class Step(msgspec.Struct, frozen=True):
     """A rule that decides for some arguments and not for others.
 
     `reads` are the arguments that its condition looks at, None where it may look at any. A call that has none of them
-    gets the answer `without`, which is known before any call.
+    gets the answer `without`, which is known before any call; `condition` is for one that has some of them.
     """
 
     position: int
@@ -29,7 +23,7 @@ class Step(msgspec.Struct, frozen=True):
     matched: Decision
     unjudged: Decision | None
     reads: frozenset[str] | None
-    without: Answer
+    without: cel.Truth
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -58,24 +52,16 @@ def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json])
         return Standing("matched", None, verdicts.always)
     if holds is False:
         return Standing("condition_false")
-    without = answer(condition, {**facts, "request": {"args": {}}}, cel.Budget())
+    without = condition.holds({**facts, "request": {"args": {}}}, cel.Budget())
+    reads = rule.reads.arguments
     step = Step(
         position,
         rule.id,
         rule.effect,
-        condition,
+        condition.where_present(f"request.args.{next(iter(reads))}") if reads and len(reads) == 1 else condition,
         verdicts.matched,
         verdicts.unjudged,
-        rule.reads.arguments,
+        reads,
         without,
     )
     return Standing("condition_unknown", step=step)
-
-
-def answer(condition: cel.Program, activation: Mapping[str, Value], budget: cel.Budget) -> Answer:
-    """What a condition comes to on these variables. What is neither true nor false counts as an error."""
-    try:
-        holds = condition.evaluate(activation, budget=budget)
-    except cel.EvaluationError as failure:
-        return None, str(failure)
-    return (holds, None) if holds is True or holds is False else (None, NOT_A_BOOLEAN)
