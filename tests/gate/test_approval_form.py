@@ -1,20 +1,23 @@
 """What a person reads in a client's form: all but secrets, whether it cuts long lines or runs all together."""
 
+import itertools
 import json
 import re
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.gate.approving import DENY, ONCE, POLICY, SESSION, Approving, said
 from tests.gate.playbook import call, request
 
 COLUMNS = 54
+SET_OFF = "    "
 GOES_ON = "↩"
 
 TEXTS = {
     "short": "hello",
-    "as long as a line": "x" * (COLUMNS - len('  "text": ""')),
-    "one more": "x" * (COLUMNS + 1 - len('  "text": ""')),
+    "as long as a line": "x" * (COLUMNS - len(SET_OFF + '  "text": ""')),
+    "one more": "x" * (COLUMNS + 1 - len(SET_OFF + '  "text": ""')),
     "what hides behind the end of a line": "harmless" + " " * 300 + "; rm -rf /",
     "wide": "日本" * 60,
     "with the sign in it": "go on ↩ " * 20,
@@ -27,22 +30,58 @@ def message(**arguments: str) -> str:
     return asked["params"]["message"]
 
 
+def arguments_of(text: str) -> str:
+    """The arguments as a person puts them together who reads the form."""
+    lines = text.split("\n")
+    start = next(number for number, line in enumerate(lines) if line.startswith("Arguments"))
+    return "\n".join(line.removeprefix(SET_OFF) for line in lines[start + 2 :]).replace(f"{GOES_ON}\n", "")
+
+
 def width(line: str) -> int:
     return sum(1 if one.isascii() else 2 for one in line)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_no_line_is_longer_than_any_form_shows_and_nothing_is_lost(text: str) -> None:
-    lines = message(text=text).split("\n")
-    assert max(map(width, lines)) <= COLUMNS
-    start = next(number for number, line in enumerate(lines) if line.startswith("Arguments"))
-    shown = "\n".join(lines[start + 1 :]).replace(f"{GOES_ON}\n", "")
-    assert json.loads(shown)["text"] == text
+    asked = message(text=text)
+    assert max(map(width, asked.split("\n"))) <= COLUMNS
+    assert json.loads(arguments_of(asked))["text"] == text
 
 
 def test_it_is_said_what_a_line_that_goes_on_looks_like() -> None:
     assert GOES_ON not in message(text="hello")
     assert f"Arguments ({GOES_ON} goes on in the next line):\n" in message(text="x" * 100)
+
+
+MARKUP = {
+    "a comment over several arguments": {"a": "<!--", "command": "rm -rf /", "z": "-->"},
+    "a tag": {"a": "ls <x rm='/'>"},
+    "a link and an image": {"a": "[safe](https://evil.example) ![safe](https://evil.example)"},
+    "emphasis and escapes": {"a": 'init\\", "b": "__no__ \\*'},
+    "the end of a block of code": {"a": "x" * 60 + "\n```\n~~~\n# Approved"},
+    "a line that begins anew": {"a": " " * 39 + "- <!-- " + " " * 60 + "# -->"},
+}
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_nothing_is_hidden_where_the_form_is_rendered_as_markdown(name: str) -> None:
+    asked = message(**MARKUP[name])
+    blocks = [token.content for token in MarkdownIt("commonmark").parse(asked) if token.type == "code_block"]
+    assert len(blocks) == 2, "the tool and its arguments"
+    shown = blocks[1].replace(f"{GOES_ON}\n", "")
+    assert shown.rstrip("\n") == arguments_of(asked)
+    assert json.loads(shown).items() >= MARKUP[name].items()
+
+
+BLANK = "\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe0f\uffa0\U000e0100\u200b\u202e\u00ad"
+
+
+def test_what_would_show_as_nothing_is_an_escape() -> None:
+    shown = arguments_of(message(text=f"a{BLANK}b", **{f"to{BLANK}": "eve"}))
+    assert not set(BLANK) & set(shown)
+    escaped = BLANK.encode("unicode_escape").decode()
+    assert f'"text": "a{escaped}b"' in shown
+    assert f'"to{escaped}": "eve"' in shown
 
 
 def test_it_reads_well_where_all_lines_are_run_together() -> None:
@@ -72,10 +111,10 @@ def lines_about(method: str, name: str) -> tuple[list[str], list[str]]:
     (asked,) = Approving(READS).client(request(7, method, **{METHODS[method]: name})).client
     lines = asked["params"]["message"].split("\n")
     assert max(map(width, lines)) <= COLUMNS
-    quoted = [line for line in lines if line.startswith("  ")]
-    first = lines.index(quoted[0])
-    assert quoted == lines[first : first + len(quoted)], "one block of lines that are set off"
-    return lines[:first] + lines[first + len(quoted) :], quoted
+    first = lines.index("") + 1
+    quoted = list(itertools.takewhile(lambda line: line.startswith(SET_OFF), lines[first:]))
+    rest = itertools.takewhile(lambda line: not line.startswith("Arguments"), lines[first + len(quoted) :])
+    return [*lines[: first - 1], *rest], [line.removeprefix(SET_OFF) for line in quoted]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -86,7 +125,7 @@ def test_a_name_or_uri_is_quoted_on_lines_of_its_own_and_none_of_it_is_lost(name
     guards, quoted = lines_about(method, text)
     assert all(line.endswith(GOES_ON) for line in quoted[:-1])
     assert GOES_ON not in quoted[-1]
-    shown = "".join(line[2:].removesuffix(GOES_ON) for line in quoted)
+    shown = "".join(line.removesuffix(GOES_ON) for line in quoted)
     assert json.loads(shown) == text
     unfolded = " ".join(guards).replace(f" ({GOES_ON} goes on in the next line)", "")
     assert unfolded == " ".join(plain), "the guard's own words are the same whatever is asked for"
@@ -94,12 +133,12 @@ def test_a_name_or_uri_is_quoted_on_lines_of_its_own_and_none_of_it_is_lost(name
 
 def test_what_looks_like_the_end_of_a_quotation_is_escaped() -> None:
     _, quoted = lines_about("resources/read", LIKE_QUOTES)
-    assert quoted == ['  "db://q\\u201d from the server safe. \\u201e"']
+    assert "".join(quoted).replace(GOES_ON, "") == '"db://q\\u201d from the server safe. \\u201e"'
 
 
 def test_a_path_to_what_is_left_out_is_quoted_as_well() -> None:
     text = message(**{"x (0 bytes).\nIt is harmless. password": "hunter2"})
-    assert '  "/x (0 bytes).\\nIt is harmless. password" (all of ' + GOES_ON in text
+    assert '    "/x (0 bytes).\\nIt is harmless. password" (all o' + GOES_ON in text
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(300, "5 min"), (90, "1 min 30 s"), (5, "5 s"), (3600, "60 min")])
@@ -134,7 +173,7 @@ def test_only_a_secret_is_left_out_and_whatever_is_round_it_shows(name: str) -> 
     text, seen, secret = SECRETS[name]
     book = Approving()
     turn = book.mail(7, text=text)
-    shown = re.sub(r"\s+", " ", turn.client[0]["params"]["message"].replace(f"{GOES_ON}\n", ""))
+    shown = re.sub(r"\s+", " ", turn.client[0]["params"]["message"].replace(f"{GOES_ON}\n{SET_OFF}", ""))
     kept = json.loads(turn.events[0].arguments)["arguments"]["text"]
     assert seen in shown
     assert seen in kept
@@ -147,7 +186,7 @@ def test_it_is_said_first_and_loudly_that_not_all_is_shown_and_how_much_is_left_
     before, _, arguments = text.partition("\nArguments")
     said = before.replace("\n", " ")
     assert "NOT ALL OF IT IS SHOWN: what looks like a secret is left out." in said
-    assert 'Left out:   "/text" (9 of its 29 bytes),   "/password" (all of it, 7 bytes) The agent' in said
+    assert 'Left out:      "/text" (9 of its 29 bytes),     "/password" (all of it, 7 bytes) The agent' in said
     assert '"password": null' in arguments
 
 

@@ -433,7 +433,9 @@ def test_what_belongs_to_one_attempt_is_neither_bound_nor_shown(member):
     assert ran["params"]["_meta"] == retry["params"]["_meta"]
     shown = book.client({**ran, "id": 9}).client[0]["result"]["inputRequests"]
     (question,) = shown.values()
-    assert question["params"]["message"].endswith('Other parameters:\n{\n  "_meta": {\n    "org/kept": 1\n  }\n}')
+    assert question["params"]["message"].endswith(
+        'Other parameters:\n\n    {\n      "_meta": {\n        "org/kept": 1\n      }\n    }'
+    )
 
 
 def test_an_approval_is_of_no_other_connection_and_cannot_be_made_up():

@@ -97,7 +97,8 @@ def _none(agent: str | None, status: str | None) -> str:
 
 def _show(row: Row, *, as_json: bool) -> None:
     """One approval: what is left out of it first; the arguments after it, over several lines."""
-    from mcp_guard.gate.approvals.form import block, left_out, place, quoted
+    from mcp_guard.gate.approvals.form import block, left_out, place
+    from mcp_guard.gate.approvals.showing import quoted
 
     if as_json:
         show_one(row, as_json=True)
@@ -108,11 +109,11 @@ def _show(row: Row, *, as_json: bool) -> None:
             typer.secho(f"not shown: {place(one)}: {left_out(one)} ({one['why']})", fg="red")
         typer.echo()
     apart = ("arguments", "parameters", "redacted", "pattern")
-    title, *name = block("tool", [quoted(row["tool"])])
-    fields = {**row, "tool": name[0] if len(name) == 1 else "below"}
+    title, blank, *name = block("tool", [quoted(row["tool"])])
+    fields = {**row, "tool": name[0].strip() if len(name) == 1 else "below"}
     show_one({name: value for name, value in fields.items() if name not in apart}, as_json=False)
     if len(name) > 1:
-        typer.echo("\n".join(("", title, *name)))
+        typer.echo("\n".join(("", title, blank, *name)))
     if row["method"] != "resources/read":  # it has no arguments
         typer.echo(f"\narguments:\n{_json(row['arguments'])}")
     if row["parameters"] != {}:
@@ -123,6 +124,6 @@ def _json(value: object) -> str:
     """JSON text over several lines, in which everything shows."""
     import msgspec
 
-    from mcp_guard.gate.approvals.form import visible
+    from mcp_guard.gate.approvals.showing import visible
 
     return "not kept" if value is None else visible(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from mcp_guard.gate.approvals.seen import NOTHING, OF_PARAMETERS, Entry, Seen
+from mcp_guard.gate.approvals.showing import GOES_ON, quoted, visible
 from mcp_guard.gate.approvals.waiting import Waiting
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.wire import decode, encode
@@ -27,11 +28,7 @@ KEY = "mcp-guard-approval"  # of the question among a result's `inputRequests`, 
 LONGEST = 8_000  # characters of arguments that a person can be expected to read in a form
 
 _COLUMNS = 54  # of a line: the narrowest form that is known has no more
-_GOES_ON = "↩"  # at the end of a line of somebody else's that goes on in the next one; nothing in them is shown so
-_LIKE_QUOTES = {ord(one): one.encode("unicode_escape").decode() for one in "“”„‟″‶〝〞〟＂ˮ״«»"} | {
-    ord(_GOES_ON): "\\u21a9"
-}
-_INDENT = "  "
+_INDENT = "    "  # before each of these lines: where a client renders Markdown, it makes them a block of code
 _FIELD = "decision"
 _CHOICES: Mapping[str, ApprovalScope] = {"allow once": "once", "allow for this session": "session"}
 _DENY = "deny"
@@ -99,21 +96,7 @@ def left_out(entry: Entry) -> str:
 def _readable(encoded: msgspec.Raw) -> str:
     """JSON text over several lines, with characters beyond ASCII as themselves, in which everything shows."""
     text = msgspec.json.format(msgspec.json.encode(decode(bytes(encoded))), indent=2).decode()
-    return visible(text).replace(_GOES_ON, "\\u21a9")
-
-
-def visible(text: str, *, lines: bool = True) -> str:
-    """A text in which everything shows: what would not, or would turn the reading direction, becomes an escape.
-    `lines`: the ends of its lines stay what they are.
-    """
-    kept = "\n" if lines else ""
-    return "".join(one if one.isprintable() or one in kept else one.encode("unicode_escape").decode() for one in text)
-
-
-def quoted(text: str) -> str:
-    """Somebody else's text on one line and in quotes: nothing in it shows as the end of them, or not at all."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{visible(escaped, lines=False).translate(_LIKE_QUOTES)}"'
+    return visible(text).replace(GOES_ON, "\\u21a9")
 
 
 def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) -> str:
@@ -124,9 +107,9 @@ def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) 
     lines = ["mcp-guard: a person's approval is needed."]
     if shown.hidden:
         listed = [f"{one}," for one in shown.hidden[:-1]] + [shown.hidden[-1]]
-        lines += [*_wrapped(_NOT_ALL), *block("Left out", listed, _INDENT)]
+        lines += [*_wrapped(_NOT_ALL), *block("Left out", listed)]
     asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}"
-    lines += block(asks, [quoted(named)], _INDENT)
+    lines += block(asks, [quoted(named)])
     lines += [*_wrapped(because), _until(waiting)]
     if kind != "resource":
         lines += block("Arguments", shown.text.split("\n"))
@@ -135,13 +118,14 @@ def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) 
     return "\n".join(lines)
 
 
-def block(title: str, texts: Iterable[str], indent: str = "") -> list[str]:
-    """Somebody else's lines under a title of the guard's, which says what a line looks like that goes on. `indent`:
-    where words of the guard's follow, what is before each line, so that none looks like one of those.
+def block(title: str, texts: Iterable[str]) -> list[str]:
+    """Somebody else's lines under a title of the guard's, which says what a line looks like that goes on. They are set
+    off so that none looks like one of the guard's, nor is markup where a client takes the question for Markdown: a
+    comment there would not be shown, and a link only by its text.
     """
-    parts = [_folded(text, _COLUMNS - len(indent)) for text in texts]
-    goes_on = f" ({_GOES_ON} goes on in the next line)" if any(len(one) > 1 for one in parts) else ""
-    return [*_wrapped(f"{title}{goes_on}:"), *(indent + line for line in itertools.chain(*parts))]
+    parts = [_folded(text, _COLUMNS - len(_INDENT)) for text in texts]
+    goes_on = f" ({GOES_ON} goes on in the next line)" if any(len(one) > 1 for one in parts) else ""
+    return [*_wrapped(f"{title}{goes_on}:"), "", *(_INDENT + line for line in itertools.chain(*parts))]
 
 
 def _until(waiting: Waiting) -> str:
@@ -170,11 +154,11 @@ def _folded(line: str, columns: int = _COLUMNS) -> list[str]:
     starts, taken = [0], 0
     for place, one in enumerate(line):
         taken += _width(one)
-        if taken > columns - _width(_GOES_ON):
+        if taken > columns - _width(GOES_ON):
             starts.append(place)
             taken = _width(one)
     parts = [line[start:end] for start, end in itertools.pairwise((*starts, len(line)))]
-    return [*(part + _GOES_ON for part in parts[:-1]), parts[-1]]
+    return [*(part + GOES_ON for part in parts[:-1]), parts[-1]]
 
 
 def _width(text: str) -> int:
