@@ -283,7 +283,7 @@ def test_a_uri_is_quoted_at_the_command_line_so_that_none_of_it_looks_like_anoth
         waiting = pending(guard)
         assert waiting["tool"] == uri
         shown = command_line(guard, "show", waiting["id"]).stdout
-        _, title, block, *_ = shown.split("\n\n")
+        _, title, block, *_ = shown.rstrip("\n").split("\n\n")
         lines = [line.removeprefix("    ") for line in block.split("\n")]
         assert title == "tool (↩ goes on in the next line):"
         assert all(line.endswith("↩") for line in lines[:-1])
