@@ -23,10 +23,22 @@ def console() -> "Console":
 
 
 def print_json(value: object) -> None:
-    """Print plain data as JSON, one document on stdout; indented, so that a person may read it too."""
+    """Print plain data as JSON, one document on stdout; indented, so that a person may read it too. Where stdout could
+    not take all of it as it is, in ASCII: an escape is JSON, a replacement is none.
+    """
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    shows = all(line.isprintable() for line in text.split("\n"))
+    sys.stdout.write((text if shows else _escaped(text)) + "\n")
+
+
+def _escaped(text: str) -> str:
+    """JSON text in which everything shows. Beyond its strings, all does."""
+    import json
+
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def say_error(message: str, hint: str = "") -> None:

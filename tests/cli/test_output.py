@@ -1,0 +1,31 @@
+"""What the commands print as data: whatever a server called its things, a terminal only shows it."""
+
+import json
+
+import pytest
+
+from mcp_guard.cli.output import print_json
+
+HOSTILE = {
+    "a title for the terminal": "\x1b]0;owned\x07",
+    "a control sequence in one character": "\x9b2J\x9b31m",
+    "a reading direction": "a\u202eb\u2066c",
+    "what has no width": "a\u200bb\ufeff",
+    "other ends of lines": "a\u2028b\x85c\r",
+    "letters of tags": "a\U000e0041b",
+    "a deletion": "a\x7fb",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_data_is_printed_with_escapes_for_what_would_not_show(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    value = {text: [text, "ä日本"]}
+    print_json(value)
+    printed = capsys.readouterr().out
+    assert all(line.isprintable() for line in printed.split("\n"))
+    assert json.loads(printed) == value
+
+
+def test_what_shows_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": "ä日本"})
+    assert capsys.readouterr().out == '{\n  "name": "ä日本"\n}\n'
