@@ -23,15 +23,26 @@ def console() -> "Console":
 
 
 def print_json(value: object) -> None:
-    """Print plain data as JSON, one document on stdout; indented, so that a person may read it too. Where stdout could
-    not take all of it as it is, in ASCII: an escape is JSON, a replacement is none.
+    """Print plain data as JSON, one document on stdout; indented, so that a person may read it too. What a terminal
+    would not show as itself is an escape.
     """
+    text = _json(value)
+    shows = all(line.isprintable() for line in text.split("\n"))
+    sys.stdout.write((text if shows else _escaped(text)) + "\n")
+
+
+def _json(value: object) -> str:
+    """The document, in ASCII where stdout could not take it as it is: an escape is JSON, a replacement is none."""
     import msgspec
 
     try:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    shows = all(line.isprintable() for line in text.split("\n"))
-    sys.stdout.write((text if shows else _escaped(text)) + "\n")
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        import json
+
+        return json.dumps(msgspec.to_builtins(value), indent=2)
+    return text
 
 
 def _escaped(text: str) -> str:
