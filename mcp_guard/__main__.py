@@ -9,7 +9,13 @@ import sys
 
 def main() -> None:
     """Run the command that the process was started with, and end with its status."""
-    words = sys.argv[1:]
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it was still being loaded: from then on, each command takes it as it should
+        raise SystemExit(130) from None
+
+
+def _run(words: list[str]) -> None:
     if words[:1] == ["run"]:
         from mcp_guard.cli.run_arguments import parse
 

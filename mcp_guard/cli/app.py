@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from mcp_guard import __version__
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_error, say_guard_error
+from mcp_guard.cli.printing import check_text, prepare, to_stdout
 from mcp_guard.errors import GuardError
 
 COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the module and what it is called there
@@ -39,6 +40,9 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
 }
 
 
+_HELP = "`mcp-guard --help` shows what there is."
+
+
 class _Commands(TyperGroup):
     """Finds commands by name and imports them then."""
 
@@ -53,6 +57,13 @@ class _Commands(TyperGroup):
         command = get_command(getattr(import_module(home), name or "app"))
         command.name = cmd_name  # a group has none of its own, and the list of commands shows it
         return command  # pyright: ignore[reportReturnType]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from mcp_guard.policy.diagnostics import suggestion
+
+            raise GuardError(f"there is no command `{args[0]}`", suggestion(args[0], COMMANDS) or _HELP)
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False)
@@ -87,8 +98,11 @@ def _say_usage_error(error: typer.BadParameter) -> None:
 
 def main(words: Sequence[str]) -> NoReturn:
     """Run the command line. A mistake that a person can mend is said in one line, with exit status 2."""
+    prepare()
     try:
-        status: object = app(list(words) or ["--help"], prog_name="mcp-guard", standalone_mode=False)
+        check_text(words)
+        with to_stdout():
+            status: object = app(list(words) or ["--help"], prog_name="mcp-guard", standalone_mode=False)
     except GuardError as error:
         say_guard_error(error)
         status = EXIT_BAD_INPUT
