@@ -2,10 +2,15 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from mcp_guard.cel.types import Type
 from mcp_guard.pages import pages
 from mcp_guard.policy.codes import WARNINGS
+from mcp_guard.policy.conditions import VARIABLES
 from mcp_guard.policy.schema import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -31,3 +36,27 @@ def test_a_page_says_how_to_mend_it() -> None:
 def test_the_published_schema_is_that_of_the_program() -> None:
     """`mcp-guard policy schema > docs/policy.schema.json` writes it."""
     assert json.loads((ROOT / "docs" / "policy.schema.json").read_text()) == json.loads(json.dumps(json_schema()))
+
+
+def test_the_documentation_names_every_key_of_a_policy() -> None:
+    text = (ROOT / "docs" / "policy.md").read_text().split("## The file")[1]
+    named = set(re.findall(r"`([a-z_]+)`|\b([a-z]+):", text))
+    schema = json_schema()
+    sections: dict[str, dict[str, object]] = {"": schema, **schema["$defs"]}  # pyright: ignore
+    keys = {key for section in sections.values() for key in section["properties"]}  # pyright: ignore
+    assert keys - {one for pair in named for one in pair} == set()
+
+
+def fields(prefix: str, kind: Type) -> Iterator[str]:
+    """The paths that a condition may read, to the leaves."""
+    if not kind.fields:
+        yield prefix
+    for name, inner in (kind.fields or {}).items():
+        yield from fields(f"{prefix}.{name}", inner)
+
+
+@pytest.mark.parametrize("page", ["policy.md", "conditions.md"])
+def test_the_documentation_names_every_variable_of_a_condition(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    variables = {path for name, kind in VARIABLES.items() for path in fields(name, kind)}
+    assert {path for path in variables if f"`{path}`" not in text} == set()

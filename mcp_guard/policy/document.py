@@ -110,7 +110,7 @@ class SettingsSection(Section, frozen=True):
     ] = UNSET
     require_verified: Annotated[
         bool | UnsetType,
-        Meta(description="Whether only agents with a credential may call anything; `false` if left out."),
+        Meta(description="Whether an agent that only says who it is may call nothing; `false` if left out."),
     ] = UNSET
     require_grant: Annotated[
         bool | UnsetType,
