@@ -58,6 +58,8 @@ def _examined(*, start: bool) -> "Mapping[str, Sequence[Finding]]":
 
 
 def _print(found: "Mapping[str, Sequence[Finding]]") -> None:
+    from mcp_guard.gate.approvals.showing import visible
+
     out = console()
     for title, findings in found.items():
         if findings:
@@ -65,9 +67,9 @@ def _print(found: "Mapping[str, Sequence[Finding]]") -> None:
         for one in findings:
             word, colour = _LOOK[one.level]
             out.print(f"  {word:<{_WIDTH}}  ", style=colour, end="")
-            out.print(f"{one.subject}: {one.what}", markup=False)
+            out.print(visible(f"{one.subject}: {one.what}"), markup=False)
             if one.hint:
-                out.print(f"  {'':<{_WIDTH}}  {one.hint}", style="dim", markup=False)
+                out.print(f"  {'':<{_WIDTH}}  {visible(one.hint)}", style="dim", markup=False)
     levels = [one.level for findings in found.values() for one in findings]
     errors, warnings = levels.count("error"), levels.count("warning")
     out.print(f"\nErrors: {errors}, warnings: {warnings}" if errors or warnings else "\nAll is well.")

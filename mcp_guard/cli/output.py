@@ -54,16 +54,23 @@ def _escaped(text: str) -> str:
 
 def say_error(message: str, hint: str = "") -> None:
     """One line on stderr that says what is wrong, and one that says how to mend it."""
-    sys.stderr.write(f"mcp-guard: error: {message}\n")
+    sys.stderr.write(f"mcp-guard: error: {_plain(message)}\n")
     if hint:
-        sys.stderr.write(f"  hint: {hint}\n")
+        sys.stderr.write(f"  hint: {_plain(hint)}\n")
     sys.stderr.flush()
 
 
 def say_note(message: str) -> None:
     """One line on stderr that is worth knowing, though nothing is wrong."""
-    sys.stderr.write(f"mcp-guard: note: {message}\n")
+    sys.stderr.write(f"mcp-guard: note: {_plain(message)}\n")
     sys.stderr.flush()
+
+
+def _plain(text: str) -> str:
+    """The text with escapes for what a terminal would obey, not show: files and servers may be called anything."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
 def bad_input(message: str, hint: str = "") -> NoReturn:

@@ -81,7 +81,7 @@ def render(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def _block(diagnostic: Diagnostic) -> str:
-    lines = [diagnostic.headline]
+    lines = [printable(diagnostic.headline)]  # a file may be called anything
     if diagnostic.place.source_line.strip():
         lines += _excerpt(diagnostic.place)
     if diagnostic.hint:

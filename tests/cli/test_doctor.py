@@ -1,6 +1,7 @@
 """`mcp-guard doctor`: each thing that can be wrong is found, named, and comes with what to do."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,30 @@ def test_a_server_without_a_guard_is_found_with_the_command_that_guards_it(home:
     home.write(json.dumps({"mcpServers": {"notes": {"command": sys.executable, "args": [SERVER]}}}))
     found = findings(home, "clients")
     assert wrong(found) == ["warning: not guarded"]
-    assert found[-1]["hint"] == "mcp-guard init --client cursor --server 'notes'"
+    assert found[-1]["hint"] == "mcp-guard init --client cursor --server notes"
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e"
+
+
+def test_what_a_project_calls_its_files_never_reaches_the_terminal_but_as_text(home: Home) -> None:
+    args = ["run", "--policy", f"p{HOSTILE}.yaml", "--db", f"d{HOSTILE}.db", "--", f"c{HOSTILE}"]
+    home.write(json.dumps({"mcpServers": {f"n{HOSTILE}": {"command": f"{HOSTILE}/mcp-guard", "args": args}}}))
+    _, out, _ = home.run("doctor")
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert "policy p\\x1b]0;owned" in out
+
+
+@pytest.mark.parametrize("name", ["a b", "a'$(touch owned)", "a;touch owned", '"`touch owned`'])
+def test_what_is_to_be_typed_into_a_shell_says_to_it_what_it_says_to_a_person(name: str, home: Home) -> None:
+    args = ["run", "--policy", f"{name}.yaml", "--", "x"]
+    Path(f"{name}.yaml").write_text("version: 1\nrules: 7\n")
+    plain, guarded = {"command": sys.executable}, {"command": "/bin/mcp-guard", "args": args}
+    home.write(json.dumps({"mcpServers": {name: plain, "guarded": guarded}}))
+    hints = [one["hint"] for area in ("clients", "policies") for one in findings(home, area)]
+    words = [shlex.split(hint) for hint in hints if hint.startswith("mcp-guard")]
+    assert ["mcp-guard", "init", "--client", "cursor", "--server", name] in words
+    assert ["mcp-guard", "policy", "check", f"{name}.yaml"] in words
 
 
 def test_servers_are_started_only_when_asked_to(home: Home) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mcp_guard.cli.output import print_json
+from mcp_guard.cli.output import print_json, say_error, say_note
+from mcp_guard.policy import PolicyError, Source, load
 
 HOSTILE = {
     "a title for the terminal": "\x1b]0;owned\x07",
@@ -29,3 +30,17 @@ def test_data_is_printed_with_escapes_for_what_would_not_show(text: str, capsys:
 def test_what_shows_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"name": "ä日本"})
     assert capsys.readouterr().out == '{\n  "name": "ä日本"\n}\n'
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_said_beside_the_data_shows_too(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say_error(text, text)
+    say_note(text)
+    assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_finding_in_a_file_shows_whatever_the_file_is_called(text: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        load([Source(f"{text}.yaml", b"version: 1\nrules: 7\n")])
+    assert all(line.isprintable() for line in refused.value.report.split("\n"))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from mcp_guard.cli.health.finding import Finding
+from mcp_guard.cli.health.finding import Finding, typed
 from mcp_guard.cli.health.guards import Seen
 from mcp_guard.cli.init_report import short
 from mcp_guard.clients.known import CLIENTS
@@ -34,7 +34,7 @@ def _server(one: Seen, subject: str) -> Finding:
     if one.unclear:
         return Finding("error", subject, "the arguments of its guard are wrong", "`mcp-guard run --help` shows them.")
     if one.arguments is None:
-        hint = f"mcp-guard init --client {one.file.client} --server {safe_text(one.name, 60)!r}"
+        hint = f"mcp-guard init --client {one.file.client} --server {typed(safe_text(one.name, 60))}"
         return Finding("warning", subject, "not guarded", hint)
     command = str(one.server["command"])
     if os.path.isabs(command) and not os.access(command, os.X_OK):

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from mcp_guard.cli.health.finding import Finding
+from mcp_guard.cli.health.finding import Finding, typed_path
 from mcp_guard.cli.health.guards import Seen
 from mcp_guard.cli.health.policies import in_use
 from mcp_guard.cli.health.stores import databases
@@ -27,14 +27,14 @@ def _rights(servers: Sequence[Seen]) -> Iterator[Finding]:
     for path in in_use(servers):
         if _mode(path) & _OTHERS_WRITE:
             yield Finding(
-                "error", short(path), "others can change what your agents may do", f"chmod go-w {short(path)}"
+                "error", short(path), "others can change what your agents may do", f"chmod go-w {typed_path(path)}"
             )
     for path in _private(servers):
         if os.path.exists(path) and _mode(path) & (_OTHERS_READ | _OTHERS_WRITE):
-            yield Finding("error", short(path), "others can read it", f"chmod go-rwx {short(path)}")
+            yield Finding("error", short(path), "others can read it", f"chmod go-rwx {typed_path(path)}")
     for file in {one.file.path: one.file for one in servers if _holds_secret(one)}.values():
         if _mode(file.path) & _OTHERS_READ:
-            hint = f"chmod go-r {short(file.path)}, or let the client fill in a reference to a variable"
+            hint = f"chmod go-r {typed_path(file.path)}, or let the client fill in a reference to a variable"
             yield Finding("warning", short(file.path), "a secret stands in it, and others can read it", hint)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mcp_guard.cli.guard import load_policy, user_policy
-from mcp_guard.cli.health.finding import Finding
+from mcp_guard.cli.health.finding import Finding, typed_path
 from mcp_guard.cli.health.guards import Seen, guards
 from mcp_guard.cli.init_report import short
 from mcp_guard.cli.policy_files import PolicyFiles
@@ -33,7 +33,7 @@ def check(servers: Sequence[Seen]) -> Iterator[Finding]:
 def _policy(paths: tuple[str, ...]) -> Finding:
     subject = "policy " + ", ".join(map(short, paths))
     files = PolicyFiles(paths)
-    check_it = f"mcp-guard policy check {' '.join(map(short, paths))}"
+    check_it = f"mcp-guard policy check {' '.join(map(typed_path, paths))}"
     try:
         policy = load_policy(files, files.read())
     except PolicyError as error:
@@ -58,7 +58,7 @@ def _config(path: str) -> Finding:
             "error", subject, f"cannot be read: {error.strerror}", "mcp-guard init --undo takes its guard out"
         )
     except GuardError:
-        return Finding("error", subject, "refused", f"mcp-guard config check {short(path)}")
+        return Finding("error", subject, "refused", f"mcp-guard config check {typed_path(path)}")
     return Finding("ok", subject, f"loads: {len(config.servers)} servers")
 
 
