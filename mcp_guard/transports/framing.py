@@ -49,9 +49,13 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes | Oversized]:
         """Take in a chunk; gives the lines that it completes, without their line ends and without blank ones."""
-        if self._size and b"\n" not in chunk:
-            self._keep(chunk)
+        end = chunk.find(b"\n")
+        if end < 0:
+            if chunk:
+                self._keep(chunk)
             return []
+        if end == len(chunk) - 1 <= self._limit and not self._size:  # one whole line, as nearly always
+            return [] if chunk.isspace() else [chunk[:-1]]
         pieces = chunk.split(b"\n")
         rest = pieces.pop()
         lines = [self._ended(piece) for piece in pieces]

@@ -8,11 +8,12 @@ stops the reading on the other side, so memory is bounded by the message limit.
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TypeAlias
 
-from mcp_guard.gate import Admitted, Denied, End, Forward, Output, Pending, Record, Reply
+from mcp_guard.events import Event
+from mcp_guard.gate import Admitted, End, Forward, Output, Record, Refusal, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
 from mcp_guard.transports.framing import Lines, Outbox, Oversized
@@ -32,9 +33,7 @@ _HANG_UP = getattr(select, "POLLRDHUP", 0)  # with it or without, poll tells whe
 
 Flow: TypeAlias = tuple[bool, bool, bool, bool, bool]
 
-_UPSTREAM = (Admitted, Forward)
-_JUDGED = (Admitted, Denied, Pending)
-_RECORDED = (Admitted, Denied, Pending, Record)
+_AT_REST: Flow = (True, False, True, False, False)  # both sides are read, and nothing waits to be written
 
 
 def say(text: str) -> None:
@@ -70,6 +69,7 @@ class Pump:
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._watched: Flow | None = None
+        self._at_rest = False  # nothing waits to be written, and no side is gone since the poll was told what to watch
         self._signals = Signals()
         self._signal = 0  # the first signal that asked the guard to end
         self._client_open = True
@@ -100,9 +100,8 @@ class Pump:
 
     def _turn(self) -> None:
         """Wait until something is ready, and do what is to be done about it."""
-        flow = self._flow()
-        if flow != self._watched:
-            self._watch(flow)
+        if not self._at_rest or self._to_client.size or self._to_upstream.size:
+            self._watch(self._flow())
         leaving = self._hung_up or not self._client_open
         ready = self._poll.poll(_IDLE if self._ledger.urgent or leaving else _TICK)
         if not ready or time.monotonic() >= self._idle_by:
@@ -128,7 +127,10 @@ class Pump:
         )
 
     def _watch(self, flow: Flow) -> None:
-        """Tell the poll what to wait for from now on."""
+        """Tell the poll what to wait for from now on, unless it waits for just that."""
+        self._at_rest = flow == _AT_REST
+        if flow == self._watched:
+            return
         read_client, notice_client, read_upstream, write_client, write_upstream = flow
         sources = (
             (self._client_in, read_client, select.POLLIN, self._read_client),
@@ -179,7 +181,8 @@ class Pump:
                 outputs += gate.client_oversized(line.size, self._limit, now)
             else:
                 outputs += gate.from_client(line, now)
-        self._carry_out(outputs)
+        if outputs:
+            self._carry_out(outputs)
         if not chunk:
             self._client_gone("the client closed its end")
 
@@ -203,7 +206,7 @@ class Pump:
         if LONG <= self._upstream_lines.unfinished <= self._limit:
             self._pass_on(chunk)
         if not chunk:  # nothing more can be answered, so there is nothing left to guard
-            self._upstream_open = False
+            self._upstream_open = self._at_rest = False
             self._complete(b"", None)
             self._end_upstream()
 
@@ -239,33 +242,45 @@ class Pump:
 
     def _carry_out(self, outputs: list[Output]) -> None:
         """Do what the gate wants done, in order. Where a call is among it, all rows are committed first, as one."""
-        for output in outputs:
-            if isinstance(output, _JUDGED):
-                outputs = self._recorded(outputs)
-                break
-        up: list[bytes] = []
-        down: list[bytes] = []
-        for output in outputs:
-            if isinstance(output, _UPSTREAM):
-                up.append(output.line)
-            elif isinstance(output, Record):
-                self._ledger.later(output.event)
-            elif isinstance(output, End):
-                self._client_gone(output.why)
-            elif output.line is not None:
-                down.append(output.line)
+        up, down, events, judged = self._sorted(outputs)
+        if not judged:
+            for event in events:
+                self._ledger.later(event)
+        elif refused := self._ledger.commit(events):
+            up, down, _, _ = self._sorted(self._settled(outputs, refused))
         if up:
             self._send_upstream(up)
         if down:
             self._send_client(down)
 
-    def _recorded(self, outputs: list[Output]) -> list[Output]:
-        """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is judged again,
-        or denied.
-        """
-        refused = self._ledger.commit([output.event for output in outputs if isinstance(output, _RECORDED)])
-        if not refused:
-            return [output for output in outputs if not isinstance(output, Record)]
+    def _sorted(self, outputs: list[Output]) -> tuple[list[bytes], list[bytes], list[Event], bool]:
+        """The lines for the upstream and for the client, the events, and whether a call was judged among them."""
+        up: list[bytes] = []
+        down: list[bytes] = []
+        events: list[Event] = []
+        judged = False
+        for output in outputs:
+            if isinstance(output, Admitted):
+                judged = True
+                events.append(output.event)
+                up.append(output.line)
+            elif isinstance(output, Reply):
+                down.append(output.line)
+            elif isinstance(output, Record):
+                events.append(output.event)
+            elif isinstance(output, Forward):
+                up.append(output.line)
+            elif isinstance(output, End):
+                self._client_gone(output.why)
+            else:
+                judged = True
+                events.append(output.event)
+                if output.line is not None:
+                    down.append(output.line)
+        return up, down, events, judged
+
+    def _settled(self, outputs: list[Output], refused: Mapping[str, Refusal]) -> list[Output]:
+        """What is left to do where rows were not written: such a call is judged again, or denied."""
         from mcp_guard.transports.conversation import Single
         from mcp_guard.transports.unwritten import settled
 
@@ -312,7 +327,7 @@ class Pump:
 
     def _note_hang_up(self) -> None:
         """The client has closed its end while nothing is read from it, because its readers are slow."""
-        self._hung_up = True
+        self._hung_up, self._at_rest = True, False
         self._end_by = time.monotonic() + _LAST_CHANCE
 
     # The end
@@ -320,7 +335,7 @@ class Pump:
     def _client_gone(self, why: str) -> None:
         """Nobody asks any more: let what is on its way arrive, then end the upstream."""
         if self._client_open:
-            self._client_open = False
+            self._client_open = self._at_rest = False
             self._client_end = why
             self._end_by = time.monotonic() + _LAST_CHANCE
 
