@@ -1,11 +1,17 @@
 """`mcp-guard access`: what an agent may do under a policy, tool by tool. Reads options, asks, prints."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.catalogs import unknown_server
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import EXIT_DONE, bad_input
+from mcp_guard.slugs import check_pinned
+
+if TYPE_CHECKING:
+    from mcp_guard.policy.catalog import Catalog
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -35,15 +41,23 @@ def access(
         bad_input("whose access?", "give --agent SLUG, --user ID, or --instance ID (`mcp-guard log` shows them)")
     if instance is not None and (agent or user or group or verified):
         bad_input("--instance says already who it is", "leave --agent, --user, --group and --verified out")
+    check_pinned(agent)
     paths = policy_paths(policy)
     asked, path = load_policy(paths), db or default_database()
     found = subjects(path, asked, Wanted(agent, user, tuple(group or ()), verified, instance))
     if not found:
         bad_input(f"the log has no connection {instance}", "`mcp-guard log --type agent.connected --json` lists them")
-    catalog = known_tools(path)
-    groups = access_of(asked, found, catalog.only(*server) if server else catalog)
+    groups = access_of(asked, found, _narrowed(known_tools(path), server or ()))
     if as_json:
         print_json_access(groups, paths)
     else:
         print_access(groups, ", ".join(paths))
     raise SystemExit(EXIT_DONE)
+
+
+def _narrowed(catalog: "Catalog", servers: Sequence[str]) -> "Catalog":
+    """The catalog of these servers; of all where none is named. Ends the command where one is not known."""
+    for server in servers:
+        if server not in catalog.servers:
+            unknown_server(server, catalog)
+    return catalog.only(*servers) if servers else catalog

@@ -22,6 +22,7 @@ VERBS: dict[Effect, str] = {
     "require_approval": "asks a person",
 }
 _NAME, _CONDITION = 60, 300  # characters
+_OTHERWISE = {"conditional": "; else denied", "denied": "; no rule allows it"}  # what no rule of those named decides
 
 
 def print_access(groups: Sequence[SubjectAccess], policy: str) -> None:
@@ -62,7 +63,7 @@ def coverage(server: ServerAccess) -> str:
 
 def _heading(found: Alike) -> Text:
     why = "no rule is for it" if not found.parts else "; ".join(map(part, found.parts))
-    rest = "; else denied" if found.parts and not found.settled and found.level == "conditional" else ""
+    rest = "" if found.settled or not found.parts else _OTHERWISE.get(found.level, "")
     return Text.assemble((found.level, STYLES[found.level]), f": {why}{rest}")
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from mcp_guard.cli.output import bad_input
 from mcp_guard.errors import GuardError
 
 if TYPE_CHECKING:
@@ -46,3 +47,11 @@ def read_catalog_file(path: str) -> "Catalog":
         hint = "`mcp-guard tools list --json > FILE` writes one"
         raise GuardError(f"{path}: cannot read the catalog: {error.strerror}", hint) from None
     return decode(text, path=path, server=Path(path).stem)
+
+
+def unknown_server(slug: str, known: "Catalog") -> NoReturn:
+    """End the command: no tools of this server are known."""
+    from mcp_guard.policy.diagnostics import suggestion
+
+    hint = suggestion(slug, known.servers) or "`mcp-guard tools sync -- COMMAND` asks a server for its tools"
+    bad_input(f"no tools of `{slug}` are known", hint)

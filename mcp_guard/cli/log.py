@@ -111,10 +111,12 @@ def _print_json(events: "Iterator[RecordedEvent]") -> None:
 def _print_table(there: "Iterator[RecordedEvent]", coming: "Iterator[RecordedEvent]", following: bool) -> None:
     from mcp_guard.cli.columns import Columns
     from mcp_guard.cli.log_lines import HEADINGS, LEAST, WHOLE, WIDEST, line
-    from mcp_guard.cli.output import console
+    from mcp_guard.cli.output import console, say_note
 
     widest = WIDEST if console().is_terminal else WHOLE
     first = [line(event, widest) for event in islice(there, _SAMPLE)]
     more = following or len(first) == _SAMPLE
     columns = Columns(HEADINGS, first, LEAST if more else ())
     columns.print(line(event, widest) for event in chain(there, coming))
+    if not (first or following):
+        say_note("no such events are recorded")

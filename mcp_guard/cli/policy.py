@@ -10,7 +10,9 @@ import typer
 
 from mcp_guard.cli import checking, impact, suggest
 from mcp_guard.cli.options import AsJson
-from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json, say_note
+from mcp_guard.governance.snapshot import AgentStatus, RiskLevel
+from mcp_guard.slugs import check_pinned
 
 if TYPE_CHECKING:
     from mcp_guard.policy import Policy, Source
@@ -44,6 +46,8 @@ def run_inline_tests(files: Files, cross_check: CrossCheck = False, as_json: AsJ
 
         results = cross_checked(results, policy)
     policy_reports.print_tests(results, as_json=as_json)
+    if not results:
+        say_note(f"no tests are in {', '.join(files)}")
     raise SystemExit(EXIT_DONE if all(result.passed for result in results) else EXIT_FINDING)
 
 
@@ -63,14 +67,15 @@ def explain(
     group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")] = None,
     verified: Annotated[bool, typer.Option("--verified", help="Agent and user are vouched for.")] = False,
     tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag of the agent in the registry.")] = None,
-    risk: Annotated[str, typer.Option(metavar="LEVEL", help="Its risk there: low, medium, high, critical.")] = "medium",
-    status: Annotated[str, typer.Option(metavar="STATUS", help="Its status there.")] = "active",
+    risk: Annotated[RiskLevel, typer.Option(help="Its risk there.")] = "medium",
+    status: Annotated[AgentStatus, typer.Option(help="Its status there.")] = "active",
     as_json: AsJson = False,
 ) -> None:
     """Show what becomes of one call, and each rule's part in it."""
     from mcp_guard.cli import policy_reports
     from mcp_guard.policy import Call, Principal
 
+    check_pinned(agent)
     kind, name = _offer((("tool", tool), ("prompt", prompt), ("resource", resource)))
     arguments = _arguments(args)
     if kind == "resource" and arguments:
@@ -86,6 +91,7 @@ def explain(
         risk=risk,
         status=status,
     )
+    _note_slips(policy, agent=agent, server=server)
     call = Call(principal, server, name, arguments, kind)
     policy_reports.print_explanation(policy, call, as_json=as_json)
 
@@ -121,6 +127,18 @@ def _offer(given: "Sequence[tuple[OfferKind, str | None]]") -> "tuple[OfferKind,
     if len(named) != 1:
         bad_input("--tool, --prompt or --resource must be given, and only one", "say what the agent asks for")
     return named[0]
+
+
+def _note_slips(policy: "Policy", *, agent: str, server: str) -> None:
+    """Tell where the policy speaks of no such agent or server, but of one of nearly that name."""
+    from mcp_guard.policy.diagnostics import closest
+
+    declared = policy.declared
+    for kind, given, known in (("agent", agent, declared.agents), ("server", server, declared.servers)):
+        scopes = (getattr(rule.scope, f"{kind}s") or () for rule in policy.rules)
+        spoken_of = {*known, *(name for scope in scopes for name in scope if ":" not in name)}
+        if given not in spoken_of and (meant := closest(given, spoken_of)):
+            say_note(f"the policy speaks of no {kind} `{given}`: did you mean `{meant}`?")
 
 
 def _arguments(text: str) -> "dict[str, Json]":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from mcp_guard.cli.output import say_note
 from mcp_guard.cli.progress import with_bar
 from mcp_guard.cli.replay_report import Documents, print_json, print_tally
 from mcp_guard.errors import GuardError
@@ -60,6 +61,8 @@ def as_report(asked: Asked) -> int:
     """Replay, and print a summary; gives the number of calls whose outcome would change."""
     whole = tally_of(asked)
     print_tally(whole, asked.name, asked.against_name)
+    if not (whole.replayed or whole.not_replayable):
+        say_note("no such calls are recorded")
     return whole.changed
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_guard.cli.options import Database, OfAgent, OfTool, Since, ToServer, Until, period
-from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input
 
 if TYPE_CHECKING:
     from mcp_guard.insight.suggest.observed import Seen
@@ -37,6 +37,9 @@ def suggest(
     filters = replace(period(since, until), agent=agent, server=server, tool=tool)
     path = db or default_database()
     seen = _seen(path, filters)
+    if not seen.calls:
+        hint = "let a guard observe for a while first (mcp-guard run --mode observe), or ask for other calls"
+        bad_input("no such calls are recorded", hint)
     text = draft(seen, minimum, _heading(seen, out))
     found = _verify(path, filters, text)
     if out is None:
@@ -86,13 +89,11 @@ def _verify(path: str, filters: "Filters", text: str) -> "Verification":
 
 def _say(found: "Verification") -> None:
     """What became of the very calls, on stderr: the draft itself may be on stdout."""
-    lines = [
-        f"replayed: {found.allowed:,} calls that were let through are allowed, {found.denied:,} denied ones denied"
-    ]
+    lines = [f"replayed: {found.allowed:,} let through and allowed by the draft, {found.denied:,} denied by both"]
     told = (
-        (found.wrongly_denied, "that were let through are denied: calls like them were denied, too"),
-        (found.wrongly_allowed, "that were denied are allowed: look at the rules of their tools"),
-        (found.not_judged, "cannot be replayed: `mcp-guard replay --policy FILE` says why"),
+        (found.wrongly_denied, "let through, and denied by the draft: calls like them were denied, too"),
+        (found.wrongly_allowed, "denied, and allowed by the draft: look at the rules of their tools"),
+        (found.not_judged, "not replayed: `mcp-guard replay --policy FILE` says why"),
     )
-    lines += [f"{count:,} {'call' if count == 1 else 'calls'} {what}" for count, what in told if count]
+    lines += [f"{count:,} {what}" for count, what in told if count]
     sys.stderr.write("".join(f"mcp-guard: {line}\n" for line in lines))

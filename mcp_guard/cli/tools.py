@@ -1,10 +1,10 @@
 """`mcp-guard tools`: what servers list. Ask one for its tools, look at what is kept. Reads options, asks, prints."""
 
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_guard.cli.catalogs import Database
+from mcp_guard.cli.catalogs import Database, unknown_server
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, bad_input
 
@@ -69,7 +69,7 @@ def list_tools(
     known = _known(db, gone=gone)
     for slug in server or ():
         if slug not in known.servers:
-            _unknown_server(slug, known)
+            unknown_server(slug, known)
     shown = known.only(*server) if server else known
     print_json(catalog_as_json(shown)) if as_json else print_tools(shown)
     raise SystemExit(EXIT_DONE)
@@ -102,7 +102,7 @@ def _one(known: "Catalog", tool: str, server: str | None) -> "tuple[str, ToolDef
     from mcp_guard.policy.diagnostics import suggestion
 
     if server is not None and server not in known.servers:
-        _unknown_server(server, known)
+        unknown_server(server, known)
     found = [(slug, tools[tool]) for slug, tools in known.servers.items() if tool in tools and server in (None, slug)]
     if len(found) > 1:
         bad_input(f"several servers list `{tool}`", f"say which: --server {found[0][0]}")
@@ -110,10 +110,3 @@ def _one(known: "Catalog", tool: str, server: str | None) -> "tuple[str, ToolDef
         names = {name for slug, tools in known.servers.items() for name in tools if server in (None, slug)}
         bad_input(f"no server lists `{tool}`", suggestion(tool, names) or "`mcp-guard tools list` shows what is known")
     return found[0]
-
-
-def _unknown_server(slug: str, known: "Catalog") -> NoReturn:
-    from mcp_guard.policy.diagnostics import suggestion
-
-    hint = suggestion(slug, known.servers) or "`mcp-guard tools sync -- COMMAND` asks a server for its tools"
-    bad_input(f"no tools of `{slug}` are known", hint)

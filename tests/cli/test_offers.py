@@ -47,7 +47,7 @@ EXPLAINED = [
 
 @pytest.mark.parametrize(("asked", "decision", "discovery"), EXPLAINED)
 def test_a_decision_on_them_is_explained(run: Run, asked: tuple[str, ...], decision: str, discovery: str) -> None:
-    status, out, _ = run("policy", "explain", "p.yaml", "--agent", "a", "--server", "s", *asked)
+    status, out, _ = run("policy", "explain", "p.yaml", "--agent", "cursor", "--server", "s", *asked)
     lines = out.splitlines()
     assert status == 0
     assert lines[0] == f"decision    {decision}"
@@ -63,7 +63,7 @@ def test_a_decision_on_them_is_explained(run: Run, asked: tuple[str, ...], decis
     ],
 )
 def test_what_is_asked_for_must_be_one_thing(run: Run, asked: tuple[str, ...], message: str) -> None:
-    status, _, err = run("policy", "explain", "p.yaml", "--agent", "a", "--server", "s", *asked)
+    status, _, err = run("policy", "explain", "p.yaml", "--agent", "cursor", "--server", "s", *asked)
     assert (status, err.splitlines()[0]) == (2, f"mcp-guard: error: {message}")
 
 

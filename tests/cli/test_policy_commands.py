@@ -185,7 +185,7 @@ def test_a_policy_without_tests_passes_none(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["test", "explain"])
 def test_a_faulty_policy_is_not_used(shell: Shell, command: str) -> None:
-    call = ("--agent", "a", "--server", "s", "--tool", "t") if command == "explain" else ()
+    call = ("--agent", "cursor", "--server", "s", "--tool", "t") if command == "explain" else ()
     status, out, err = shell.run("policy", command, shell.file("p.yaml", "version: 1\nrulez: []\n"), *call)
     assert (status, out) == (2, "")
     assert err.startswith("p.yaml:2:1: error[unknown-field]: `rulez` is not a field of a policy\n")
@@ -220,7 +220,7 @@ def test_what_the_registry_says_of_the_agent_counts(shell: Shell) -> None:
         'version: 1\nrules:\n  - {name: tagged, effect: deny, agents: "tag:new"}\n'
         '  - {name: risky, effect: deny, when: agent.risk == "high"}\n  - {name: rest, effect: allow}\n',
     )
-    call = ("policy", "explain", policy, "--agent", "a", "--server", "s", "--tool", "t")
+    call = ("policy", "explain", policy, "--agent", "cursor", "--server", "s", "--tool", "t")
     for more, rule in ((("--tag", "new"), "tagged"), (("--risk", "high"), "risky"), ((), "rest")):
         assert f"rule {rule}" in shell.run(*call, *more)[1]
 
@@ -298,3 +298,44 @@ CONSOLE = re.compile(r"```console\n\$ mcp-guard (.*?[^\\])\n(.*?)```", re.DOTALL
 def test_what_the_docs_show_is_what_is_printed(shell: Shell, command: str, shown: str) -> None:
     (shell.directory / "policies").symlink_to(ROOT / "policies")
     assert shell.run(*shlex.split(command.replace("\\\n", " ")))[1] == shown
+
+
+def test_that_there_were_no_tests_is_told(shell: Shell) -> None:
+    assert shell.run("policy", "test", shell.file("p.yaml", "version: 1\n"))[2] == (
+        "mcp-guard: note: no tests are in p.yaml\n"
+    )
+
+
+NOBODY = [
+    (("--agent", "A B"), "--agent: 'A B' cannot be the slug of an agent"),
+    (("--agent", ""), "--agent: '' cannot be the slug of an agent"),
+    (("--agent", "cursor", "--risk", "hgih"), "Invalid value for '--risk': 'hgih' is not one of"),
+    (("--agent", "cursor", "--status", "gone"), "Invalid value for '--status': 'gone' is not one of"),
+]
+
+
+@pytest.mark.parametrize(("who", "said"), NOBODY, ids=lambda case: " ".join(case) if isinstance(case, tuple) else "")
+def test_a_caller_that_cannot_be_is_not_explained(shell: Shell, who: tuple[str, ...], said: str) -> None:
+    call = ("--server", "github", "--tool", "push")
+    status, out, err = shell.run("policy", "explain", shell.file("p.yaml", POLICY), *call, *who)
+    assert (status, out, said in err) == (2, "", True)
+
+
+SPOKEN_OF = """\
+version: 1
+servers: {github: {}}
+rules: [{id: a, effect: allow, agents: [claude-code, "tag:x"]}]
+"""
+SLIPS = [
+    ("claude-cod", "github", "the policy speaks of no agent `claude-cod`: did you mean `claude-code`?"),
+    ("claude-code", "githb", "the policy speaks of no server `githb`: did you mean `github`?"),
+    ("claude-code", "github", ""),
+    ("someone-else", "slack", ""),
+]
+
+
+@pytest.mark.parametrize(("agent", "server", "note"), SLIPS)
+def test_a_name_that_is_nearly_one_of_the_policy_is_told(shell: Shell, agent: str, server: str, note: str) -> None:
+    words = ("policy", "explain", shell.file("p.yaml", SPOKEN_OF), "--agent", agent, "--server", server, "--tool", "t")
+    status, _, err = shell.run(*words)
+    assert (status, err) == (0, f"mcp-guard: note: {note}\n" if note else "")

@@ -164,7 +164,7 @@ def test_a_caller_that_was_never_seen_can_be_asked_about(run: Run) -> None:
 def test_a_draft_is_checked_and_replayed_without_a_change(run: Run) -> None:
     status, out, err = run("policy", "suggest", "--out", "draft.yaml")
     assert (status, out) == (0, "")
-    assert err == "mcp-guard: replayed: 39 calls that were let through are allowed, 6 denied ones denied\n"
+    assert err == "mcp-guard: replayed: 39 let through and allowed by the draft, 6 denied by both\n"
     status, out, _ = run("policy", "check", "draft.yaml")
     assert (status, out.endswith(": 0 errors, 0 warnings\n")) == (0, True)
     assert json.loads(run("replay", "--policy", "draft.yaml", "--json")[1])["changed"] == []
@@ -180,7 +180,7 @@ def test_what_is_not_exact_about_a_draft_is_said_and_is_a_finding(run: Run, tmp_
     path = record(tmp_path / "both.db", first, second)
     status, out, err = run("policy", "suggest", "--db", path)
     assert status == 1
-    assert "1 call that were let through are denied: calls like them were denied, too" in err
+    assert "1 let through, and denied by the draft: calls like them were denied, too" in err
     assert "version: 1" in out
 
 
@@ -215,6 +215,13 @@ MISTAKES = [
     (("access", "--policy", "office.yaml"), "whose access?", "--agent SLUG"),
     (("access", "--instance", "GH9", "--policy", "office.yaml"), "the log has no connection GH9", ""),
     (("access", "--instance", "GH2", "--user", "x", "--policy", "office.yaml"), "says already who it is", ""),
+    (("access", "--agent", "A B", "--policy", "office.yaml"), "'A B' cannot be the slug of an agent", "3 to 100"),
+    (
+        ("access", "--agent", "codex", "--server", "github-x", "--policy", "office.yaml"),
+        "no tools of `github-x` are known",
+        "did you mean `github`?",
+    ),
+    (("policy", "suggest", "--agent", "nobody"), "no such calls are recorded", "--mode observe"),
     (("policy", "suggest", "--since", "soon"), "'soon' is no moment that I know", ""),
     (("policy", "suggest", "--out", "none/draft.yaml"), "none/draft.yaml: cannot be written", "--out"),
     (("replay", "--policy", "office.yaml", "--export", "none/x"), "none/x: cannot be written", "--export"),
@@ -238,3 +245,15 @@ def test_without_a_policy_that_of_run_is_meant(run: Run, tmp_path: Path, monkeyp
     (tmp_path / "config").mkdir()
     (tmp_path / "office.yaml").rename(tmp_path / "config" / "policy.yaml")
     assert run("access", "--agent", "claude-code")[0] == 0
+
+
+NOTHING = [
+    (("replay", "--policy", "office.yaml", "--agent", "nobody"), "no such calls are recorded"),
+    (("log", "--agent", "nobody"), "no such events are recorded"),
+]
+
+
+@pytest.mark.parametrize(("words", "note"), NOTHING)
+def test_that_nothing_was_asked_about_is_told(run: Run, words: tuple[str, ...], note: str) -> None:
+    status, _, err = run(*words)
+    assert (status, err) == (0, f"mcp-guard: note: {note}\n")
