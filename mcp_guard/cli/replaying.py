@@ -61,7 +61,7 @@ def as_report(asked: Asked) -> int:
     """Replay, and print a summary; gives the number of calls whose outcome would change."""
     whole = tally_of(asked)
     print_tally(whole, asked.name, asked.against_name)
-    if not (whole.replayed or whole.not_replayable):
+    if not whole.first:
         say_note("no such calls are recorded")
     return whole.changed
 
