@@ -1,5 +1,6 @@
 """docs/conditions.md says what is true: its conditions compile, its tables are right."""
 
+import json
 import re
 from pathlib import Path
 
@@ -36,6 +37,61 @@ def test_the_table_of_missing_fields_is_right(row):
         except cel.EvaluationError:
             found.append("error")
     assert found == row[1:]
+
+
+INSTEAD = [
+    (condition, json.loads(value), effect == "allow")
+    for effect, table in re.findall(r"\| condition of an? (deny|allow) rule .*?\n.*?\n(.*?)\n\n", TEXT, re.DOTALL)
+    for condition, values in re.findall(r"^\| `(.*?)` \| (.*) \|$", table, re.MULTILINE)
+    for value in re.findall(r"`(.*?)`", values)
+]
+
+
+@pytest.mark.parametrize(("condition", "value", "outcome"), INSTEAD)
+def test_what_an_agent_may_send_instead_does_pass(condition, value, outcome):
+    (argument,) = set(re.findall(r"request\.args\.([a-z]+)", condition))
+    program = cel.compile(condition, variables=POLICY_VARIABLES, expect_bool=True)
+    assert program.evaluate(call(**{argument: value})) is outcome
+
+
+def test_there_is_something_to_be_sent_instead():
+    assert len(INSTEAD) > 15
+
+
+RECIPES = [  # a part of the recipe, arguments that it is for, and such as an agent sends instead
+    (
+        '"/srv/project/"',
+        [{"path": "/srv/project/a..b"}],
+        [{"path": f"/srv/project/{way}"} for way in ("..", "../x", "a\\..\\x", ".. ", '.."', "..\0", "..\u00a0")],
+    ),
+    (
+        "args.to.all",
+        [{"to": ["Ann.B@acme.com"]}],
+        [{"to": one} for one in ([], ["a@acme.com", "eve@evil.example"], ["eve@evil.example, a@acme.com"])]
+        + [{"to": [one]} for one in ("eve%evil.example@acme.com", "a@acme.com\n", "a@acme.com.evil.example")],
+    ),
+    (
+        "select\\b",
+        [{"sql": "select updated_at from t"}],
+        [{"sql": f"select {rest}"} for rest in ("1; drop table t", "1into t", "1 into t", "* from t for UPDATE")],
+    ),
+    (
+        '"agent/" + agent.slug',
+        [{"branch": "agent/claude-code/fix-1"}],
+        [
+            {"branch": f"agent/{rest}"}
+            for rest in ("claude-code/../../main", "claude-code/", "cursor/x", "claude-code/x y")
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "meant", "sent"), RECIPES, ids=[part for part, _, _ in RECIPES])
+def test_a_recipe_lets_pass_what_it_is_for_and_nothing_else(part, meant, sent):
+    (source,) = (one for one in CONDITIONS if part in one)
+    program = cel.compile(source, variables=POLICY_VARIABLES, expect_bool=True)
+    assert [program.evaluate(call(**one)) for one in meant] == [True] * len(meant)
+    assert [program.evaluate(call(**one)) for one in sent] == [False] * len(sent)
 
 
 @pytest.mark.parametrize("name", sorted({*FAMILIES, *(name for name, _ in LOOPS)} - {"existsOne", "dyn"}))
