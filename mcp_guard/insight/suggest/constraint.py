@@ -156,14 +156,16 @@ def _common_stem(stems: set[Stem]) -> Stem:
 
 
 def _with_prefix(texts: Texts) -> Test | None:
-    """The beginning that all share, up to a separator. Prose has none that means anything."""
+    """The beginning that all share, up to a separator; prose has none that means anything. What stands behind it must
+    not lead elsewhere: a server may make a path of the text (`SUP-7/../ENG-1`).
+    """
     prefix = texts.prefix or ""
     cut = max((prefix.rfind(separator) for separator in _SEPARATORS), default=-1) + 1
     if texts.spaced or texts.odd or cut < _SHORTEST_PREFIX:
         return None
-    prefix = prefix[:cut]
-    within = "/" in prefix or "\\" in prefix
-    return lambda place: f"{place}.startsWith({quoted(prefix)})" + (f' && !{place}.contains("..")' if within else "")
+    begins = quoted(prefix[:cut])
+    away = '.contains("..")' if texts.leading else f".matches({quoted('[/?#%]')})"
+    return lambda place: f"{place}.startsWith({begins}) && !{place}{away}"
 
 
 def _equals_or_starts(place: str, how: str, text: str) -> str:

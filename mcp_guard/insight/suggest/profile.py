@@ -16,6 +16,7 @@ _MOST_ENDS = 8  # hosts and mail domains
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+", re.ASCII)
 _MAIL = re.compile(r"[^@\s,;<>]+@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)\Z")
+_LEADING = re.compile(r"[/\\?#%]")
 _SPACE = re.compile(r"\s")
 _ODD_PATH = re.compile(r"(?:^|/)\.{1,2}(?:/|\Z)|//")
 
@@ -98,6 +99,7 @@ class Texts:
         self.count = 0
         self.spaced = False  # some has white space in it, so it may be prose
         self.odd = False  # some has `..` in it
+        self.leading = False  # some has what leads on in a path or URL
         self.prefix: str | None = None
         self.stems: set[Stem] | None = set()  # where they are paths
         self.hosts: set[str] | None = set()  # where they are URLs
@@ -109,6 +111,7 @@ class Texts:
         self.count += 1
         self.spaced = self.spaced or _SPACE.search(text) is not None
         self.odd = self.odd or ".." in text
+        self.leading = self.leading or _LEADING.search(text) is not None
         self.prefix = text if self.prefix is None else _common(self.prefix, text)
         self._add_path(text)
         self._add_url(text)
