@@ -4,12 +4,12 @@ A tool is known by the bytes of its definition. Names that an upstream never lis
 is not forwarded. What an upstream says of itself is hostile: a definition that cannot be read is left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 import msgspec
 
-from mcp_guard.gate.pages import UnlistableError, reads_otherwise
+from mcp_guard.gate.pages import UNREADABLE, UnlistableError, reads_otherwise
 from mcp_guard.redaction import safe_text
 
 _LONGEST_NAME = 256
@@ -17,7 +17,7 @@ MAX_BYTES = 64 * 1024 * 1024  # of all definitions that are known: an upstream m
 MAX_TOOLS = 10_000  # of one upstream: each takes its time
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, gc=False):
     """One tool as listed: its name (`label`: as the log shows it, bounded and without control characters), its
     definition's JSON text, and the names of the arguments that it declares.
     """
@@ -46,21 +46,12 @@ class ChangedTool(msgspec.Struct, frozen=True):
         return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
-class _Head(msgspec.Struct):
-    name: str
-
-
 class _Schema(msgspec.Struct):
     properties: dict[str, msgspec.Raw] = {}
 
 
-class _Definition(msgspec.Struct):
-    name: str
-    inputSchema: _Schema  # noqa: N815  (MCP's own name)
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
-_decode_definition = msgspec.json.Decoder(_Definition).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_schema = msgspec.json.Decoder(_Schema).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -69,7 +60,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self.tools: dict[str, Tool] = {}
-        self.version = 0  # counts the changes of what is in here
+        self.version = 0  # counts the changes of what was in here: that another tool comes is none
         self._size = 0  # bytes of all definitions
 
     def __contains__(self, name: str) -> bool:
@@ -87,20 +78,21 @@ class Catalog:
         """
         text = bytes(definition)
         try:
-            name = _decode_head(text).name
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            members = _decode_members(text)
+            name = _decode_text(members["name"])
+        except (*UNREADABLE, KeyError):
             return None, None
         known = self.tools.get(name)
         if known is not None and known.definition == text:
             return name, None
-        if reads_otherwise(text, "name"):
+        if reads_otherwise(text, members, "name"):
             return None, None
         size = self._size + len(text) - (len(known.definition) if known else 0)
         if size > MAX_BYTES or (known is None and len(self.tools) >= MAX_TOOLS):
             raise UnlistableError(f"the upstream's tools are more than {MAX_TOOLS}, or more than {MAX_BYTES} bytes")
         self._size = size
-        self.version += 1
-        tool = self.tools[name] = Tool(name, label(name), text, _declared(text))
+        self.version += 0 if known is None else 1
+        tool = self.tools[name] = Tool(name, label(name), text, _declared(members))
         return name, None if known is None else ChangedTool(known, tool)
 
     def keep(self, names: set[str]) -> None:
@@ -116,11 +108,11 @@ def label(name: str) -> str:
     return safe_text(name, _LONGEST_NAME)
 
 
-def _declared(text: bytes) -> frozenset[str]:
+def _declared(members: Mapping[str, msgspec.Raw]) -> frozenset[str]:
     """The argument names of a tool's input schema; empty where the schema has no plain `properties`."""
     try:
-        return frozenset(_decode_definition(text).inputSchema.properties)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return frozenset(_decode_schema(members["inputSchema"]).properties)
+    except (*UNREADABLE, KeyError):
         return frozenset()
 
 

@@ -6,7 +6,7 @@ When it has ended, the client's connection is recorded with what it may see. Cal
 from mcp_guard.gate import answers
 from mcp_guard.gate.catalog import ChangedTool
 from mcp_guard.gate.outputs import Forward, Output, Record
-from mcp_guard.gate.pages import UnlistableError, read_page
+from mcp_guard.gate.pages import UnlistableError
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import Session
 
@@ -25,7 +25,7 @@ def begin(session: Session, now: int, cursor: str | None = None) -> list[Output]
 def receive(session: Session, line: bytes, now: int) -> list[Output]:
     """Take in the answer to the guard's own request: one more page, the last one, or none."""
     try:
-        changes, cursor = session.tools.take_page(read_page(line, "tools"))
+        changes, cursor = session.tools.take_page(session.tools.read(line))
     except UnlistableError as error:
         return fail(session, str(error), now)
     outputs = changed(session, changes, now)

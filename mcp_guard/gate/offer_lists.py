@@ -60,7 +60,8 @@ def visible(session: Session, entry: Open, line: bytes) -> bytes:
 
 def _is_shown(session: Session, listed: OfferList, element: msgspec.Raw) -> bool:
     try:
-        name = _decode_text(_decode_members(element)[listed.named_by])
+        members = _decode_members(element)
+        name = _decode_text(members[listed.named_by])
     except (*UNREADABLE, KeyError):
         return False
-    return listed.shown(session, name) and not reads_otherwise(bytes(element), listed.named_by)
+    return listed.shown(session, name) and not reads_otherwise(bytes(element), members, listed.named_by)

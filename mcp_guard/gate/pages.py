@@ -3,7 +3,7 @@
 The elements are not decoded here; what is not taken out of them passes as the upstream wrote it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from json import JSONDecoder
 
 import msgspec
@@ -12,9 +12,20 @@ from mcp_guard.gate import answers
 from mcp_guard.gate.messages import ENVELOPE_MEMBERS, MalformedError, folded, refuse_near_names
 from mcp_guard.gate.wire import encode_slices, seal
 
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    """An answer as nearly all are: with nothing beside its result. It is read in one pass, envelope and result."""
+
+    jsonrpc: msgspec.Raw
+    id: msgspec.Raw
+    result: dict[str, msgspec.Raw]
+
+
+_decode_plain = msgspec.json.Decoder(_Plain).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 MOST_ELEMENTS = 100_000  # of one page: each is judged
 _OF_A_PAGE = ("_meta", "cacheScope", "nextCursor", "resultType", "ttlMs")  # beside the list itself
@@ -27,22 +38,22 @@ class UnlistableError(Exception):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page: the whole envelope, its result's members, and the JSON text of the list, which is in `member`."""
+    """One page: the members of the envelope (its `result` only holds the place), those of the result, and the JSON text
+    of the list, which is in `member`.
+    """
 
     envelope: dict[str, msgspec.Raw]
     result: dict[str, msgspec.Raw]
     member: str
     listed: bytes
     cursor: str | None
+    sealed: bool  # all but the list is as `wire.seal` leaves it
 
 
 def read_page(line: bytes, member: str) -> Page:
     """Read the answer to a list request, whose result has the list in `member`. Raises UnlistableError."""
     try:
-        envelope = _decode_members(line)
-        if "result" not in envelope:
-            raise UnlistableError("the upstream answered with an error")
-        result = _decode_members(envelope["result"])
+        envelope, result = _read(line)
         refuse_near_names(envelope, ENVELOPE_MEMBERS, "member")
         refuse_near_names(result, frozenset((member, *_OF_A_PAGE)), "member of the result")
         listed = bytes(result[member])
@@ -51,7 +62,25 @@ def read_page(line: bytes, member: str) -> Page:
         raise _no_list(member) from None
     except MalformedError as error:
         raise UnlistableError(f"the upstream's answer is not one list of {member}: {error.reason}") from None
-    return Page(envelope, result, member, listed, cursor if isinstance(cursor, str) else None)
+    beside = _encode([envelope, {**result, member: None}])
+    return Page(envelope, result, member, listed, cursor if isinstance(cursor, str) else None, seal(beside) is beside)
+
+
+_IN_PLACE = msgspec.Raw(b"{}")
+
+
+def _read(line: bytes) -> tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]]:
+    """The members of the envelope, in which the result is not, and those of the result."""
+    try:
+        plain = _decode_plain(line)
+    except msgspec.ValidationError:
+        envelope = _decode_members(line)
+        if "result" not in envelope:
+            raise UnlistableError("the upstream answered with an error") from None
+        return {**envelope, "result": _IN_PLACE}, _decode_members(envelope["result"])
+    if line.startswith(b'{"result"'):  # the other order that is usual
+        return {"result": _IN_PLACE, "jsonrpc": plain.jsonrpc, "id": plain.id}, plain.result
+    return {"jsonrpc": plain.jsonrpc, "id": plain.id, "result": _IN_PLACE}, plain.result
 
 
 def elements(page: Page) -> list[msgspec.Raw]:
@@ -65,13 +94,12 @@ def elements(page: Page) -> list[msgspec.Raw]:
     return found
 
 
-def reads_otherwise(element: bytes, member: str) -> bool:
+def reads_otherwise(element: bytes, members: Mapping[str, msgspec.Raw], member: str) -> bool:
     """Whether a reader could find something else than the guard under the `member` that an element is judged by: one
-    that takes the first of duplicates, or heeds no case, or nothing behind a NUL. Looks closer only where the member
-    may be there twice.
+    that takes the first of duplicates, or heeds no case, or nothing behind a NUL. `members` is the element as the guard
+    reads it; it is only read once more, name by name, where that does not tell.
     """
-    quoted = b'"%b"' % member.lower().encode()
-    if b"\\u00" not in element and element.lower().count(quoted) < 2:  # no ASCII letter is escaped
+    if _encode(members) == element and _plainly_once(members, member.lower()):  # so nothing is there twice
         return False
     names: list[str] = []
 
@@ -85,12 +113,24 @@ def reads_otherwise(element: bytes, member: str) -> bool:
     return [folded(name) for name in names].count(folded(member)) != 1
 
 
+def _plainly_once(names: Iterable[str], lowered: str) -> bool:
+    """Whether one name alone is that, in whatever case; no where there are names for which it takes more to tell."""
+    found = 0
+    for name in names:
+        if not name.isascii() or "\0" in name:
+            return False
+        found += name.lower() == lowered
+    return found == 1
+
+
 def _read_pairs(text: bytes, read: Callable[[list[tuple[str, object]]], None]) -> None:
     JSONDecoder(object_pairs_hook=read).decode(text.decode())
 
 
 def filtered(page: Page, visible: bytes, *, modern: bool) -> bytes:
-    """The page's line as the client gets it: the same envelope and members, with `visible` (JSON text) for the list."""
+    """The page's line as the client gets it: the same envelope and members, with `visible` for the list: JSON text that
+    is sealed (`wire.seal`).
+    """
     return with_result(page, filtered_result(page, visible, modern=modern))
 
 
@@ -101,8 +141,11 @@ def filtered_result(page: Page, visible: bytes, *, modern: bool) -> dict[str, ob
 
 
 def with_result(page: Page, result: Mapping[str, object]) -> bytes:
-    """The page's line with another result."""
-    return encode_slices({**page.envelope, "result": result})
+    """The page's line with another result, made of its own and a list that is sealed. That may be megabytes: it is not
+    looked through once more.
+    """
+    line = {**page.envelope, "result": result}
+    return _encode(line) if page.sealed else encode_slices(line)
 
 
 def kept_private(line: bytes) -> bytes:

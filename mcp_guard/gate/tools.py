@@ -10,11 +10,12 @@ from collections.abc import Callable
 import msgspec
 
 from mcp_guard.gate.catalog import MAX_TOOLS, Catalog, ChangedTool, label
-from mcp_guard.gate.pages import Page, UnlistableError, elements
+from mcp_guard.gate.known_pages import MEMO_BYTES, MEMO_PAGES, KnownPages
+from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.pages import Page, UnlistableError, elements, read_page
 from mcp_guard.gate.wire import encode_slices
 from mcp_guard.policy.values import VisibilityLevel
 
-MEMO_PAGES, MEMO_BYTES = 4, 4 * 1024 * 1024  # how many pages are remembered, and how large ones
 MAX_PAGES = 1_000  # an upstream that never stops paging is cut off here
 FREE_LISTINGS = 20  # as soon as the upstream says that its tools changed; then pauses grow between them
 LONGEST_PAUSE = 60_000_000  # microseconds
@@ -38,9 +39,12 @@ class Tools:
         self.standing = False  # a complete listing has been seen, and nothing said since that it is out of date
         self.running: str | None = None  # the id of the guard's own request that waits for its page
         self.deadline = 0
+        self._known = KnownPages()
+        self._recognised: tuple[bytes, Page] | None = None  # a line that came, and the page that it is once more
         self._preview = preview
         self._visible: dict[str, VisibilityLevel] = {}
-        self._recent: deque[tuple[int, bytes, Learned]] = deque(maxlen=MEMO_PAGES)
+        self._recent: deque[tuple[int, bytes, Learned]] = deque()
+        self._recent_size = 0  # bytes of their lists
         self._names: set[str] = set()
         self._pages = 0
         self._outdated = False  # the upstream has said so since the last listing began
@@ -71,6 +75,22 @@ class Tools:
         """The policy or the principal changed."""
         self._visible.clear()
         self._recent.clear()
+        self._recent_size = 0
+
+    def recognise(self, line: bytes) -> RequestId | None:
+        """The id of the request that this line answers, where it is a page of tools that came before; else None."""
+        found = self._known.find(line)
+        self._recognised = None if found is None else (line, found[1])
+        return None if found is None else found[0]
+
+    def read(self, line: bytes) -> Page:
+        """The page of tools that an answer to `tools/list` is. Raises UnlistableError."""
+        recognised, self._recognised = self._recognised, None
+        if recognised is not None and recognised[0] is line:
+            return recognised[1]
+        page = read_page(line, "tools")
+        self._known.keep(line, page)
+        return page
 
     def learn(self, page: Page) -> Learned:
         """Take in a page, the client's or the guard's own. One that came before, byte for byte, tells nothing new.
@@ -82,8 +102,10 @@ class Tools:
             if version == self.catalog.version and known == text:
                 return learned
         learned = self._learn(page)
-        if len(text) <= MEMO_BYTES:
-            self._recent.append((self.catalog.version, text, Learned(learned.names, learned.visible, [])))
+        self._recent.append((self.catalog.version, text, Learned(learned.names, learned.visible, [])))
+        self._recent_size += len(text)
+        while len(self._recent) > MEMO_PAGES or self._recent_size > MEMO_BYTES:
+            self._recent_size -= len(self._recent.popleft()[1])
         return learned
 
     def _learn(self, page: Page) -> Learned:

@@ -131,6 +131,28 @@ def test_a_tool_with_two_names_is_left_out_whichever_a_reader_would_take(element
     assert [tool["name"] for tool in turn.client[0]["result"]["tools"]] == (["read_file"] if listed else [])
 
 
+SEPARATED = {
+    "in a tool": '"result":{"tools":[{"name":"read_file","title":"a<>b"}]}',
+    "in a tool that is left out": '"result":{"tools":[{"name":"delete_file","title":"a<>b"},{"name":"read_file"}]}',
+    "beside the list": '"result":{"tools":[{"name":"read_file"}],"_meta":{"x":"a<>b"}}',
+    "in a name beside the list": '"result":{"a<>b":1,"tools":[{"name":"read_file"}]}',
+    "beside the result": '"future":"a<>b","result":{"tools":[{"name":"read_file"}]}',
+    "in a name beside the result": '"a<>b":1,"result":{"tools":[{"name":"read_file"}]}',
+}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"], ids=["U+2028", "U+2029", "U+0085"])
+@pytest.mark.parametrize("members", SEPARATED.values(), ids=SEPARATED.keys())
+def test_a_list_stays_one_line_wherever_the_upstream_puts_what_some_take_for_a_line_end(members, separator):
+    book = connected(FILES_POLICY)
+    book.client(request(1, "tools/list"))
+    line = f'{{"jsonrpc":"2.0","id":1,{members}}}'.replace("<>", separator)
+    (answer,) = book.upstream(line.encode()).client  # and the playbook looks that it is one line
+    said = json.loads(line)
+    said["result"]["tools"] = [entry for entry in said["result"]["tools"] if entry["name"] == "read_file"]
+    assert answer == said
+
+
 def test_an_error_instead_of_a_list_passes():
     book = connected(FILES_POLICY)
     book.client(request(1, "tools/list"))
