@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_guard.cli.catalogs import unknown_server
-from mcp_guard.cli.options import AsJson, Database
+from mcp_guard.cli.house import House
+from mcp_guard.cli.options import OWN_POLICY, AsJson, Database
 from mcp_guard.cli.output import EXIT_DONE, bad_input
 from mcp_guard.slugs import check_pinned
 
 if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 
 @app.command(epilog="Example: mcp-guard access --agent claude-code --policy policy.yaml")
@@ -25,7 +26,7 @@ def access(
     verified: Annotated[bool, typer.Option("--verified", help="Agent and user are vouched for.")] = False,
     server: Annotated[list[str] | None, typer.Option(metavar="SLUG", help="This server only; repeatable.")] = None,
     policy: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="The policy; several make one. Default: that of `run`.")
+        list[str] | None, typer.Option(metavar="FILE", help=f"The policy; several make one. {OWN_POLICY}")
     ] = None,
     as_json: AsJson = False,
     db: Database = None,

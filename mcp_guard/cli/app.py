@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mcp_guard import __version__
+from mcp_guard.cli.house import House, HouseGroup
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_error, say_guard_error
 from mcp_guard.cli.printing import check_text, prepare, to_stdout
 from mcp_guard.errors import GuardError
@@ -43,7 +44,7 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
 _HELP = "`mcp-guard --help` shows what there is."
 
 
-class _Commands(TyperGroup):
+class _Commands(HouseGroup):
     """Finds commands by name and imports them then."""
 
     def list_commands(self, ctx: object) -> list[str]:
@@ -66,7 +67,7 @@ class _Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False)
+app = House(cls=_Commands, add_completion=True, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from mcp_guard.cli.options import LOG_IS_AT
 from mcp_guard.cli.output import bad_input
 from mcp_guard.errors import GuardError
 
@@ -18,7 +19,7 @@ CatalogFiles = Annotated[
 ]
 NoCatalog = Annotated[bool, typer.Option("--no-catalog", help="Look at the policy alone.")]
 Database = Annotated[
-    str | None, typer.Option("--db", metavar="FILE", help="Where the guard keeps what servers list; default: as `run`.")
+    str | None, typer.Option("--db", metavar="FILE", help=f"The audit log, beside which tools are kept. {LOG_IS_AT}")
 ]
 
 

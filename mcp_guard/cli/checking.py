@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog
     from mcp_guard.policy.lints.subjects import Subject
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Policy files; several make one list of rules.")]
 CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
 
 CHECK_EPILOG = "Example: mcp-guard policy check policy.yaml"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FINDING, print_json
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from mcp_guard.config import GuardConfig, ServerConfig
     from mcp_guard.policy import Diagnostic, Source
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = House(no_args_is_help=True)
 
 
 @app.callback()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.output import console, print_json
 from mcp_guard.demo.script import Answer, Outcome, Report, perform
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(add_completion=False)
+app = House()
 
 _LOOK: dict[Outcome, tuple[str, str]] = {  # outcome: what is said, its colour
     "allowed": ("allowed", "green"),
@@ -24,7 +25,7 @@ _INDENT = 13
 _COLUMNS = ("seq", "type", "tool", "decision", "decided_by", "rule")
 
 
-@app.command()
+@app.command(epilog="Example: mcp-guard demo")
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Everything that was seen, as one JSON document.")] = False,
     db: Annotated[

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, console, print_json
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from mcp_guard.cli.health.finding import Finding
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 _LOOK = {
     "ok": ("ok", "green"),
@@ -23,7 +24,7 @@ _LOOK = {
 _WIDTH = 7
 
 
-@app.command(epilog="Examples: mcp-guard doctor; mcp-guard doctor --start --json")
+@app.command(epilog="Examples:\n  mcp-guard doctor\n  mcp-guard doctor --start --json")
 def doctor(
     start: Annotated[
         bool, typer.Option("--start", help="Also start each server and ask for its tools. No tool is called.")

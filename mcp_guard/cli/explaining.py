@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import bad_input, console, print_json
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 
 @app.command(epilog="Example: mcp-guard explain optional-argument")
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="The code of an error or warning; a list of all if left out.")
+        str | None, typer.Argument(metavar="CODE", help="The code of an error or warning; a list of all if left out.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from mcp_guard.cli.options import LOG_IS_AT, OWN_POLICY
+
 _REMOTE = "Remote servers"
 
 Command = Annotated[list[str] | None, typer.Argument(metavar="-- CMD ARG…", help="The server to guard, after `--`.")]
@@ -13,7 +15,7 @@ Config = Annotated[
 ]
 Policy = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILE", help="Policy file; several make one list."),
+    typer.Option(metavar="FILE", help=f"Policy file; several make one list. {OWN_POLICY}"),
 ]
 Server = Annotated[str | None, typer.Option(metavar="SLUG", help="The server's name in policies and log.")]
 Agent = Annotated[str | None, typer.Option(metavar="SLUG", help="Pin the agent, whatever the client says.")]
@@ -22,7 +24,7 @@ ServedAgent = Annotated[
 ]
 User = Annotated[str | None, typer.Option(metavar="ID", help="Who owns the client. Default: your login.")]
 Group = Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of the user; repeatable.")]
-Database = Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")]
+Database = Annotated[str | None, typer.Option(metavar="FILE", help=f"The audit log. {LOG_IS_AT}")]
 Mode = Annotated[
     Literal["enforce", "observe"], typer.Option(help="`observe` decides and records, and forwards everything.")
 ]

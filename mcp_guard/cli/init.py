@@ -10,6 +10,8 @@ import typer
 
 from mcp_guard import user_directories
 from mcp_guard.cli.agreeing import agreed
+from mcp_guard.cli.house import House
+from mcp_guard.cli.options import LOG_IS_AT, OWN_POLICY
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, say_guard_error
 from mcp_guard.errors import GuardError
 
@@ -19,12 +21,15 @@ if TYPE_CHECKING:
     from mcp_guard.clients.values import ConfigFile, Section
     from mcp_guard.clients.wrapping import Launch
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 Mode = Literal["enforce", "observe"]
 
-_EXAMPLES = """Examples: mcp-guard init --dry-run; mcp-guard init --client cursor --server github --policy policy.yaml;
-mcp-guard init --mode enforce; mcp-guard init --undo"""
+_EXAMPLES = """Examples:
+  mcp-guard init --dry-run
+  mcp-guard init --client cursor --server github --policy policy.yaml
+  mcp-guard init --mode enforce
+  mcp-guard init --undo"""
 
 
 @app.command(epilog=_EXAMPLES)
@@ -37,13 +42,13 @@ def init(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="The policy; several make one list. Default: a starter policy."),
+        typer.Option(metavar="FILE", help=f"The policy; several make one list. {OWN_POLICY}, made if it is not there"),
     ] = None,
     mode: Annotated[
         Mode | None,
         typer.Option(help="Default: `observe` with the starter policy, else `enforce`. Also changes guards."),
     ] = None,
-    db: Annotated[str | None, typer.Option(metavar="FILE", help="Audit log. Default: in your data directory.")] = None,
+    db: Annotated[str | None, typer.Option(metavar="FILE", help=f"The audit log. {LOG_IS_AT}")] = None,
     one: Annotated[bool, typer.Option("--one", help="One guard for all servers of a file, not one each.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -1,11 +1,10 @@
 """What `init` shows: each file with its servers, the lines that change, and how to go on. No secret is among them."""
 
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mcp_guard.cli.output import console
+from mcp_guard.cli.output import console, short
 from mcp_guard.clients import syntaxes
 from mcp_guard.clients.known import CLIENTS
 from mcp_guard.clients.planning import FilePlan
@@ -103,9 +102,3 @@ def print_next(done: "Sequence[Change]", policy: str, *, observes: bool) -> None
     for what, command in steps:
         out.print(f"  {what}:", style="dim", markup=False)
         out.print(f"    {command}", markup=False)
-
-
-def short(path: str) -> str:
-    """A path as people write it."""
-    home = os.path.expanduser("~")
-    return "~" + path[len(home) :] if home != "/" and path.startswith(home + os.sep) else path

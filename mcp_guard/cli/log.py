@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import Database, Since, Until, period
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ ROUTINE = ("tool.completed", "prompt.completed", "resource.completed", "tools.li
 _POLL = 0.25  # seconds between two looks of --follow
 _SAMPLE = 200  # lines that the widths of the columns are made for
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 _GLOB = "a name or a glob"
 

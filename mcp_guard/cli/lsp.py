@@ -1,11 +1,10 @@
 """`mcp-guard lsp`: the language server for editors, over stdio. Here are its options; the work is done in `editor`."""
 
-import typer
-
 from mcp_guard.cli.catalogs import CatalogFiles, Database, catalog_for
+from mcp_guard.cli.house import House
 from mcp_guard.cli.output import bad_input
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 
 @app.command(epilog="Example: in an editor's settings, the command for YAML files: mcp-guard lsp")

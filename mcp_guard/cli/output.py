@@ -4,6 +4,7 @@ Data goes to stdout: in colour and fitted to the terminal there, plain and unwra
 stderr. Exit codes are a contract: 0 done, 1 a finding, 2 bad input.
 """
 
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -50,6 +51,12 @@ def _escaped(text: str) -> str:
     import json
 
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+
+
+def short(path: str) -> str:
+    """A path as people write it."""
+    home = os.path.expanduser("~")
+    return "~" + path[len(home) :] if home != "/" and path.startswith(home + os.sep) else path
 
 
 def say_error(message: str, hint: str = "") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mcp_guard.cli import checking, impact, suggest
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json, say_note
 from mcp_guard.governance.snapshot import AgentStatus, RiskLevel
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from mcp_guard.policy import Policy, Source
     from mcp_guard.policy.values import Json, OfferKind
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = House(no_args_is_help=True)
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files; several make one list of rules.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Policy files; several make one list of rules.")]
 CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
 
 

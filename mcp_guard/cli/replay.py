@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson, Database, OfAgent, OfTool, Since, ToServer, Until, period
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = House()
 
 
 @app.command(epilog="Example: mcp-guard replay --policy new.yaml --since 7d")

@@ -1,21 +1,17 @@
 """`mcp-guard run`: the options as a person sees them. The work is done in `guard` and `switched`."""
 
-import typer
-
 from mcp_guard.cli import guard_options
+from mcp_guard.cli.house import House
 from mcp_guard.cli.run_arguments import REMOTE, RunArguments
 from mcp_guard.cli.start import start
 from mcp_guard.errors import GuardError
 
-app = typer.Typer(add_completion=False)
+app = House()
 
 _EXAMPLES = """Examples:
-
-mcp-guard run --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project
-
-mcp-guard run --policy policy.yaml --url https://mcp.example.com/mcp --header 'Authorization: Bearer ${TOKEN}'
-
-mcp-guard run --config guard.yaml"""
+  mcp-guard run --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project
+  mcp-guard run --policy policy.yaml --url https://mcp.example.com/mcp --header 'Authorization: Bearer ${TOKEN}'
+  mcp-guard run --config guard.yaml"""
 
 
 @app.command(epilog=_EXAMPLES)

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from mcp_guard.cli import guard_options
+from mcp_guard.cli.house import House
 
-app = typer.Typer(add_completion=False)
+app = House()
 
 _ACCESS, _BESIDE = "Who may connect", "Beside MCP"
 _EXAMPLE = "Example: mcp-guard serve --policy policy.yaml -- npx -y @modelcontextprotocol/server-filesystem ~/project"

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mcp_guard.cli.catalogs import Database, unknown_server
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, bad_input
 
 if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog, ToolDefinition
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = House(no_args_is_help=True)
 
 Gone = Annotated[bool, typer.Option("--gone", help="Also tools that their server lists no more.")]
 

@@ -5,8 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from mcp_guard.cli.agreeing import agreed
-from mcp_guard.cli.init_report import short
-from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, console, say_guard_error
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, console, say_guard_error, short
 from mcp_guard.clients import changing, records
 from mcp_guard.clients.known import CLIENTS
 from mcp_guard.errors import GuardError

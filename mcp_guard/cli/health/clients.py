@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mcp_guard.cli.health.finding import Finding, typed
 from mcp_guard.cli.health.guards import Seen
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 from mcp_guard.clients.known import CLIENTS
 from mcp_guard.clients.values import ConfigFile
 from mcp_guard.redaction.text import safe_text

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 
 Level = Literal["ok", "note", "warning", "error"]
 

@@ -8,7 +8,7 @@ from mcp_guard.cli.health.finding import Finding, typed_path
 from mcp_guard.cli.health.guards import Seen
 from mcp_guard.cli.health.policies import in_use
 from mcp_guard.cli.health.stores import databases
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 from mcp_guard.redaction.patterns import kind_of_secret
 from mcp_guard.redaction.text import safe_text
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from mcp_guard.cli.guard import load_policy, user_policy
 from mcp_guard.cli.health.finding import Finding, typed_path
 from mcp_guard.cli.health.guards import Seen, guards
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.errors import GuardError
 from mcp_guard.policy.diagnostics import PolicyError

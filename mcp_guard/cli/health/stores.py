@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from mcp_guard.cli.health.finding import Finding
 from mcp_guard.cli.health.guards import Seen, guards
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 from mcp_guard.errors import GuardError
 
 _LITTLE, _TOO_LITTLE = 1 << 30, 64 << 20  # bytes of free disk

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from mcp_guard import __version__
 from mcp_guard.cli.health.finding import Finding
-from mcp_guard.cli.init_report import short
+from mcp_guard.cli.output import short
 from mcp_guard.redaction.text import safe_text
 
 _PATIENCE = 20.0  # seconds for another mcp-guard to say its version

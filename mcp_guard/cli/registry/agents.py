@@ -43,7 +43,7 @@ def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 
 @app.command("list", epilog="Example: mcp-guard agents list --status quarantined")
 def list_agents(
-    status: Annotated[str | None, typer.Option(help="Only: active, quarantined or deleted.")] = None,
+    status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only: active, quarantined or deleted.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only those with this tag.")] = None,
     db: Database = None,
     as_json: AsJson = False,

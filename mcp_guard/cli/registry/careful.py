@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+
+from mcp_guard.cli.house import House, HouseCommand
 
 
-class Careful(typer.Typer):
+class Careful(House):
     """A group whose commands are careful."""
 
     def command(self, *words: Any, **settings: Any) -> Callable[[Any], Any]:
@@ -19,7 +20,7 @@ class Careful(typer.Typer):
         return super().command(*words, **{"cls": _Command, **settings})
 
 
-class _Command(TyperCommand):
+class _Command(HouseCommand):
     def invoke(self, ctx: Any) -> Any:
         options = {name for one in self.params for name in (*one.opts, *one.secondary_opts) if name.startswith("-")}
         for one in self.params:

@@ -21,7 +21,7 @@ from mcp_guard.cli.registry.shared import (
 )
 
 app = group()
-stop_app, resume_app = (Careful(add_completion=False, rich_markup_mode=None) for _ in range(2))
+stop_app, resume_app = (Careful() for _ in range(2))
 
 Whom = Annotated[str | None, typer.Option("--agent", metavar="SLUG", help="This agent.")]
 Everyone = Annotated[bool, typer.Option("--all", help="Every agent.")]

@@ -28,7 +28,7 @@ Row = Mapping[str, Any]  # as the book gives it
 
 def group() -> typer.Typer:
     """A group of commands in the house style."""
-    return Careful(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    return Careful(no_args_is_help=True)
 
 
 def look(db: str | None) -> "Looking":

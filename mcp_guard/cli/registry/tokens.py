@@ -78,7 +78,7 @@ def token(
 
 @app.command(epilog="Example: mcp-guard agents tokens claude-code")
 def tokens(
-    slug: Annotated[str | None, typer.Argument(metavar="[SLUG]", help="Only this agent's.")] = None,
+    slug: Annotated[str | None, typer.Argument(metavar="SLUG", help="Only this agent's.")] = None,
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

@@ -1,0 +1,83 @@
+"""How every command shows its help: plain text, its options under their headings, no summary cut short."""
+
+import re
+from collections.abc import Callable, Sequence
+from textwrap import wrap
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_WIDEST = 30  # characters of a name, for which there is room beside it
+_TYPE = re.compile(r" <[^|<>]*>$")  # what the library says of a type, where that is no list of choices
+
+
+class HouseCommand(TyperCommand):
+    """A command whose help shows arguments by their names alone."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands after the command's name."""
+        return [self.options_metavar or "", *(_in_usage(one) for one in _arguments(self))]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments and options, by their headings."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx)
+            if record is None:
+                continue
+            title = "Arguments" if one in _arguments(self) else getattr(one, "rich_help_panel", None) or "Options"
+            name = one.metavar or record[0] if title == "Arguments" else record[0]
+            sections.setdefault(title, []).append((_TYPE.sub("", name), record[1]))
+        for title, rows in sections.items():
+            if rows:
+                _write(formatter, title, rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The examples, as they are to be typed: a line that is broken at a hyphen could not be copied."""
+        formatter.write_paragraph()
+        for line in (self.epilog or "").splitlines():
+            formatter.write(f"  {line}\n")
+
+
+class HouseGroup(TyperGroup):
+    """A group that shows what each of its commands does in a whole sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands, each with the first sentence of its help."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(1_000)) for name, command in commands if command is not None]
+        _write(formatter, "Commands", rows)
+
+
+class House(typer.Typer):
+    """Commands in the house style."""
+
+    def __init__(self, *, cls: type[HouseGroup] = HouseGroup, **settings: Any) -> None:
+        style: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, **settings}
+        super().__init__(cls=cls, **style)
+
+    def command(self, *words: Any, **settings: Any) -> Callable[[Any], Any]:
+        """A command, as typer makes it."""
+        return super().command(*words, **{"cls": HouseCommand, **settings})
+
+
+def _write(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names, and beside them what is said of each. No path or option is broken at a hyphen."""
+    names = min(_WIDEST, max(len(name) for name, _ in rows)) + 2
+    with formatter.section(title):
+        before = " " * formatter.current_indent
+        for name, text in rows:
+            lines = wrap(text, formatter.width - len(before) - names, break_on_hyphens=False, break_long_words=False)
+            beside = len(name) <= names - 2 and bool(lines)
+            formatter.write(f"{before}{name:<{names}}{lines.pop(0)}\n" if beside else f"{before}{name}\n")
+            formatter.write("".join(f"{before}{'':<{names}}{line}\n" for line in lines))
+
+
+def _arguments(command: TyperCommand) -> list[Any]:
+    return [one for one in command.params if one.param_type_name == "argument"]
+
+
+def _in_usage(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]"
