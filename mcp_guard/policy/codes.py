@@ -24,6 +24,7 @@ WARNINGS: Mapping[str, Code] = {
     ),
     "always-true": Code("a condition that is true for every call that comes to it", "catalog helps"),
     "cross-check": Code("another parser reads a condition otherwise than we do", "engine"),
+    "loose-end": Code("a text is let pass for how it begins or ends, and the rest of it may lead elsewhere"),
     "missing-argument": Code("a condition reads an argument that tools do not have", "catalog"),
     "never-true": Code("a condition that is true for no call that comes to it", "catalog helps"),
     "no-rules": Code("no rule is active: every tool is denied"),

@@ -149,10 +149,10 @@ def uses(node: Node, aliases: Aliases) -> Iterator[Use]:
         yield from _compared(node, aliases)
     if isinstance(node, Call) and node.function in NEEDS:
         target = node.target if node.target is not None else next(iter(node.arguments), None)
-        path = _argument(target, aliases) if target is not None else None
+        path = argument(target, aliases) if target is not None else None
         if target is not None and path:
-            yield Use(path, _start(target), len(shown(path)), function=node.function)
-    for part, inside in _parts(node, aliases):
+            yield Use(path, start(target), len(shown(path)), function=node.function)
+    for part, inside in inner_parts(node, aliases):
         yield from uses(part, inside)
 
 
@@ -160,14 +160,14 @@ def _compared(node: Binary, aliases: Aliases) -> Iterator[Use]:
     left, right = node.left, node.right
     if node.operator in COMPARED:
         for one, other in ((left, right), (right, left)):
-            path = _argument(one, aliases)
+            path = argument(one, aliases)
             if path and isinstance(other, Literal):
                 yield _use(path, other, node.operator)
     elif node.operator == "in":
-        path = _argument(left, aliases)
+        path = argument(left, aliases)
         if path and isinstance(right, ListOf):
             yield from (_use(path, item, "in") for item in right.items if isinstance(item, Literal))
-        path = _argument(right, aliases)
+        path = argument(right, aliases)
         if path and isinstance(left, Literal):
             yield _use(path, left, "in", element=True)
 
@@ -176,13 +176,13 @@ def _use(path: Segments, literal: Literal, operator: str, *, element: bool = Fal
     return Use(path, literal.at, len(repr(literal.value)), value=literal, operator=operator, element=element)
 
 
-def _argument(node: Node, aliases: Aliases) -> Segments | None:
+def argument(node: Node, aliases: Aliases) -> Segments | None:
     """The path within the arguments that a node is, if it is one."""
     path = path_of(node, aliases)
     return path[len(ARGUMENTS) :] if path is not None and path[:2] == ARGUMENTS and len(path) > 2 else None
 
 
-def _parts(node: Node, aliases: Aliases) -> Iterator[tuple[Node, Aliases]]:
+def inner_parts(node: Node, aliases: Aliases) -> Iterator[tuple[Node, Aliases]]:
     """The nodes under this one, each with what the names bound there stand for."""
     inside = BINDS[type(node)](node, aliases) if type(node) in BINDS else aliases
     outer = 1 if type(node) in BINDS else 0  # what is looped over or bound stands outside
@@ -211,7 +211,8 @@ BINDS: Mapping[type[Node], Callable[..., Aliases]] = {
 }
 
 
-def _start(node: Node) -> int:
+def start(node: Node) -> int:
+    """Where in the condition a node begins."""
     while (inner := next(iter(parts(node)), None)) is not None:
         node = inner
     return node.at

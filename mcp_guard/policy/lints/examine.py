@@ -7,7 +7,7 @@ import msgspec
 from mcp_guard.policy.catalog import Catalog
 from mcp_guard.policy.codes import WARNINGS
 from mcp_guard.policy.diagnostics import Diagnostic, Source
-from mcp_guard.policy.lints import comparisons, constants, fields, matches, reached
+from mcp_guard.policy.lints import comparisons, constants, ends, fields, matches, reached
 from mcp_guard.policy.lints.reach import Reach
 from mcp_guard.policy.lints.subjects import Subject, subjects
 from mcp_guard.policy.loading import Whole, in_file_order, read
@@ -48,6 +48,7 @@ def _examine_rule(subject: Subject, report: Report) -> None:
     before = len(report.found)
     fields.check(subject, report)
     comparisons.check(subject, report)
+    ends.check(subject, report)
     constants.check(subject, len(report.found) > before, matches.servers_known(subject, catalog), report)
 
 

@@ -61,10 +61,10 @@ SLIPS = [
     ("github", "merge_pull_request", "request.args.pull_number == '7'", "type-mismatch"),
     ("github", "merge_pull_request", 'request.args.merge_method == "fast-forward"', "unknown-choice"),
     ("slack", "slack_post_message", 'request.args.channel == "C1"', "missing-argument"),
-    ("filesystem", "write_file", 'request.args.file.startsWith("/srv/")', "missing-argument"),
+    ("filesystem", "write_file", 'request.args.file.contains("/srv/")', "missing-argument"),
     ("atlassian", "jira_create_issue", 'request.args.project == "ENG"', "missing-argument"),
     ("postgres", "query", 'request.args.query.startsWith("SELECT")', "missing-argument"),
-    ("gmail", "send_email", 'request.args.to.endsWith("@acme.com")', "type-mismatch"),
+    ("gmail", "send_email", 'request.args.to.contains("@acme.com")', "type-mismatch"),
     ("kubernetes", "kubectl_delete", 'request.args.namespace == "prod"', "optional-argument"),
 ]
 
