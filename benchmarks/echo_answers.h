@@ -37,6 +37,8 @@ static void make_list(int tools) {
     static const char *const prose =
         "Reads, checks and changes one record of the store that its name says. Give the identifier of the record, and the fields "
         "that should change; what is not given stays as it is. Fails where the record does not exist or is locked by another. ";
+    static const char *const declared[][2] = { /* what `load` calls `echo` with */
+        {"path", "string"}, {"branch", "string"}, {"text", "string"}, {"count", "integer"}, {"recursive", "boolean"}};
     say("[");
     for (int i = 0; i < tools; i++) {
         char name[32];
@@ -51,7 +53,7 @@ static void make_list(int tools) {
         say("\",\"inputSchema\":{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\",\"properties\":{");
         for (int n = 0; n < 5; n++) {
             char field[128];
-            snprintf(field, sizeof field, "%s\"field_%d\":{\"type\":\"string\",\"description\":\"", n ? "," : "", n);
+            snprintf(field, sizeof field, "%s\"%s\":{\"type\":\"%s\",\"description\":\"", n ? "," : "", declared[n][0], declared[n][1]);
             say(field);
             say("One field of the record, as text; at most a thousand characters, no markup, and never empty where given.\"}");
         }

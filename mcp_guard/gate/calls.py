@@ -9,6 +9,7 @@ import msgspec
 from mcp_guard.events import Judged
 from mcp_guard.gate import answers
 from mcp_guard.gate.approvals import asking, binding
+from mcp_guard.gate.catalog import label as shown_name
 from mcp_guard.gate.messages import (
     CALL_MEMBERS,
     INVALID_PARAMS,
@@ -110,10 +111,11 @@ def conclude(
 
 def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwarded: bool) -> Judged:
     """The row of one decided call."""
-    label = session.tools.label(call.tool)
+    tool = session.tools.catalog.tools.get(call.tool)
+    label = shown_name(call.tool) if tool is None else tool.label
     rule = decision.rule if decision.decided_by != "approval" else _approved_rule(session, call, decision)
     event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded, rule=rule)
-    if decision is _UNLISTED or call.tool in session.tools.catalog.tools:
+    if tool is not None or decision is _UNLISTED:
         return event
     return msgspec.structs.replace(event, data={**event.data, "unlisted": True})  # another policy may not judge it
 

@@ -17,6 +17,7 @@ from mcp_guard.gate.messages import (
     classify,
     folded,
     readable_id,
+    request_parts,
 )
 from mcp_guard.gate.outputs import Forward, Output
 from mcp_guard.gate.requests import ReadCall, Request
@@ -79,17 +80,16 @@ def _receive_batch(session: Session, elements: list[Json], size: int, now: int) 
 
 
 def _receive_request(session: Session, message: dict[str, Json], now: int, batch: Batch | None) -> list[Output]:
-    request_id, method, params = message["id"], message["method"], message.get("params", {})
-    assert isinstance(request_id, int | str)
-    assert isinstance(method, str)
-    assert isinstance(params, dict)
+    request_id, method, params = request_parts(message)
     session.refuse_reused(request_id)
     envelope = modern_envelope(params)
     request = Request(request_id, method, params, message, envelope is not None, batch)
     if method != "tools/call":  # of a call, its row sees to it that the registry is still the one it was judged by
         session.refresh(now)
-    begun = [] if envelope is None else _introduced(session, request, envelope, now)
-    return begun + _REQUESTS.get(method, _pass)(session, request, now)
+    answer = _REQUESTS.get(method, _pass)
+    if envelope is None:
+        return answer(session, request, now)
+    return _introduced(session, request, envelope, now) + answer(session, request, now)
 
 
 def _introduced(session: Session, request: Request, envelope: dict[str, Json], now: int) -> list[Output]:

@@ -40,6 +40,7 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+_OF_IDS = frozenset((int, float, str))  # and no bool
 _TWO_ANSWERS = "the upstream's answer has both a result and an error"  # two readers would see two (JSON-RPC 2.0, 5)
 
 
@@ -154,11 +155,11 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
 
 def _may_be_an_id(value: object) -> TypeGuard[RequestId | float]:
     """A client's request is found under its id however the upstream spells the number: 1, 1.0, 1e0."""
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
+    return type(value) in _OF_IDS
 
 
 def _passed(session: Session, entry: Open, line: bytes) -> list[Output]:
-    return replies(answered(entry.id, entry.batch, line))
+    return [Reply(line)] if entry.batch is None else replies(entry.batch.answer(entry.id, line))
 
 
 def _answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:

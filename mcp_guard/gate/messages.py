@@ -28,6 +28,7 @@ SUBSCRIBED_MEMBERS = frozenset(
 )
 _NEARLY = "differs only in case, or behind a NUL, from"
 MAX_ID_LENGTH = 1024  # characters of a string id, digits of an integer one: ids are kept while a request is open
+_MAX_ID_BITS = 4 * MAX_ID_LENGTH
 
 
 class MalformedError(Exception):
@@ -62,6 +63,11 @@ def classify(message: dict[str, Json]) -> Kind:
     return "request"
 
 
+def request_parts(message: dict[str, Json]) -> tuple[RequestId, str, dict[str, Json]]:
+    """The id, method and params of what `classify` has found to be a request."""
+    return message["id"], message["method"], message.get("params", {})  # pyright: ignore[reportReturnType]
+
+
 def _classify_response(message: dict[str, Json]) -> Kind:
     if ("result" in message) == ("error" in message):
         raise MalformedError(INVALID_REQUEST, "a message needs a method, or one of result and error")
@@ -72,10 +78,10 @@ def _classify_response(message: dict[str, Json]) -> Kind:
 
 
 def _check_id(value: Json) -> None:
-    if isinstance(value, str):
+    if type(value) is int:
+        too_long = value.bit_length() > _MAX_ID_BITS
+    elif type(value) is str:
         too_long = len(value) > MAX_ID_LENGTH
-    elif isinstance(value, int) and not isinstance(value, bool):
-        too_long = value.bit_length() > 4 * MAX_ID_LENGTH
     else:
         raise MalformedError(INVALID_REQUEST, "id must be a string or an integer")
     if too_long:
@@ -104,7 +110,7 @@ def folded(name: str) -> str:
 
 def refuse_near_names(names: Mapping[str, object], known: frozenset[str], what: str) -> None:
     """Raise MalformedError where a name is not one of `known` but some reader takes it for one: see `folded`."""
-    if names.keys() <= known:
+    if known.issuperset(names):
         return
     taken = set(map(folded, known))
     for name in names.keys() - known:
@@ -120,7 +126,7 @@ def refuse_cut_name(name: str, what: str) -> None:
 
 def without_near_names(members: dict[str, Json], known: frozenset[str]) -> dict[str, Json]:
     """The members without those that `refuse_near_names` would refuse."""
-    if members.keys() <= known:
+    if known.issuperset(members):
         return members
     taken = set(map(folded, known))
     return {name: value for name, value in members.items() if name in known or folded(name) not in taken}
@@ -130,7 +136,7 @@ def near_arguments(arguments: Mapping[str, Json], declared: frozenset[str]) -> b
     """Whether some reader takes the name of an argument that the tool does not declare for a declared one, or for
     another argument's: see `folded`.
     """
-    if arguments.keys() <= declared:
+    if declared.issuperset(arguments):
         return False
     seen = set(map(folded, declared))
     for name in arguments.keys() - declared:

@@ -30,6 +30,8 @@ class Recorder:
         self._connection = connection
         self._client = client
         self._count = 0
+        self._introduced = _UNREGISTERED  # the principal of whom `_said` is
+        self._said: dict[str, object] = {}
         self.policy = policy
 
     def event(self, kind: EventType, now: int, data: Mapping[str, object], label: str | None = None) -> Event:
@@ -68,6 +70,8 @@ class Recorder:
         """
         self._count += 1
         connection, policy, principal = self._connection, self.policy, self._client.principal
+        if principal is not self._introduced:
+            self._introduced, self._said = principal, self._said_of(principal)
         charged = forwarded and snapshot.counted
         mode = connection.audit_arguments or policy.settings.audit_arguments
         data = recorded_arguments(call.arguments, call.encoded, mode, connection.redaction_key)
@@ -78,14 +82,7 @@ class Recorder:
         usd = policy.cost(rule, connection.server, call.tool) if forwarded and policy.priced else 0.0
         if usd:
             data["usd"] = usd  # also where no budget counts it: one that is set later does
-        if principal.groups:
-            data["groups"] = principal.groups
-        if principal.user_verified:
-            data["user_verified"] = True
-        if registered := _registered(principal):
-            data["registry"] = registered
-        if not principal.verified:
-            data["client"] = self._client.label  # another policy may take it for another agent
+        data |= self._said
         return Judged(
             id=f"{connection.id}-{self._count}",
             ts=now,
@@ -107,6 +104,19 @@ class Recorder:
             usd=usd if charged else 0.0,
             observed=connection.mode == "observe",
         )
+
+    def _said_of(self, principal: Principal) -> dict[str, object]:
+        """What each decision says of its principal beside the columns: as far as another policy may ask for it."""
+        said: dict[str, object] = {}
+        if principal.groups:
+            said["groups"] = principal.groups
+        if principal.user_verified:
+            said["user_verified"] = True
+        if registered := _registered(principal):
+            said["registry"] = registered
+        if not principal.verified:
+            said["client"] = self._client.label  # another policy may take it for another agent
+        return said
 
     def completed(self, now: int, label: str, decision_id: str, started: int, is_error: bool, size: int) -> Event:
         """The answer to a forwarded call: how long it took (microseconds), whether it was an error, its bytes."""

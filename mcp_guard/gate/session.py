@@ -141,24 +141,32 @@ class Session:
     def opened(self, entry: Open) -> None:
         """A request waits for its answer from now on."""
         self.open[entry.id] = entry
-        self.open_lists += 1 if entry.kind in FILTERED else 0
-        self.held += 0 if entry.held is None else len(entry.held.line)
+        if entry.kind in FILTERED:
+            self.open_lists += 1
+        if entry.held is not None:
+            self.held += len(entry.held.line)
         if entry.batch is not None:
             entry.batch.expect(entry.id)
 
     def close(self, request_id: RequestId | float) -> Open | None:
         """The answer to a request came, or never will: it waits no longer. None where nobody waits under that id."""
-        entry = self.open.pop(request_id, None)
-        if entry is not None:
-            self.open_lists -= 1 if entry.kind in FILTERED else 0
-            self.held -= 0 if entry.held is None else len(entry.held.line)
-        return entry
+        entry = self.open.get(request_id)
+        return None if entry is None else self._closed(entry)
 
     def close_sent(self, request_id: RequestId | float) -> Open | None:
         """The same for an answer of the upstream's, which has not been sent what still waits to be judged."""
         entry = self.open.get(request_id)
-        unsent = entry is None or entry.kind == "approval" or entry.held is not None
-        return None if unsent else self.close(request_id)
+        if entry is None or entry.kind == "approval" or entry.held is not None:
+            return None
+        return self._closed(entry)
+
+    def _closed(self, entry: Open) -> Open:
+        del self.open[entry.id]
+        if entry.kind in FILTERED:
+            self.open_lists -= 1
+        if entry.held is not None:
+            self.held -= len(entry.held.line)
+        return entry
 
     def cancelled(self, entry: Open) -> None:
         """The client does not want the answer any more. It may come all the same, and is treated as ever then."""

@@ -85,8 +85,8 @@ def judge(plan: Plan, arguments: Mapping[str, Json], heard: Heard | None = None)
     activation = {**plan.facts, "request": {"args": arguments}}
     budget = cel.Budget()
     for step in steps:
-        reads = step.reads
-        if reads is not None and reads.isdisjoint(arguments):
+        argument = step.argument
+        if argument is not None and argument not in arguments:
             holds, error = step.without
         else:
             holds, error = step.condition.holds(activation, budget)

@@ -62,6 +62,11 @@ class Reads(msgspec.Struct, frozen=True):
     arguments: frozenset[str] | None = frozenset()
     offers: frozenset[OfferKind] = frozenset()
 
+    @property
+    def only_argument(self) -> str | None:
+        """The one argument that a condition looks at; None where there is none, or more than one."""
+        return next(iter(self.arguments)) if self.arguments is not None and len(self.arguments) == 1 else None
+
 
 class Rule(msgspec.Struct, frozen=True):
     """One rule of a policy. `condition` is None where it has no `when`; `place` is where it stands in its file. `about`

@@ -12,8 +12,8 @@ from mcp_guard.policy.values import Decision, Effect, Json, OfferKind, RuleOutco
 class Step(msgspec.Struct, frozen=True):
     """A rule that decides for some arguments and not for others.
 
-    `reads` are the arguments that its condition looks at, None where it may look at any. A call that has none of them
-    gets the answer `without`, which is known before any call; `condition` is for one that has some of them.
+    `argument` is the only one that its condition looks at, None where it may look at others. A call that lacks it gets
+    the answer `without`, which is known before any call; `condition` is for one that has it.
     """
 
     position: int
@@ -22,7 +22,7 @@ class Step(msgspec.Struct, frozen=True):
     condition: cel.Program
     matched: Decision
     unjudged: Decision | None
-    reads: frozenset[str] | None
+    argument: str | None
     without: cel.Truth
 
 
@@ -53,15 +53,15 @@ def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json])
     if holds is False:
         return Standing("condition_false")
     without = condition.holds({**facts, "request": {"args": {}}}, cel.Budget())
-    reads = rule.reads.arguments
+    argument = rule.reads.only_argument
     step = Step(
         position,
         rule.id,
         rule.effect,
-        condition.where_present(f"request.args.{next(iter(reads))}") if reads and len(reads) == 1 else condition,
+        condition if argument is None else condition.where_present(f"request.args.{argument}"),
         verdicts.matched,
         verdicts.unjudged,
-        reads,
+        argument,
         without,
     )
     return Standing("condition_unknown", step=step)

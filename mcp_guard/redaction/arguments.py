@@ -48,13 +48,14 @@ def recorded_arguments(
     `encoded` is the JSON text of `arguments`, as the guard encoded it: no character escaped without need but those
     beyond ASCII. `key` (bytes, secret) keys the hashes.
     """
-    small = len(encoded) <= LARGEST and encoded.count(b"{") + encoded.count(b"[") <= DEEPEST
-    if small and (mode == "full" or (mode == "redacted" and not may_hold_secret(encoded))):
+    size = len(encoded)
+    shallow = size <= 2 * DEEPEST or encoded.count(b"{") + encoded.count(b"[") <= DEEPEST  # a level takes two bytes
+    if size <= LARGEST and shallow and (mode == "full" or (mode == "redacted" and not may_hold_secret(encoded))):
         return {"arguments": msgspec.Raw(encoded)}
     if mode == "none":
-        return {"arguments": None, "redacted": [{"path": "", "hash": None, "why": "none", "bytes": len(encoded)}]}
+        return {"arguments": None, "redacted": [{"path": "", "hash": None, "why": "none", "bytes": size}]}
     try:
-        return _kept(arguments, len(encoded) > LARGEST, mode, key)
+        return _kept(arguments, size > LARGEST, mode, key)
     except _UnkeepableError as error:
         return {"arguments": None, "redacted": [_entry(None, encoded, str(error), key)]}
 

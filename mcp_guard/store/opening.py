@@ -1,6 +1,7 @@
 """The database opened for writing, made or brought up to date where need be; whoever wants to write begins here."""
 
 import sqlite3
+from types import NoneType
 
 from mcp_guard.store import files
 from mcp_guard.store.errors import store_error
@@ -8,6 +9,12 @@ from mcp_guard.store.known import uri
 from mcp_guard.store.schema import prepare
 
 BUSY_TIMEOUT = 1.0  # seconds that a call waits for other writers
+
+# What is no text, number or bytes is looked for among the adapters, and where there is none, asked to adapt itself,
+# by way of an exception: that costs a row more than all the rest of its binding.
+_nothing: dict[None, None] = {}
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(NoneType, _nothing.get)  # None for None
 
 
 def made(path: str) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from mcp_guard.events import Event
 
@@ -17,7 +18,8 @@ COLUMNS = (
     "id, ts, type, connection_id, agent, agent_verified, user, server, tool, decision, decided_by, rule, policy_hash, "
     "data"
 )
-_PLACES = "(" + ", ".join("?" * (COLUMNS.count(",") + 1)) + ")"
+_DATA = COLUMNS.count(",")  # the place of the last column
+_PLACES = "(" + ", ".join("?" * (_DATA + 1)) + ")"
 
 Value = str | int | None
 Row = tuple[str, str, str, str, Value, int, Value, Value, Value, Value, Value, Value, Value, str]  # the last: data
@@ -47,22 +49,8 @@ def row(event: Event) -> Row:
         data = _encode(event.data).decode()
     except (UnicodeEncodeError, TypeError, RecursionError, msgspec.MsgspecError):
         data = _encode_unusual(event.data)
-    values: Row = (
-        event.id,
-        timestamp(event.ts),
-        event.type,
-        event.connection_id,
-        event.agent,
-        event.agent_verified,
-        event.user,
-        event.server,
-        event.tool,
-        event.decision,
-        event.decided_by,
-        event.rule,
-        event.policy_hash,
-        data,
-    )
+    told = astuple(event)  # in the order of the columns, and what an event has beside its row behind them
+    values: Row = (told[0], timestamp(event.ts), *told[2:_DATA], data)
     return values if event.tool is None or "\0" not in event.tool else storable(values)
 
 
@@ -74,7 +62,7 @@ def storable(values: Row) -> Row:
 def timestamp(microseconds: int) -> str:
     """Microseconds since the Unix epoch as ISO 8601 in UTC; the texts sort as the times do."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_second(seconds)}.{rest:06d}Z"
+    return f"{_second(seconds)}.{str(1_000_000 + rest)[1:]}Z"  # six digits, in half the time that a format takes
 
 
 def moment(text: str) -> int:

@@ -7,6 +7,7 @@ between a decision and its row.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mcp_guard.store.registry.spending import Alert
 
 PREPARED_ROWS = 8  # as many are one statement, which is made once
+_APPROVALS = (ApprovalRequested, ApprovalSettled)
 _INSERT = tuple(insertion(rows) for rows in range(1, PREPARED_ROWS + 1))
 _INSERT_IF = tuple(conditional_insertion(rows) for rows in range(1, PREPARED_ROWS + 1))
 
@@ -64,11 +66,11 @@ def condition(events: Sequence[Event]) -> Condition:
             version = event.registry
             if event.charged:
                 charges.append(event)
-        elif isinstance(event, ApprovalRequested | ApprovalSettled):
+        elif isinstance(event, _APPROVALS):
             approvals.append(event)
-    if version is None and not approvals:
-        return UNCONDITIONAL
-    return Condition(version, tuple(charges), tuple(approvals))
+    if charges or approvals:
+        return Condition(version, tuple(charges), tuple(approvals))
+    return UNCONDITIONAL if version is None else Condition(version)
 
 
 def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
@@ -79,7 +81,7 @@ def write(cursor: sqlite3.Cursor, rows: list[Row], needs: Condition) -> Written:
     if needs.charges or needs.approvals or len(rows) > PREPARED_ROWS:
         return _in_transaction(cursor, rows, needs)
     # One autocommitted statement is cheaper than BEGIN and COMMIT.
-    values = rows[0] if len(rows) == 1 else [value for one in rows for value in one]
+    values = rows[0] if len(rows) == 1 else tuple(chain.from_iterable(rows))
     if needs.version is None:
         cursor.execute(_INSERT[len(rows) - 1], values)
         return NOTHING_ELSE
