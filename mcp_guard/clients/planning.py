@@ -124,6 +124,8 @@ def _gather(sheet: _Sheet, section: Section, servers: Mapping[str, Json], wish: 
 def _wrap(sheet: _Sheet, section: Section, name: str, slug: str, wish: Wish) -> None:
     server = section.servers[name]
     state, why, operations = _judged(server, slug, sheet.file, wish)
+    if state == "guarded" and section.scope == "project" and _runs_another(server, wish.launch(sheet.file)):
+        why = "by a program that is not this one, but the project's"
     if operations:
         sheet.text = syntaxes.rewritten(sheet.file.syntax, sheet.text, {(*section.at, name): operations})
         sheet.entries.append(Entry(section.at, name, applied(_mapping(server), operations), (name,)))
@@ -138,6 +140,11 @@ def _judged(server: Json, slug: str, file: ConfigFile, wish: Wish) -> tuple[Stat
         return "left", found.why, ()
     operations = [] if wish.mode is None else _other_mode(_mapping(server), wish.mode)
     return ("changed", f"--mode {wish.mode}", operations) if operations else ("guarded", "", ())
+
+
+def _runs_another(server: Json, launch: Launch) -> bool:
+    """Whether a guard is another program than the one that would be put there."""
+    return _mapping(server).get("command") != launch.program[0]
 
 
 def _other_mode(server: Mapping[str, Json], mode: str) -> list[Operation]:

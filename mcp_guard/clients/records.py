@@ -5,7 +5,7 @@ Kept in the user's data directory and not beside the file, which may stand in a 
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -53,6 +53,13 @@ def find(path: str) -> tuple[Record, bytes] | None:
     except msgspec.MsgspecError:
         raise GuardError(f"{where}: damaged", "The file as it was before is `original` in there.") from None
     return record, files.read(os.path.join(where, _ORIGINAL)).data
+
+
+def wrote(path: str, at: Sequence[str], name: str, says: Mapping[str, object]) -> bool:
+    """Whether `init` put this entry into a file, as it still stands there. Raises GuardError for a damaged record."""
+    found = find(path)
+    entries = () if found is None else found[0].entries
+    return any((tuple(one.at), one.name, one.says) == (tuple(at), name, says) for one in entries)
 
 
 def known() -> list[str]:

@@ -108,6 +108,26 @@ def test_what_a_project_names_is_never_started(home: Home) -> None:
     assert not Path("started").exists()
 
 
+def test_a_guard_that_a_project_brings_is_not_taken_for_the_users_own(home: Home) -> None:
+    """It may be any program of that name, and its policy and log are whatever the project says."""
+    Path(".git").mkdir()
+    own_log = Path("evil.db")
+    own_log.touch(0o666)
+    args = ["-m", "mcp_guard", "run", "--policy", "all.yaml", "--db", "evil.db", "--", "x"]
+    fake = {"command": sys.executable, "args": args}
+    plain = {"command": sys.executable, "args": [SERVER]}
+    Path(".mcp.json").write_text(json.dumps({"mcpServers": {"brought": fake, "mine": plain}}))
+    assert home.run("init", "--yes")[0] == 0
+    found = {one["subject"].partition(" › ")[2]: one["what"] for one in findings(home, "clients")}
+    assert found[""] == "1 of 2 servers guarded"
+    assert found["brought"] == "guarded by what came with the project, as the project says"
+    assert "project" not in found["mine"]
+    assert "guarded: by a program that is not this one, but the project's" in home.run("init", "--dry-run")[1]
+    everything = json.dumps([findings(home, area) for area in ("policies", "log", "permissions")])
+    assert "evil.db" not in everything
+    assert "all.yaml" not in everything
+
+
 def test_a_file_that_cannot_be_read_is_an_error(home: Home) -> None:
     home.write('{"mcpServers": ')
     assert wrong(findings(home, "clients")) == ["error: not JSON: a value expected (line 1, column 16)"]

@@ -23,7 +23,7 @@ def check(found: Sequence[ConfigFile], servers: Sequence[Seen], unread: Mapping[
             )
             continue
         own = [one for one in servers if one.file is file]
-        guarded = sum(one.arguments is not None for one in own)
+        guarded = sum(one.arguments is not None and not one.foreign for one in own)
         yield Finding("ok", subject, f"{guarded} of {len(own)} servers guarded" if own else "no servers")
         for one in own:
             yield _server(one, subject)
@@ -36,6 +36,9 @@ def _server(one: Seen, subject: str) -> Finding:
     if one.arguments is None:
         hint = f"mcp-guard init --client {one.file.client} --server {typed(safe_text(one.name, 60))}"
         return Finding("warning", subject, "not guarded", hint)
+    if one.foreign:
+        hint = "Look at it; to have your own in its place, take it out of the file, then: mcp-guard init"
+        return Finding("warning", subject, "guarded by what came with the project, as the project says", hint)
     command = str(one.server["command"])
     if os.path.isabs(command) and not os.access(command, os.X_OK):
         hint = "mcp-guard init --undo, then mcp-guard init: that finds this mcp-guard"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from mcp_guard.cli.run_arguments import RunArguments, parse
-from mcp_guard.clients import files, syntaxes
-from mcp_guard.clients.values import ConfigFile, Scope, Server, sections
+from mcp_guard.clients import files, records, syntaxes
+from mcp_guard.clients.values import ConfigFile, Scope, Section, Server, sections
 from mcp_guard.clients.wrapping import is_guard
 from mcp_guard.errors import GuardError
 from mcp_guard.policy.tree import UnreadableError
@@ -14,7 +14,8 @@ from mcp_guard.policy.tree import UnreadableError
 
 class Seen(msgspec.Struct, frozen=True):
     """A server in a client's file. `arguments`: those of its guard, None where none stands before it; `unclear`: where
-    there is one whose arguments cannot be read.
+    there is one whose arguments cannot be read; `foreign`: where it came with a project, which then says what its
+    program, policy and log are.
     """
 
     file: ConfigFile
@@ -23,6 +24,7 @@ class Seen(msgspec.Struct, frozen=True):
     server: Server
     arguments: RunArguments | None
     unclear: bool = False
+    foreign: bool = False
 
     @property
     def command(self) -> Sequence[str]:
@@ -49,7 +51,7 @@ def seen(found: Sequence[ConfigFile]) -> tuple[list[Seen], dict[str, str]]:
             unread[file.path] = error.message
             continue
         servers += [
-            _seen(file, section.scope, name, server)
+            _seen(file, section, name, server)
             for section in sections(file, data)
             for name, server in section.servers.items()
             if isinstance(server, dict)
@@ -57,17 +59,28 @@ def seen(found: Sequence[ConfigFile]) -> tuple[list[Seen], dict[str, str]]:
     return servers, unread
 
 
-def _seen(file: ConfigFile, scope: Scope, name: str, server: Server) -> Seen:
+def _seen(file: ConfigFile, section: Section, name: str, server: Server) -> Seen:
     if not is_guard(server):
-        return Seen(file, scope, name, server, None)
+        return Seen(file, section.scope, name, server, None)
     args = server.get("args", [])
     words = [word for word in args if isinstance(word, str)] if isinstance(args, list) else []
     arguments = parse(words[words.index("run") + 1 :])
-    return Seen(file, scope, name, server, arguments, arguments is None)
+    foreign = _is_foreign(file, section, name, server)
+    return Seen(file, section.scope, name, server, arguments, arguments is None, foreign)
+
+
+def _is_foreign(file: ConfigFile, section: Section, name: str, server: Server) -> bool:
+    """Whether a project brought the guard, and no `init` on this machine."""
+    if section.scope != "project":
+        return False
+    try:
+        return not records.wrote(file.path, section.at, name, server)
+    except GuardError:
+        return True
 
 
 def guards(servers: Sequence[Seen]) -> Iterator[RunArguments]:
-    """The arguments of all guards."""
+    """The arguments of all guards, but for those that came with a project: what they name is not this user's."""
     for one in servers:
-        if one.arguments is not None:
+        if one.arguments is not None and not one.foreign:
             yield one.arguments
