@@ -1,5 +1,6 @@
 """Where commands take their catalog of tools from: files that are named, else what the guard has kept."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -34,8 +35,17 @@ def catalog_for(files: Sequence[str] | None, db: str | None, *, none: bool = Fal
     from mcp_guard.store.catalog import read_catalog
     from mcp_guard.store.location import default_database
 
-    kept = read_catalog(db or default_database())
+    kept = read_catalog(named(db) or default_database())
     return kept if kept.servers or db else None
+
+
+def named(db: str | None) -> str | None:
+    """The audit log that somebody named: it has to be there. Raises StoreError."""
+    from mcp_guard.store.errors import missing
+
+    if db is not None and not os.path.exists(db):
+        raise missing(db)
+    return db
 
 
 def read_catalog_file(path: str) -> "Catalog":

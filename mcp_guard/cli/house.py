@@ -1,4 +1,9 @@
-"""How every command shows its help: plain text, its options under their headings, no summary cut short."""
+"""How every command reads its words and shows its help.
+
+Help is plain text, options under their headings, no summary cut short. And no option is taken for the value of the one
+before, nor nothing for a file or a filter. In `grants add --tool $UNSET --deny` the shell leaves no pattern, and the
+pattern would be `--deny`: what was to forbid would allow. `log --since "$UNSET"` would show everything.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,12 +13,27 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+_NAMED = {"FILE", "GLOB", "ID", "WHEN", "MOMENT", "URL", "REV", "TYPE", "OUTCOME"}  # what is never empty
 _WIDEST = 30  # characters of a name, for which there is room beside it
 _TYPE = re.compile(r" <[^|<>]*>$")  # what the library says of a type, where that is no list of choices
 
 
 class HouseCommand(TyperCommand):
-    """A command whose help shows arguments by their names alone."""
+    """A command that takes values for values, and whose help shows arguments by their names alone."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, unless where a value belongs there is none, or the next option."""
+        options = {name for one in self.params for name in (*one.opts, *one.secondary_opts)}
+        for one in self.params:
+            if one.param_type_name != "option":
+                continue
+            for value in _given(ctx.params.get(one.name)):
+                if value == "" != one.default and one.metavar in _NAMED:
+                    raise typer.BadParameter("it needs a value", ctx, param_hint=one.opts[0])
+                if isinstance(value, str) and value in options:
+                    said = f"it needs a value, and `{value}` is an option"
+                    raise typer.BadParameter(said, ctx, param_hint=one.opts[0])
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What stands after the command's name."""
@@ -72,6 +92,10 @@ def _write(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
             beside = len(name) <= names - 2 and bool(lines)
             formatter.write(f"{before}{name:<{names}}{lines.pop(0)}\n" if beside else f"{before}{name}\n")
             formatter.write("".join(f"{before}{'':<{names}}{line}\n" for line in lines))
+
+
+def _given(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else (value,)  # pyright: ignore[reportUnknownVariableType]
 
 
 def _arguments(command: TyperCommand) -> list[Any]:

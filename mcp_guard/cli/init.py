@@ -66,7 +66,9 @@ def init(
         raise SystemExit(undo_all(found, client or (), dry_run=dry_run, yes=yes))
     wish = _wish(client, server, scope, policy, mode, db, one=one)
     observes = _mode(policy, mode) == "observe"
-    raise SystemExit(_init(found, wish, policy, observes=observes, dry_run=dry_run, yes=yes))
+    raise SystemExit(
+        _init(found, wish, policy, narrowed=bool(server or scope), observes=observes, dry_run=dry_run, yes=yes)
+    )
 
 
 def _check(option: str, given: list[str] | None, known: "Collection[str]") -> None:
@@ -130,9 +132,11 @@ def _read_policy(paths: list[str]) -> None:
 
 def _database(given: str | None) -> str | None:
     """The audit log, where a guard that a client starts, with few variables, would not find the same by itself."""
+    from mcp_guard.store.files import refuse_unusable
     from mcp_guard.store.location import VARIABLE, default_database
 
     if given is not None:
+        refuse_unusable(given)
         return os.path.abspath(given)
     named = os.environ.get(VARIABLE) or os.environ.get("XDG_DATA_HOME")
     return os.path.abspath(default_database()) if named else None
@@ -152,12 +156,19 @@ def _guard_path(file: "ConfigFile", section: "Section") -> str:
 
 
 def _init(
-    files: "list[ConfigFile]", wish: "Wish", policy: list[str] | None, *, observes: bool, dry_run: bool, yes: bool
+    files: "list[ConfigFile]",
+    wish: "Wish",
+    policy: list[str] | None,
+    *,
+    narrowed: bool,
+    observes: bool,
+    dry_run: bool,
+    yes: bool,
 ) -> int:
     from mcp_guard.cli.init_report import print_changes, print_next
 
     changes, broken = _prepared(files, wish)
-    print_changes(changes)
+    print_changes(changes, narrowed=narrowed)
     status = EXIT_FINDING if broken else EXIT_DONE
     needed = [change for change in changes if change.is_needed]
     if not needed or dry_run or not agreed(f"Change {_counted(len(needed), 'file')}?", yes=yes):

@@ -27,14 +27,18 @@ _CONTEXT, _INDENT = 2, 4
 _LONGEST = 400  # characters of a line that is shown
 
 
-def print_changes(changes: "Sequence[Change]") -> None:
-    """Every file with servers, and what would change in it; or that there is none."""
+def print_changes(changes: "Sequence[Change]", *, narrowed: bool) -> None:
+    """Every file with servers, and what would change in it; or that there is none (`narrowed`: of those asked for)."""
     out = console()
     shown = [change for change in changes if change.plan.servers]
     for change in shown:
         _print_file(out, change)
     if not shown:
-        out.print("No servers were found in the configurations of: " + ", ".join(one.title for one in CLIENTS.values()))
+        which, clients = (
+            "No such servers" if narrowed else "No servers",
+            ", ".join(one.title for one in CLIENTS.values()),
+        )
+        out.print(f"{which} were found in the configurations of: {clients}")
     elif not any(change.is_needed for change in shown):
         out.print("Nothing to change.")
 

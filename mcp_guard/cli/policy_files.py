@@ -7,8 +7,8 @@ every way of replacing a file. Calls that come within the same half millisecond 
 import os
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 
+from mcp_guard.digest import sha256_hex
 from mcp_guard.errors import GuardError
 
 _FRESH = 500_000  # nanoseconds for which a look is good
@@ -57,10 +57,7 @@ class PolicyFiles:
 
 def sources_hash(files: Sequence[tuple[str, bytes]]) -> str:
     """SHA-256 over the files' bytes, one after another, in hex: the policy's hash."""
-    digest = sha256()
-    for _, text in files:
-        digest.update(text)
-    return digest.hexdigest()
+    return sha256_hex(text for _, text in files)
 
 
 def _read(path: str) -> bytes:
@@ -70,7 +67,9 @@ def _read(path: str) -> bytes:
     except IsADirectoryError:
         raise GuardError(f"{path}: a directory, not a policy file", "Give a YAML or JSON file.") from None
     except OSError as error:
-        hint = "Check the path: after --policy, or under `policy:` in the configuration."
+        hint = "Check the path, on the command line or under `policy:` in the configuration."
+        if isinstance(error, PermissionError):
+            hint = "Give this user the right to read it, and its directory."
         raise GuardError(f"{path}: cannot read the policy: {error.strerror}", hint) from None
 
 

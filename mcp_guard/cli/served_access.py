@@ -1,6 +1,7 @@
 """Who may connect to `serve`: from its options and the registry to what judges a request's head."""
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,9 @@ from mcp_guard.transports.stdio import say
 if TYPE_CHECKING:
     from mcp_guard.cli.serve_arguments import ServeArguments
 
+_HOST = re.compile(r"[^\s/]+")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/]+")
+
 
 def check_exposure(arguments: "ServeArguments", credentials: tuple[Credential, ...]) -> None:
     """Raise GuardError for a server that everybody could reach and use, or that says of itself what cannot be."""
@@ -33,6 +37,13 @@ def check_exposure(arguments: "ServeArguments", credentials: tuple[Credential, .
             f"{arguments.host} can be reached from other machines, and --metrics-open asks for no token",
             "Leave it out, and let Prometheus bring a token with role=auditor.",
         )
+    for option, given, form, such in (
+        ("--allow-host", arguments.allow_hosts, _HOST, "mcp.example.com"),
+        ("--allow-origin", arguments.allow_origins, _ORIGIN, "https://app.example.com"),
+    ):
+        for one in given:
+            if form.fullmatch(one) is None:  # no request could ever have it
+                raise GuardError(f"{option} {one} lets nobody in", f"Such as {such}: no path, no slash at the end.")
     url = arguments.public_url
     if url is not None and (not url.startswith(("https://", "http://")) or not (url.isascii() and url.isprintable())):
         raise GuardError("--public-url is no URL", "Such as https://mcp.example.com")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mcp_guard.cli.catalogs import Database, unknown_server
+from mcp_guard.cli.catalogs import Database, named, unknown_server
 from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, bad_input
@@ -95,7 +95,7 @@ def _known(db: str | None, *, gone: bool) -> "Catalog":
     from mcp_guard.store.catalog import read_catalog
     from mcp_guard.store.location import default_database
 
-    return read_catalog(db or default_database(), gone=gone)
+    return read_catalog(named(db) or default_database(), gone=gone)
 
 
 def _one(known: "Catalog", tool: str, server: str | None) -> "tuple[str, ToolDefinition]":

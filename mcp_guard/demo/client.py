@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import cast
 
 import msgspec
@@ -19,6 +20,7 @@ from mcp_guard.errors import GuardError
 Json = dict[str, object]
 
 PROTOCOL = "2025-11-25"
+_ERROR, _HINT = "mcp-guard: error: ", "  hint: "  # how a guard says what is wrong
 PATIENCE = 20.0  # seconds for one answer: a machine under load still makes it
 
 
@@ -103,4 +105,7 @@ class Client:
         """The server ended before it answered: the last that it said on stderr."""
         self._complaints.seek(0)
         said = self._complaints.read().decode(errors="replace").strip().splitlines()
+        for line, after in pairwise((*said, "")):
+            if line.startswith(_ERROR):  # the guard's own, which says what to do
+                return GuardError(line.removeprefix(_ERROR), after.removeprefix(_HINT))
         return GuardError("the server ended before it answered", "\n".join(said[-5:]))

@@ -62,7 +62,8 @@ def store_error(path: str, error: Exception, *, reading: bool = False) -> StoreE
     wanted to read it, and needs no more than that right.
     """
     if isinstance(error, OSError) and not isinstance(error, StoreError):
-        return StoreError(f"the audit log {path} cannot be used: {error.strerror}", _UNEXPECTED[1])
+        what = "the audit log's key" if path.endswith(".key") else "the audit log"
+        return StoreError(f"{what} {path} cannot be used: {error.strerror}", _UNEXPECTED[1])
     if reading and _unreadable(path):
         return StoreError(f"the audit log {path} may not be read", _TO_READ)
     text, hint = _FAILURES.get(result_code(error), _UNEXPECTED)

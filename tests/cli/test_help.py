@@ -71,3 +71,31 @@ def test_the_page_says_of_every_command_that_prints_json_what_it_prints() -> Non
         one for cells in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE) for one in re.findall(r"`(.+?)`", cells)
     }
     assert told == printing
+
+
+NO_VALUE = [
+    (("log", "--since", ""), "--since: it needs a value"),
+    (("log", "--db", ""), "--db: it needs a value"),
+    (("log", "--agent", "--json"), "--agent: it needs a value, and `--json` is an option"),
+    (("replay", "--policy", ""), "--policy: it needs a value"),
+    (("run", "--policy", "", "--", "cat"), "--policy: it needs a value"),
+    (("run", "--user", "", "--", "cat"), "--user: it needs a value"),
+    (("run", "--policy", "--agent", "x", "--", "cat"), "--policy: it needs a value, and `--agent` is an option"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), NO_VALUE, ids=lambda case: " ".join(case) if isinstance(case, tuple) else ""
+)
+def test_a_variable_that_is_not_set_is_no_value(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert capsys.readouterr().err.startswith(f"mcp-guard: error: Invalid value for {said}\n")
+
+
+def test_what_a_server_is_told_may_be_empty_or_an_option_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--policy=none.yaml", "--", "server", "--db", ""])
+    assert "none.yaml: cannot read the policy" in capsys.readouterr().err

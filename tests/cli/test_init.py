@@ -103,6 +103,13 @@ def test_a_policy_that_no_guard_would_load_is_refused_before_anything_is_written
     assert home.config.read_text() == SETTINGS
 
 
+def test_a_log_that_no_guard_could_write_is_refused_before_anything_is_written(home: Home) -> None:
+    before = home.write().read_bytes()
+    status, _, err = home.run("init", "--yes", "--db", ".")
+    assert (status, err.splitlines()[0]) == (2, "mcp-guard: error: . is a directory")
+    assert home.config.read_bytes() == before
+
+
 def test_so_is_a_policy_of_ones_own_that_is_there_already(home: Home) -> None:
     home.write()
     own = Path(init.starter_path())
@@ -123,6 +130,7 @@ def test_servers_clients_and_scopes_can_be_chosen(home: Home) -> None:
     assert home.servers()["web"]["command"] == "/opt/mcp-guard"
     assert project.read_text() == SETTINGS
     assert "No servers were found" in home.run("init", "--yes", "--client", "codex")[1]
+    assert "No such servers were found" in home.run("init", "--yes", "--server", "fils")[1]
     home.run("init", "--yes")
     assert home.servers()["files"]["command"] == "/opt/mcp-guard"
     home.run("init", "--undo", "--yes")

@@ -102,6 +102,8 @@ MISTAKES = [
         "none.json: cannot read the catalog",
         "tools list --json",
     ),
+    (("policy", "check", "p.yaml", "--db", "none.db"), "there is no audit log at none.db", "--db"),
+    (("tools", "list", "--db", "none.db"), "there is no audit log at none.db", "--db"),
     (("policy", "check", "p.yaml", "--catalog", "p.yaml"), "p.yaml: no catalog of tools", 'expected: {"servers"'),
     (("policy", "complete", "p.yaml", "--rule", "onw"), "no rule has the id `onw`", "did you mean `own`?"),
     (("explain", "shadowd"), "no finding has the code `shadowd`", "did you mean `shadowed`?"),

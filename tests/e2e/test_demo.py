@@ -29,6 +29,15 @@ def test_it_shows_what_is_listed_allowed_denied_and_hidden(tmp_path: Path) -> No
     assert shown == decided[5][0]
 
 
+def test_what_its_guard_cannot_use_is_said_as_the_guard_says_it(tmp_path: Path) -> None:
+    done = subprocess.run([*DEMO, "--db", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"mcp-guard: error: {tmp_path} is a directory",
+        f"  hint: give --db a file, for example {tmp_path}/audit.db",
+    ]
+
+
 def test_it_prints_plain_text_when_piped() -> None:
     text = run()
     assert "\x1b" not in text

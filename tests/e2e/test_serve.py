@@ -295,6 +295,12 @@ MISTAKES = [
         "Give a name or an address",
     ),
     ("an address elsewhere", ["--host", "192.0.2.1", "--token-env", "HOME_TOKEN", "--", "true"], "of this machine"),
+    (
+        "a page for an origin",
+        ["--allow-origin", "https://a.example/", "--", "true"],
+        "https://a.example/ lets nobody in",
+    ),
+    ("a URL for a host", ["--allow-host", "https://a.example", "--", "true"], "https://a.example lets nobody in"),
     ("no such policy", ["--policy", "/nowhere/policy.yaml", "--", "true"], "/nowhere/policy.yaml"),
 ]
 

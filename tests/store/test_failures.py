@@ -225,7 +225,7 @@ def test_what_this_user_may_not_write_is_refused(open_to_all: Path) -> None:
         open_to_all.chmod(0o755)
     assert printed.splitlines() == [
         f"the audit log {log} is read-only",
-        f"the audit log {keyless}.key cannot be used: Permission denied",
+        f"the audit log's key {keyless}.key cannot be used: Permission denied",
         f"cannot create the directory {unreachable.parent}: Permission denied",
     ]
 

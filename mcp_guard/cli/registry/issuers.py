@@ -60,7 +60,10 @@ def add(
 
     keys = jwks if is_url(jwks) else os.path.abspath(jwks)
     made = Issuer("", issuer, audience, keys, agent_claim, user_claim or None, groups_claim, _seconds(max_lifetime))
-    of_set(read_set(keys))  # a set that cannot be used is told of now, and not when the first client comes
+    try:
+        of_set(read_set(keys))  # a set that cannot be used is told of now, and not when the first client comes
+    except GuardError as error:
+        raise GuardError(error.message, error.hint or "Check --jwks, a file or URL of a JWK Set.") from None
     with open_book(db, anew=True) as book:
         kept = issuers.add(book, made)
     show_one(kept, as_json=as_json)

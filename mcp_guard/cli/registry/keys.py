@@ -80,5 +80,6 @@ def _new_file(path: str) -> TextIO:
     try:
         return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii")
     except OSError as error:
-        hint = "Name a file that is not there yet."
+        taken = isinstance(error, FileExistsError)
+        hint = "Name a file that is not there yet." if taken else "Check the path, and the rights of its directory."
         raise GuardError(f"{path}: cannot write the private key: {error.strerror}", hint) from None

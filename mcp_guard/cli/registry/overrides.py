@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
-from mcp_guard.cli.registry.careful import Careful
 from mcp_guard.cli.registry.shared import (
     Expires,
     Reason,
@@ -21,7 +21,7 @@ from mcp_guard.cli.registry.shared import (
 )
 
 app = group()
-stop_app, resume_app = (Careful() for _ in range(2))
+stop_app, resume_app = (House() for _ in range(2))
 
 Whom = Annotated[str | None, typer.Option("--agent", metavar="SLUG", help="This agent.")]
 Everyone = Annotated[bool, typer.Option("--all", help="Every agent.")]

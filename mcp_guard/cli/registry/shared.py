@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mcp_guard.cli.credentials import VARIABLE
+from mcp_guard.cli.house import House
 from mcp_guard.cli.output import bad_input, print_json, say_note
-from mcp_guard.cli.registry.careful import Careful
 
 if TYPE_CHECKING:
     from mcp_guard.store.registry.book import Book
@@ -28,7 +28,7 @@ Row = Mapping[str, Any]  # as the book gives it
 
 def group() -> typer.Typer:
     """A group of commands in the house style."""
-    return Careful(no_args_is_help=True)
+    return House(no_args_is_help=True)
 
 
 def look(db: str | None) -> "Looking":
