@@ -181,6 +181,15 @@ def test_an_approval_for_the_session_holds_for_the_tool_as_it_is_defined_until_t
     assert book.mail(10).client[0]["method"] == "elicitation/create"
 
 
+def test_an_approval_for_the_session_holds_for_the_tool_as_it_was_when_the_person_was_asked():
+    book = Approving()
+    asked = book.mail(7).client[0]
+    listing = book.upstream(notification("notifications/tools/list_changed")).upstream[0]
+    book.upstream(result(listing["id"], tools=[tool("send_mail", "to", "bcc")]))
+    assert book.client(said(asked, SESSION)).upstream == [call(7, "send_mail", to="bob")]
+    assert book.mail(8).client[0]["method"] == "elicitation/create"
+
+
 def test_an_approval_holds_once_only():
     book = Approving()
     book.client(said(book.mail(7).client[0]))

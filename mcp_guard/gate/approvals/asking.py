@@ -72,13 +72,13 @@ def ask(session: Session, call: ReadCall, label: str, decision: Decision, now: i
     )
     if not approvals.room_for(call) or not (through_client or session.snapshot.version is not None):
         return None
-    key, principal = session.connection.redaction_key, session.client.principal
+    key = session.connection.redaction_key
     approval = approvals.next_id(session.connection.id)
     waiting = Waiting(
         id=approval,
         call=call,
         label=label,
-        agent=principal.agent,
+        subject=subject(session, call),
         decision=decision,
         bound=binding.call_hash(key, session.connection.server, call),
         asked=now,

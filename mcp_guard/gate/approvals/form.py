@@ -108,7 +108,7 @@ def message(waiting: Waiting, named: str, server: str, user: str, shown: Shown) 
     if shown.hidden:
         listed = [f"{one}," for one in shown.hidden[:-1]] + [shown.hidden[-1]]
         lines += [*_wrapped(_NOT_ALL), *block("Left out", listed)]
-    asks = f"The agent {visible(waiting.agent)} of {visible(user)} {wants}"
+    asks = f"The agent {visible(waiting.subject.agent)} of {visible(user)} {wants}"
     lines += block(asks, [quoted(named)])
     lines += [*_wrapped(because), _until(waiting)]
     if kind != "resource":

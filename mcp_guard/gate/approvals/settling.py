@@ -146,7 +146,7 @@ def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int, no: f
     form.
     """
     decision = judging.of(waiting.call).decide(session, waiting.call, now)
-    if waiting.agent != session.client.principal.agent:
+    if waiting.subject.agent != session.client.principal.agent:
         decision = Decision("deny", "approval", waiting.id, _ANOTHER)
     if decision.outcome != "deny" and not ruling.approved:
         said = f": {ruling.comment}" if ruling.comment else "."
@@ -156,8 +156,7 @@ def _settled(session: Session, waiting: Waiting, ruling: Ruling, now: int, no: f
     if approved is not None and decision.outcome == "require_approval":
         decision = approved
     if ruling.approved and ruling.scope == "session":
-        subject = structs.replace(asking.subject(session, waiting.call), agent=waiting.agent)
-        session.approvals.stand(subject, waiting.id)
+        session.approvals.stand(waiting.subject, waiting.id)
     return [_concluded(session, waiting, decision, now, approved)]
 
 

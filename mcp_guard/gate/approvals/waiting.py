@@ -28,15 +28,16 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct):
-    """One call that waits. `label` names what it is of as a person is shown it, `decision` says why a person is asked,
-    `bound` is the hash of what would run, `whole` says whether a person can see all of it, `deadline` is microseconds
-    since the epoch, and `question` the id of the guard's own request to the client while that is open.
+    """One call that waits. `label` names what it is of as a person is shown it, `subject` is what a yes for the session
+    is about, as it was when the person was asked, `decision` says why a person is asked, `bound` is the hash of what
+    would run, `whole` says whether a person can see all of it, `deadline` is microseconds since the epoch, and
+    `question` the id of the guard's own request to the client while that is open.
     """
 
     id: str
     call: ReadCall
     label: str
-    agent: str
+    subject: Subject
     decision: Decision
     bound: str
     asked: int
