@@ -82,6 +82,8 @@ def complete(session: Session, request: Request, now: int) -> list[Output]:
     kind = _REFERENCES.get(written) if isinstance(written, str) else None
     if kind is None:
         raise MalformedError(INVALID_PARAMS, "params.ref.type must be ref/prompt or ref/resource")
+    if any(member in reference for other, member in _NAMED_BY.items() if other != kind):
+        raise MalformedError(INVALID_PARAMS, "params.ref names both a prompt and a resource")
     asked = _asked(request, kind, _text(reference, _NAMED_BY[kind]))
     return [judge(session, asked, now)] if session.governs(kind) else forward(session, request, "other", now)
 

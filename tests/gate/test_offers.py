@@ -151,6 +151,8 @@ def test_a_uri_is_recorded_without_secrets_and_bounded():
         ("resources/read", {}),
         ("resources/subscribe", {"uri": "file:///data/a", "Uri": "x:y"}),
         ("completion/complete", {"ref": {"type": "ref/prompt", "name": "review", "Name": "other"}}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "review", "uri": "file:///etc/passwd"}}),
+        ("completion/complete", {"ref": {"type": "ref/resource", "name": "other", "uri": "file:///data/{id}"}}),
         ("completion/complete", {"ref": {"type": "ref/other", "name": "review"}}),
         ("completion/complete", {"ref": {"type": "ref/prompt"}, "Ref": {}}),
         ("completion/complete", {"ref": {"type": ["ref/prompt"]}}),
