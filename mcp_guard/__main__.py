@@ -4,6 +4,7 @@
 command-line library. Everything else, and every mistake, goes to the full command line.
 """
 
+import gc
 import sys
 
 
@@ -17,6 +18,7 @@ def main() -> None:
 
 def _run(words: list[str]) -> None:
     if words[:1] == ["run"]:
+        gc.disable()  # of what is imported, one object in a hundred is garbage; `start` has it enabled again
         from mcp_guard.cli.run_arguments import parse
 
         arguments = parse(words[1:])
@@ -24,6 +26,7 @@ def _run(words: list[str]) -> None:
             from mcp_guard.cli.start import start
 
             raise SystemExit(start(arguments))
+        gc.enable()
     from mcp_guard.cli import app
 
     app.main(words)

@@ -63,6 +63,8 @@ def _guard(
     from mcp_guard.cli import imports
 
     imports.msgspec_alone()
+    if not all(path.lower().endswith(".json") for path in files.paths):
+        imports.yaml()
     policy = load_policy(files, sources)
 
     from mcp_guard.store import Store

@@ -4,8 +4,10 @@ Before the upstream runs, only what has to be known by then is imported; what th
 while the upstream boots, so that nobody waits for it when they come.
 """
 
+import re
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 _TYPING_EXTENSIONS = "typing_extensions"
@@ -27,10 +29,38 @@ def msgspec_alone() -> None:
         return
     sys.modules[_TYPING_EXTENSIONS] = None  # pyright: ignore[reportArgumentType]  (Python's way to say "not there")
     try:
-        with suppress(ImportError):  # one that cannot do without is imported later, where it is first used
+        with suppress(ImportError), patterns_later():  # else it is imported later, where it is first used
             import_module("msgspec")
     finally:
         del sys.modules[_TYPING_EXTENSIONS]
+
+
+def yaml() -> None:
+    """Import the YAML library. The guard uses its parser in C; the one in Python, with its tables, comes along."""
+    with patterns_later():
+        import_module("yaml")
+
+
+@contextmanager
+def patterns_later() -> Generator[None]:
+    """What is imported meanwhile has its regular expressions compiled when it first uses them. It uses few, and to
+    compile all of them takes longer than all else that its import does: a fifth of a first start.
+    """
+    compile_now, re.compile = re.compile, _Pattern  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        yield
+    finally:
+        re.compile = compile_now
+
+
+class _Pattern:
+    """A regular expression that is not compiled yet."""
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self._pattern, self._flags = pattern, flags
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(re.compile(self._pattern, self._flags), name)  # which knows it again the next time
 
 
 def first_needed() -> None:

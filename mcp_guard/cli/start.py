@@ -1,5 +1,7 @@
 """From the arguments of `run` to the status that the process ends with. No command-line library is loaded here."""
 
+import gc
+
 from mcp_guard.cli.output import EXIT_BAD_INPUT, say_guard_error
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.errors import GuardError
@@ -12,7 +14,9 @@ _KEPT = 4 * 1024 * 1024
 
 
 def start(arguments: RunArguments) -> int:
-    """Guard the upstream, and give the process's exit status; a mistake in the arguments is said on stderr."""
+    """Guard the upstream, and give the process's exit status; a mistake in the arguments is said on stderr. The garbage
+    collector may be off until all that it takes is loaded.
+    """
     bytes(_KEPT)  # had and given back: two calls to the system, and no page is touched
     try:
         check_pinned(arguments.agent)
@@ -20,6 +24,7 @@ def start(arguments: RunArguments) -> int:
             from mcp_guard.cli.guard import guard
 
             return guard(arguments)
+        gc.enable()
         from mcp_guard.cli.switched import guard_many, guard_remote
 
         return guard_many(arguments) if arguments.config is not None else guard_remote(arguments)

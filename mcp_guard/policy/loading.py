@@ -39,8 +39,7 @@ def load(sources: Sequence[Source]) -> Policy:
 
 def read(sources: Sequence[Source]) -> Whole:
     """The same with what it was read from, for whoever looks a policy over."""
-    from hashlib import sha256
-
+    from mcp_guard.digest import sha256_hex
     from mcp_guard.policy import assembly, declaring, expecting, lint
     from mcp_guard.policy.document import PolicyDocument
     from mcp_guard.policy.reading import read_all
@@ -68,7 +67,7 @@ def read(sources: Sequence[Source]) -> Whole:
         declared=declared,
         settings=settings,
         files=[source.path for source in sources],
-        hash=sha256(b"".join(source.text for source in sources)).hexdigest(),
+        hash=sha256_hex(source.text for source in sources),
         tests=tests,
         warnings=_audible(found, files),
     )

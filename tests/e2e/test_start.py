@@ -39,7 +39,14 @@ main()
 
 HEAVY = {"argparse", "asyncio", "dataclasses", "httptools", "inspect", "mcp", "pathlib", "pydantic", "rich", "socket",
          "ssl", "subprocess", "threading", "typer", "typing_extensions", "urllib"}  # fmt: skip
-LATER = {"json", "mcp_guard.gate", "mcp_guard.governance", "mcp_guard.redaction", "mcp_guard.transports.stdio"}
+LATER = {
+    "hashlib",
+    "json",
+    "mcp_guard.gate",
+    "mcp_guard.governance",
+    "mcp_guard.redaction",
+    "mcp_guard.transports.stdio",
+}
 READING = {"mcp_guard.cel", "mcp_guard.policy", "mcp_guard.store.store", "msgspec", "yaml"}
 CONDITION = """\
 version: 1

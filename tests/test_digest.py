@@ -1,0 +1,16 @@
+"""The hash of a policy is SHA-256, whichever code works it out."""
+
+import hashlib
+
+import pytest
+
+from mcp_guard import digest
+
+PIECES = [[], [b""], [b"a"], [b"a", b"b"], [b"\x00" * 1_000, "ä".encode()]]
+
+
+@pytest.mark.parametrize("names", [digest._OF_ITS_OWN, ("no_such_module",)], ids=["Python's own", "OpenSSL's"])
+@pytest.mark.parametrize("pieces", PIECES)
+def test_it_is_sha_256_over_the_pieces_one_after_another(pieces, names, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(digest, "_OF_ITS_OWN", names)
+    assert digest.sha256_hex(iter(pieces)) == hashlib.sha256(b"".join(pieces)).hexdigest()
