@@ -63,6 +63,8 @@ def outcome(event: RecordedEvent) -> str:
         return _OBSERVED.get(decision, decision) if observed else decision
     if event.type in COMPLETIONS:
         return "failed" if event.data.get("is_error") else "ok"
+    if event.type in ("approval.decided", "approval.withdrawn"):
+        return str(event.data.get("status", event.type))
     return _OUTCOMES.get(event.type, event.type)
 
 
@@ -70,7 +72,7 @@ def detail(event: RecordedEvent) -> str:
     """What one wants to know at a glance: the arguments of a call, or why the guard itself decided."""
     try:
         return _DETAILS.get(event.type, _members)(event.data)
-    except (TypeError, ValueError, AttributeError):  # somebody has edited the file
+    except (TypeError, ValueError, AttributeError, LookupError):  # somebody has edited the file
         return _members(event.data)
 
 
@@ -120,8 +122,21 @@ def _policy(data: Mapping[str, object]) -> str:
     return f"{files} ({data.get('rules', 0)} rules)"
 
 
+def _asked(data: Mapping[str, object]) -> str:
+    return f"{_offer(data) if data.get('method') != 'tools/call' else _call(data)} (asked in the {data['asked']})"
+
+
+def _answered(data: Mapping[str, object]) -> str:
+    said = data.get("comment") or data.get("answer")
+    comment = f": {_short(said)}" if said else ""
+    scope = f"{data['scope']}, " if data.get("scope") else ""
+    return f"{scope}by {data['by']} in the {data['via']}{comment}"
+
+
 def _members(data: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={_short(value)}" for name, value in data.items())
+    untold = {name for name in ("reason", "comment") if data.get(name) == ""}
+    shown = ((name, value) for name, value in data.items() if value is not None and name not in untold)
+    return " ".join(f"{name}={_short(value)}" for name, value in shown)
 
 
 def _short(value: object) -> str:
@@ -144,6 +159,8 @@ _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
     "upstream.exited": lambda data: str(data.get("how", "")),
     "policy.loaded": _policy,
     "policy.rejected": _errors,
+    "approval.requested": _asked,
+    "approval.decided": _answered,
 }
 _OUTCOMES = {
     "agent.connected": "connected",
@@ -154,4 +171,5 @@ _OUTCOMES = {
     "upstream.exited": "upstream ended",
     "policy.loaded": "policy loaded",
     "policy.rejected": "policy refused",
+    "approval.requested": "a person is asked",
 }

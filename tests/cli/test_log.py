@@ -68,6 +68,35 @@ def test_the_table_is_plain_and_whole_where_it_is_piped(log: Path, run: Run) -> 
     golden("log.txt", out)
 
 
+ASKED = {"method": "tools/call", "arguments": {"number": 7}, "asked": "store", "asked_by": "policy", "seconds": 300}
+APPROVALS = [
+    ("approval.requested", ASKED, "a person is asked", "number=7 (asked in the store)"),
+    ("approval.requested", {**ASKED, "method": "resources/read", "arguments": {}}, "a person is asked",
+     "resources/read (asked in the store)"),
+    ("approval.decided", {"by": "kim", "status": "approved", "scope": "once", "via": "store", "comment": ""},
+     "approved", "once, by kim in the store"),
+    ("approval.decided", {"by": "kim", "status": "denied", "scope": None, "via": "store", "comment": "on Monday"},
+     "denied", 'by kim in the store: "on Monday"'),
+    ("approval.decided", {"by": "mcp-guard", "status": "denied", "scope": None, "via": "client", "answer": "cancel"},
+     "denied", "by mcp-guard in the client: cancel"),
+    ("approval.withdrawn", {"by": "mcp-guard", "status": "expired", "connection": "01JD"}, "expired",
+     "by=mcp-guard status=expired connection=01JD"),
+    ("grant.added", {"by": "kim", "effect": "allow", "reason": "", "expires_at": None}, "grant.added",
+     "by=kim effect=allow"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "data", "happened", "detail"), APPROVALS)
+def test_what_people_did_is_told_in_words(
+    tmp_path: Path, run: Run, kind: str, data: dict[str, object], happened: str, detail: str
+) -> None:
+    talk = Session()
+    talk.add(kind, data, tool="merge_pull", rule="01JD-a1")
+    record(tmp_path / "people.db", talk.events)
+    line = run("log", "--db", str(tmp_path / "people.db"))[1].splitlines()[-1]
+    assert [part.strip() for part in line.split("merge_pull")[1].split("01JD-a1")] == [happened, detail]
+
+
 def test_names_and_ids_are_whole_where_the_table_is_piped(log: Path, run: Run) -> None:
     approval = "01M7YXWRSD2PNR8FN3ZADSCF8R-a123456"
     more = Session()
