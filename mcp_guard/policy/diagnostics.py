@@ -81,11 +81,11 @@ def render(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def _block(diagnostic: Diagnostic) -> str:
-    lines = [printable(diagnostic.headline)]  # a file may be called anything
+    lines = [printable(diagnostic.headline)]  # files and servers' tools may be called anything
     if diagnostic.place.source_line.strip():
         lines += _excerpt(diagnostic.place)
     if diagnostic.hint:
-        lines.append(f"  hint: {diagnostic.hint}")
+        lines.append(f"  hint: {printable(diagnostic.hint)}")
     return "\n".join(lines)
 
 

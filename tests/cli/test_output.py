@@ -5,7 +5,9 @@ import json
 import pytest
 
 from mcp_guard.cli.output import print_json, say_error, say_note
-from mcp_guard.policy import PolicyError, Source, load
+from mcp_guard.policy import PolicyError, Source, load, render
+from mcp_guard.policy.catalog import decode
+from mcp_guard.policy.lints import examine
 
 HOSTILE = {
     "a title for the terminal": "\x1b]0;owned\x07",
@@ -37,6 +39,16 @@ def test_what_is_said_beside_the_data_shows_too(text: str, capsys: pytest.Captur
     say_error(text, text)
     say_note(text)
     assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_finding_shows_whatever_a_server_calls_its_tools(text: str) -> None:
+    definition = json.dumps({"name": f"read_file{text}", "inputSchema": {"type": "object"}})
+    tools = json.dumps({"servers": {"files": {"tools": [json.loads(definition)]}}})
+    policy = {"version": 1, "rules": [{"id": "a", "effect": "allow", "servers": "files", "tools": "read_file"}]}
+    catalog = decode(tools.encode(), path="catalog.json", server="")
+    (found,) = examine([Source("policy.json", json.dumps(policy).encode())], catalog).findings
+    assert all(line.isprintable() for line in render([found]).split("\n"))
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
