@@ -11,7 +11,13 @@ from tests.policy.making import briefly
 
 SCHEMA = json_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)
-POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+POLICIES = [
+    *sorted((ROOT / "policies").glob("*.yaml")),
+    ROOT / "examples" / "policy.yaml",
+    ROOT / "mcp_guard" / "demo" / "policy.yaml",
+    ROOT / "mcp_guard" / "clients" / "starter.yaml",
+]
 
 RULE = "version: 1\nrules: [{name: a, effect: allow, SOMETHING}]"
 FAULTS = [
