@@ -101,6 +101,9 @@ def reads_otherwise(element: bytes, members: Mapping[str, msgspec.Raw], member: 
     """
     if _encode(members) == element and _plainly_once(members, member.lower()):  # so nothing is there twice
         return False
+    quoted = b'"%b"' % member.lower().encode()
+    if b"\\u00" not in element and element.lower().count(quoted) < 2:  # spaces between; no ASCII letter is escaped
+        return False
     names: list[str] = []
 
     def read(pairs: list[tuple[str, object]]) -> None:

@@ -120,6 +120,12 @@ ELEMENTS = [
     ('{"name":"read_file","inputSchema":{"properties":{"name":{},"Name":{}}}}', True),
     ('{"name":"read_file","description":"\\u00e4 \\"name\\": x","inputSchema":{}}', True),
     ('{"inputSchema":{"properties":{"name":{}}},"name":"read_file"}', True),
+    ('{"name": "read_file", "inputSchema": {}}', True),
+    ('{"name": "read_file", "Name": "delete_file"}', False),
+    ('{"name": "delete_file", "name": "read_file"}', False),
+    ('{"name": "delete_file", "n\\u0061me": "read_file"}', False),
+    ('{"name":"read_file","\u00e4":1}', True),
+    ('{"name":"read_file","NAME":"delete_file","\u00e4":1}', False),
 ]
 
 
