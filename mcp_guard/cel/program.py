@@ -23,11 +23,8 @@ UNFORESEEN = "the condition cannot be evaluated on these values ({})"
 
 NOT_A_BOOLEAN = "the condition gave something else than true or false"
 
-Truth = tuple[bool | None, str | None]
-"""What a condition came to: whether it holds, or None and the text of why that could not be told."""
-
-_HOLDS: Truth = (True, None)
-_FAILS: Truth = (False, None)
+Truth = bool | str
+"""Whether a condition holds, or the text of why that could not be told."""
 
 
 class Program:
@@ -76,15 +73,13 @@ class Program:
         """
         try:
             value = self._run(activation, [budget, *self._slots])
-            if value is False:
-                return _FAILS
-            if value is True:
-                return _HOLDS
-            return None, NOT_A_BOOLEAN if value is not UNKNOWN else str(refusal("", value))
+            if value is False or value is True:
+                return value
+            return NOT_A_BOOLEAN if value is not UNKNOWN else str(refusal("", value))
         except EvaluationError as error:
-            return None, str(error)
+            return str(error)
         except Exception as error:
-            return None, UNFORESEEN.format(type(error).__name__)
+            return UNFORESEEN.format(type(error).__name__)
 
     def where_present(self, path: str) -> "Program":
         """The same condition for variables that have a field at this path (`request.args.branch`), which is not asked

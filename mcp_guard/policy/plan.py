@@ -86,20 +86,20 @@ def judge(plan: Plan, arguments: Mapping[str, Json], heard: Heard | None = None)
     budget = cel.Budget()
     for step in steps:
         argument = step.argument
-        if argument is not None and argument not in arguments:
-            holds, error = step.without
-        else:
-            holds, error = step.condition.holds(activation, budget)
+        looks = argument is None or argument in arguments
+        holds = step.condition.holds(activation, budget) if looks else step.without
         if heard is not None:
-            heard[step.position] = _heard(step, holds, error)
-        if holds:
+            heard[step.position] = _heard(step, holds)
+        if holds is False:
+            continue
+        if holds is True:
             return step.matched
-        if error is not None and step.unjudged is not None:
+        if step.unjudged is not None:
             return step.unjudged
     return final
 
 
-def _heard(step: Step, holds: bool | None, error: str | None) -> RuleTrace:
-    if error is not None:
-        return RuleTrace(step.rule, step.effect, "condition_error", error)
+def _heard(step: Step, holds: cel.Truth) -> RuleTrace:
+    if isinstance(holds, str):
+        return RuleTrace(step.rule, step.effect, "condition_error", holds)
     return RuleTrace(step.rule, step.effect, "matched" if holds else "condition_false")

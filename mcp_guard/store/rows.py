@@ -59,6 +59,7 @@ def storable(values: Row) -> Row:
     return cast("Row", tuple(storable_text(value) if isinstance(value, str) else value for value in values))
 
 
+@lru_cache(maxsize=4)  # calls that come together have one time
 def timestamp(microseconds: int) -> str:
     """Microseconds since the Unix epoch as ISO 8601 in UTC; the texts sort as the times do."""
     seconds, rest = divmod(microseconds, 1_000_000)

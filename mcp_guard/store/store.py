@@ -70,7 +70,7 @@ class Store:
         if not events:
             return NOTHING_ELSE
         cursor = self._sound_cursor()
-        rows = [row(event) for event in events]
+        rows = list(map(row, events))
         needs = condition(events)
         try:
             written = write(cursor, rows, needs)

@@ -66,10 +66,9 @@ def test_the_source_that_people_are_told_of_stays():
 @given(bools(3), st.sampled_from(sorted(ARGUMENTS)))
 def test_where_the_argument_is_there_both_come_to_the_same(source, name):
     program, activation = cel.compile(source), call(**ARGUMENTS)
-    holds, error = program.holds(activation, cel.Budget())
-    there, error_there = program.where_present(f"request.args.{name}").holds(activation, cel.Budget())
-    assert there is holds
-    assert (error_there is None) is (error is None)
+    holds = program.holds(activation, cel.Budget())
+    there = program.where_present(f"request.args.{name}").holds(activation, cel.Budget())
+    assert there is holds or (isinstance(there, str) and isinstance(holds, str))  # not always failing in the same words
 
 
 def evaluated(program, activation):
@@ -77,8 +76,8 @@ def evaluated(program, activation):
     try:
         value = program.evaluate(activation)
     except cel.EvaluationError as error:
-        return None, str(error)
-    return (value, None) if isinstance(value, bool) else (None, NOT_A_BOOLEAN)
+        return str(error)
+    return value if isinstance(value, bool) else NOT_A_BOOLEAN
 
 
 @given(bools(3))
