@@ -29,7 +29,7 @@ def webhooks(urls: Iterable[str], given: str | None) -> Webhooks:
     if not targets:
         return Webhooks()
     if given is None:
-        hint = "What is sent is signed with it: any random text."
+        hint = "What is sent is signed with it: any random text of 16 bytes or more."
         raise GuardError(f"--webhook needs a secret in {WEBHOOK_SECRET}", hint)
     return Webhooks(targets, secret(given))
 
