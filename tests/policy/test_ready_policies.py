@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mcp_guard.policy import Policy, Source, load
+from mcp_guard.policy import Call, Policy, Principal, Source, load
 from mcp_guard.policy.cross_check import CelExpr, CelPython, cross_check_syntax, disagreements
 from mcp_guard.policy.inline_tests import run_tests
 
@@ -83,3 +83,17 @@ def test_it_says_for_whom_it_is_and_how_to_adapt_it(path: Path) -> None:
     assert "# For whom: " in comment
     assert "# To adapt: " in comment
     assert f"name: {path.stem}\n" in path.read_text()
+
+
+STARTER = HERE.parent / "mcp_guard" / "clients" / "starter.yaml"
+
+
+def test_the_starter_policy_asks_about_every_name_that_read_only_denies() -> None:
+    only_look, asked = (loaded(path).rules[0] for path in (HERE / "read-only.yaml", STARTER))
+    assert only_look.id == asked.id
+    assert set(only_look.scope.tools or ()) <= set(asked.scope.tools or ())
+
+
+def test_the_starter_policy_asks_about_a_reader_that_writes() -> None:
+    call = Call(Principal("claude-code", "kim"), "chrome-devtools", "get_network_request", {"responseFilePath": "/x"})
+    assert loaded(STARTER).decide(call).outcome == "require_approval"
