@@ -112,4 +112,6 @@ def main(words: Sequence[str]) -> NoReturn:
         status = EXIT_BAD_INPUT
     except (typer.Abort, KeyboardInterrupt):
         status = EXIT_INTERRUPTED
+    if status == EXIT_INTERRUPTED and sys.stderr.isatty():
+        sys.stderr.write("\n")  # the terminal has shown `^C`
     raise SystemExit(status if isinstance(status, int) else EXIT_DONE)

@@ -39,6 +39,7 @@ def print_changes(changes: "Sequence[Change]", *, narrowed: bool) -> None:
             ", ".join(one.title for one in CLIENTS.values()),
         )
         out.print(f"{which} were found in the configurations of: {clients}")
+        out.print("To put a guard in front of a server by hand: mcp-guard run --help", style="dim")
     elif not any(change.is_needed for change in shown):
         out.print("Nothing to change.")
 
