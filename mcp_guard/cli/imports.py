@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 
 _TYPING_EXTENSIONS = "typing_extensions"
+_compile_now = re.compile
 
 FIRST_NEEDED = (
     "mcp_guard.store.registry.snapshots",  # how the agent stands, when it has said who it is
@@ -46,11 +47,11 @@ def patterns_later() -> Generator[None]:
     """What is imported meanwhile has its regular expressions compiled when it first uses them. It uses few, and to
     compile all of them takes longer than all else that its import does: a fifth of a first start.
     """
-    compile_now, re.compile = re.compile, _Pattern  # pyright: ignore[reportAttributeAccessIssue]
+    re.compile = _Pattern  # pyright: ignore[reportAttributeAccessIssue]
     try:
         yield
     finally:
-        re.compile = compile_now
+        re.compile = _compile_now
 
 
 class _Pattern:
@@ -60,7 +61,7 @@ class _Pattern:
         self._pattern, self._flags = pattern, flags
 
     def __getattr__(self, name: str) -> object:
-        return getattr(re.compile(self._pattern, self._flags), name)  # which knows it again the next time
+        return getattr(_compile_now(self._pattern, self._flags), name)  # which knows it again the next time
 
 
 def first_needed() -> None:

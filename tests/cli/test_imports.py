@@ -26,6 +26,11 @@ def test_a_pattern_that_was_compiled_later_is_what_it_would_have_been(use, found
     assert use(later) == use(re.compile(r"\d+", re.ASCII)) == found
 
 
+def test_a_module_may_use_its_pattern_while_it_is_imported():
+    with imports.patterns_later():
+        assert re.compile("a+").match("aab").group() == "aa"
+
+
 def test_what_is_imported_afterwards_compiles_its_patterns_as_ever():
     with pytest.raises(ImportError), imports.patterns_later():
         raise ImportError
