@@ -14,10 +14,10 @@ from mcp_guard.gate.messages import (
     INVALID_REQUEST,
     PARSE_ERROR,
     MalformedError,
+    RequestId,
     classify,
     folded,
     readable_id,
-    request_parts,
 )
 from mcp_guard.gate.outputs import Forward, Output
 from mcp_guard.gate.requests import ReadCall, Request
@@ -80,7 +80,9 @@ def _receive_batch(session: Session, elements: list[Json], size: int, now: int) 
 
 
 def _receive_request(session: Session, message: dict[str, Json], now: int, batch: Batch | None) -> list[Output]:
-    request_id, method, params = request_parts(message)
+    request_id: RequestId = message["id"]  # pyright: ignore[reportAssignmentType]  (`classify` has looked at all three)
+    method: str = message["method"]  # pyright: ignore[reportAssignmentType]
+    params: dict[str, Json] = message.get("params", {})  # pyright: ignore[reportAssignmentType]
     session.refuse_reused(request_id)
     envelope = modern_envelope(params)
     request = Request(request_id, method, params, message, envelope is not None, batch)

@@ -63,11 +63,6 @@ def classify(message: dict[str, Json]) -> Kind:
     return "request"
 
 
-def request_parts(message: dict[str, Json]) -> tuple[RequestId, str, dict[str, Json]]:
-    """The id, method and params of what `classify` has found to be a request."""
-    return message["id"], message["method"], message.get("params", {})  # pyright: ignore[reportReturnType]
-
-
 def _classify_response(message: dict[str, Json]) -> Kind:
     if ("result" in message) == ("error" in message):
         raise MalformedError(INVALID_REQUEST, "a message needs a method, or one of result and error")

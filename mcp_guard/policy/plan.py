@@ -86,8 +86,7 @@ def judge(plan: Plan, arguments: Mapping[str, Json], heard: Heard | None = None)
     budget = cel.Budget()
     for step in steps:
         argument = step.argument
-        looks = argument is None or argument in arguments
-        holds = step.condition.holds(activation, budget) if looks else step.without
+        holds = step.condition.holds(activation, budget) if argument in arguments or argument is None else step.without
         if heard is not None:
             heard[step.position] = _heard(step, holds)
         if holds is False:
