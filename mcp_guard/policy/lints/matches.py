@@ -51,6 +51,8 @@ def _check_servers(subject: Subject, catalog: Catalog, report: Report) -> None:
         if kind != "name" or name in catalog.servers or name in subject.declared.servers:
             continue
         near = closest(name, catalog.servers)
+        if subject.declared.servers and not near:
+            continue  # `unknown-server` says it
         hint = (
             f"did you mean `{near}`?"
             if near
