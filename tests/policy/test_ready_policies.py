@@ -97,3 +97,26 @@ def test_the_starter_policy_asks_about_every_name_that_read_only_denies() -> Non
 def test_the_starter_policy_asks_about_a_reader_that_writes() -> None:
     call = Call(Principal("claude-code", "kim"), "chrome-devtools", "get_network_request", {"responseFilePath": "/x"})
     assert loaded(STARTER).decide(call).outcome == "require_approval"
+
+
+ONE_SERVER_EACH = (
+    *("destructive-sql", "filesystem-sandbox", "internal-email", "jira-projects", "protect-main-branch"),
+    "slack-channel-allowlist",
+)
+
+
+@pytest.mark.parametrize("names", [ONE_SERVER_EACH, ONE_SERVER_EACH[::-1]], ids=["in order", "in reverse"])
+def test_those_for_a_server_each_are_one_policy_together(names: tuple[str, ...]) -> None:
+    files = [HERE / f"{name}.yaml" for name in names]
+    policy = load([Source(path.name, path.read_bytes()) for path in files])
+    assert policy.warnings == ()
+    assert [result.test.name for result in run_tests(policy.tests, policy) if not result.passed] == []
+
+
+def test_guardrails_without_their_last_rule_go_before_any_other() -> None:
+    text = (HERE / "argument-guardrails.yaml").read_text()
+    guardrails = text[: text.index("  - id: everything-else")].encode()
+    for path in PATHS:
+        if path.stem != "argument-guardrails":
+            together = load([Source("guardrails.yaml", guardrails), Source(path.name, path.read_bytes())])
+            assert together.warnings == (), path.stem
