@@ -24,8 +24,12 @@ Database = Annotated[
 ]
 
 
-def catalog_for(files: Sequence[str] | None, db: str | None, *, none: bool = False) -> "Catalog | None":
-    """The catalog in the files, else the one that the guard keeps; None where there is none. Raises GuardError."""
+def catalog_for(
+    files: Sequence[str] | None, db: str | None, *, none: bool = False, later: bool = False
+) -> "Catalog | None":
+    """The catalog in the files, else the one that the guard keeps; None where there is none. Raises GuardError, also for
+    a log that was named and is not there, unless it may come `later`.
+    """
     if none:
         return None
     if files:
@@ -35,7 +39,7 @@ def catalog_for(files: Sequence[str] | None, db: str | None, *, none: bool = Fal
     from mcp_guard.store.catalog import read_catalog
     from mcp_guard.store.location import default_database
 
-    kept = read_catalog(named(db) or default_database())
+    kept = read_catalog((db if later else named(db)) or default_database())
     return kept if kept.servers or db else None
 
 

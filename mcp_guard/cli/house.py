@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-_NAMED = {"FILE", "GLOB", "ID", "WHEN", "MOMENT", "URL", "REV", "TYPE", "OUTCOME"}  # what is never empty
+_NAMED = {"FILE", "GLOB", "GROUP", "ID", "MOMENT", "OUTCOME", "REV", "TAG", "TYPE", "URL", "WHEN"}  # never empty
 _WIDEST = 30  # characters of a name, for which there is room beside it
 _TYPE = re.compile(r" <[^|<>]*>$")  # what the library says of a type, where that is no list of choices
 

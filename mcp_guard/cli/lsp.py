@@ -19,5 +19,5 @@ def lsp(catalog: CatalogFiles = None, db: Database = None) -> None:
         if error.name is None or error.name.partition(".")[0] not in ("pygls", "lsprotocol"):
             raise
         bad_input("the language server is not installed", 'pip install "mcp-guard[lsp]"')
-    catalog_for(catalog, db)  # what cannot be read is said now, where somebody sees it
-    make_server(lambda: catalog_for(catalog, db)).start_io()
+    catalog_for(catalog, db, later=True)  # what cannot be read is said now, where somebody sees it
+    make_server(lambda: catalog_for(catalog, db, later=True)).start_io()

@@ -80,6 +80,7 @@ NO_VALUE = [
     (("replay", "--policy", ""), "--policy: it needs a value"),
     (("run", "--policy", "", "--", "cat"), "--policy: it needs a value"),
     (("run", "--user", "", "--", "cat"), "--user: it needs a value"),
+    (("run", "--group", "", "--", "cat"), "--group: it needs a value"),
     (("run", "--policy", "--agent", "x", "--", "cat"), "--policy: it needs a value, and `--agent` is an option"),
 ]
 
