@@ -27,8 +27,8 @@ Database = Annotated[
 def catalog_for(
     files: Sequence[str] | None, db: str | None, *, none: bool = False, later: bool = False
 ) -> "Catalog | None":
-    """The catalog in the files, else the one that the guard keeps; None where there is none. Raises GuardError, also for
-    a log that was named and is not there, unless it may come `later`.
+    """The catalog in the files, else the one that the guard keeps; None where there is none. Raises GuardError, also
+    for a log that was named and is not there, unless it may come `later`.
     """
     if none:
         return None
