@@ -13,9 +13,10 @@ from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.batch import MAX_ELEMENTS
 from mcp_guard.gate.connection import BATCH_PROTOCOL
+from mcp_guard.gate.known_pages import SHORTEST
 from mcp_guard.gate.messages import ENVELOPE_MEMBERS, INTERNAL_ERROR, MAX_ID_LENGTH, RequestId, without_near_names
 from mcp_guard.gate.outputs import Listed, Output, Record, Reply
-from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, read_page, with_result
+from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, with_result
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
 from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
@@ -60,7 +61,7 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
 
 def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
     try:
-        head = _read_head(line)
+        head = _read_head(line) if len(line) < SHORTEST else _long_head(session, line)
     except _NotAMessageError as error:
         return session.rejected("upstream", str(error), len(line), now)
     if head.method is msgspec.UNSET:
@@ -68,6 +69,13 @@ def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
     if head.id is msgspec.UNSET:
         return _receive_notification(session, head.method, line, now)
     return _receive_request(session, head.id, line, now)
+
+
+def _long_head(session: Session, line: bytes) -> _Head:
+    """As `_read_head`; but a page of tools that came before is known by its bytes, whatever the id it comes under."""
+    asked = session.open_lists or session.tools.running
+    request_id = session.tools.recognise(line) if asked else None
+    return _read_head(line) if request_id is None else _Head("2.0", request_id, result=_Result())
 
 
 def _read_head(line: bytes) -> _Head:
@@ -192,7 +200,7 @@ def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: i
     if head.result is msgspec.UNSET:
         return _passed(session, entry, seal(line) if session.observing else _in_one_reading(line))
     try:
-        page = read_page(line, "tools")
+        page = session.tools.read(line)
         learned = session.tools.learn(page)
     except UnlistableError as error:
         failure = seal(line) if session.observing else answers.error(entry.id, INTERNAL_ERROR, str(error))
