@@ -21,8 +21,8 @@ from machinery import HERE, PEERS, Workshop, machine, say
 from tests.e2e.npm import node_server
 
 ROUNDS = 5
-# Processors. What a call takes is measured on one: on two, most of it is waking an idle one. All else on two, as in
-# life: the log's checkpoints, for one, are made on a thread beside the calls.
+# Processors. What a call takes is measured on one; on two, most of it is waking an idle one, which is shown beside it.
+# All else on two, as in life: the log's checkpoints, for one, are made on a thread beside the calls.
 ONE, BOTH = "0", "0,1"
 BLOB, TOOLS, FLIGHT, CALLS = 10_000_000, 1_000, 32, 100_000
 
@@ -63,7 +63,7 @@ def calls(bench: Bench) -> None:
     rows, echo = bench.rows, [bench.workshop.echo]
     every = [rows.direct, rows.relay, rows.guard, rows.firewall, rows.fastmcp]
     alone = bench.in_rounds(every, lambda row: bench.load("latency", row.calls, command=row.wrap(echo), cpus=ONE))
-    tails = bench.in_rounds(every, lambda row: bench.load("latency", row.calls, command=row.wrap(echo), cpus=BOTH))
+    two = bench.in_rounds(every, lambda row: bench.load("latency", row.calls, command=row.wrap(echo), cpus=BOTH))
     say(f"{FLIGHT} calls under way at a time")
     many = bench.in_rounds(
         every,
@@ -79,8 +79,9 @@ def calls(bench: Bench) -> None:
             "p50 µs",
             "added",
             "added, mcp-guard = 1",
-            "p99 µs",
             "p99.9 µs",
+            "p50 µs, on two",
+            "p99.9 µs, on two",
             f"calls/s, {FLIGHT} in flight",
             "of direct",
         ],
@@ -90,8 +91,9 @@ def calls(bench: Bench) -> None:
                 f"{run['p50']:.1f}",
                 f"{run['p50'] - direct['p50']:.1f}" if run is not direct else "–",
                 f"{(run['p50'] - direct['p50']) / added:.2f}" if run is not direct else "–",
-                f"{tails[name]['p99']:.0f}",
-                f"{tails[name]['p999']:.0f}",
+                f"{run['p999']:.0f}",
+                f"{two[name]['p50']:.1f}",
+                f"{two[name]['p999']:.0f}",
                 f"{many[name]['calls_per_second']:,.0f}",
                 f"{many[name]['calls_per_second'] / many['nothing']['calls_per_second']:.3f}",
             ]
@@ -99,10 +101,11 @@ def calls(bench: Bench) -> None:
         ],
     )
     peer = fastmcp["p50"] - direct["p50"]
-    rate, tail = many["mcp-guard"]["calls_per_second"], tails["mcp-guard"]["p999"]
+    rate = many["mcp-guard"]["calls_per_second"]
     bench.bar("added p50 of a gated, logged call", "≤ 50 µs", f"{added:.1f} µs", added <= 50)
     bench.bar("the same, of what fastmcp's proxy adds", "≤ 1/10", f"1/{peer / added:.0f}", added <= peer / 10)
-    bench.bar("its p99.9", "≤ 1 ms", f"{tail / 1000:.2f} ms", tail <= 1000)
+    for where, tail in (("", guard["p999"]), (" on two processors", two["mcp-guard"]["p999"])):
+        bench.bar(f"its p99.9{where}", "≤ 1 ms", f"{tail / 1000:.2f} ms", tail <= 1000)
     bench.bar(f"calls a second, {FLIGHT} in flight", "≥ 30,000", f"{rate:,.0f}", rate >= 30_000)
 
 
