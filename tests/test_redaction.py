@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_guard.gate.approvals.showing import quoted, visible
 from mcp_guard.redaction import arguments as a
 from mcp_guard.redaction import patterns as p
 from mcp_guard.redaction import recorded_arguments, safe_text, shown_arguments
@@ -402,6 +404,8 @@ SHOWN = [
     ("\x9b2J", "\\x9b2J"),
     ("\u202edesrever", "\\u202edesrever"),
     ("a\u2028b\u200bc\ufeff", "a\\u2028b\\u200bc\\ufeff"),
+    ("read\u3164file\ufe0f", "read\\u3164file\\ufe0f"),
+    ("\u2800" * 4, "\\u2800" * 4),
     ("\ud800", "\\ud800"),
     ("x" * 60, "x" * 49 + "…"),
     ("\0" * 60, "\\x00" * 12 + "\\…"),
@@ -423,6 +427,21 @@ def test_any_text_becomes_printable_and_short(text: str, limit: int) -> None:
     shown = safe_text(text, limit)
     assert len(shown) <= limit
     assert shown.isprintable()
+    assert set(shown).isdisjoint(INVISIBLE)
+
+
+IGNORABLE = (  # Unicode, DerivedCoreProperties: Default_Ignorable_Code_Point
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF)),
+    *((0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
+)
+INVISIBLE = [chr(one) for first, last in IGNORABLE for one in range(first, last + 1)] + ["\u2800", "\U0001d159"]
+
+
+@pytest.mark.parametrize("show", [lambda text: safe_text(text, 50), visible, quoted], ids=["log", "block", "quotes"])
+def test_what_unicode_lets_a_reader_ignore_is_an_escape_wherever_it_is_shown(show: Callable[[str], str]) -> None:
+    assert [hex(ord(one)) for one in INVISIBLE if one in show(f"a{one}b")] == []
+    assert "ä漢🙂é" in show("ä漢🙂é")
 
 
 def test_a_secret_across_the_limit_is_no_secret_cut_in_two() -> None:

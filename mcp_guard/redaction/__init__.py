@@ -1,7 +1,7 @@
 """What of the arguments and texts of others may be written down: secrets are kept as keyed hashes, sizes are bounded.
 
 Pure: values in, values out. `patterns` says what looks like a secret, `arguments` what of a call's arguments the log
-keeps, `text` makes a text of a client or an upstream fit for a log line.
+keeps, `text` makes a text of a client or an upstream fit for a log line, `visible` knows which characters show.
 """
 
 from mcp_guard.redaction.arguments import ArgumentsMode, recorded_arguments, shown_arguments
