@@ -242,6 +242,15 @@ def test_the_catalog_is_what_the_guard_keeps_and_is_read_again_when_a_file_is_sa
     session(play, "--db", database)
 
 
+def test_what_can_never_become_the_guards_log_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database")
+    command = [sys.executable, "-m", "mcp_guard", "lsp", "--db"]
+    for given in (tmp_path, tmp_path / "notes.txt"):
+        done = subprocess.run([*command, str(given)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"the audit log {given} " in done.stderr
+
+
 @pytest.mark.parametrize("missing", ["pygls", "lsprotocol"])
 def test_without_its_extra_it_says_how_to_install_it(tmp_path: Path, missing: str) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('none', name='{missing}')\n")
