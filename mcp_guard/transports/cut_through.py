@@ -56,7 +56,7 @@ class CutThrough:
         """
         self.active, self._held = False, b""
         sent = self._sent
-        if reply is not None and (reply is line or memoryview(reply)[:sent] == memoryview(line)[:sent]):
+        if reply is not None and (reply is line or reply.startswith(memoryview(line)[:sent])):
             return reply[sent:] + b"\n"
         return b"\n" if reply is None else b"\n" + reply + b"\n"
 

@@ -144,3 +144,14 @@ class Outbox:
     def _keep(self, view: memoryview) -> None:
         self._waiting.append(view)
         self.size += len(view)
+
+
+def make_non_blocking(descriptor: int) -> bool:
+    """Make writes to a client non-blocking, so that a slow one holds up nothing. Gives whether that was changed.
+
+    A terminal, or a pipe that is also stderr, is shared with processes that do not expect this: it stays as it is.
+    """
+    if os.isatty(descriptor) or os.path.sameopenfile(descriptor, 2) or not os.get_blocking(descriptor):
+        return False
+    os.set_blocking(descriptor, False)
+    return True

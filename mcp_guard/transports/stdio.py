@@ -16,7 +16,7 @@ from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, End, Forward, Output, Record, Refusal, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
-from mcp_guard.transports.framing import Lines, Outbox, Oversized
+from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.process import PIPE_BYTES, Upstream, enlarge
 from mcp_guard.transports.signals import Signals
@@ -85,7 +85,7 @@ class Pump:
 
     def run(self) -> int:
         """Carry lines until one side is gone. Gives the status to end with: the upstream's own, or 128 and a signal."""
-        blocking = _make_non_blocking(self._to_client.descriptor)
+        blocking = make_non_blocking(self._to_client.descriptor)
         enlarge(self._to_client.descriptor)
         try:
             self._carry_out(self._gate.start(_now()))
@@ -404,14 +404,3 @@ def _read(descriptor: int, lines: Lines) -> bytes | None:
         return None
     except OSError:  # a terminal or socket whose other end is gone
         return b""
-
-
-def _make_non_blocking(descriptor: int) -> bool:
-    """Make writes to the client non-blocking, so that a slow one holds up nothing. Gives whether that was changed.
-
-    A terminal, or a pipe that is also stderr, is shared with processes that do not expect this: it stays as it is.
-    """
-    if os.isatty(descriptor) or os.path.sameopenfile(descriptor, 2) or not os.get_blocking(descriptor):
-        return False
-    os.set_blocking(descriptor, False)
-    return True

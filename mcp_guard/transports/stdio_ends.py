@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.ends import Listener
-from mcp_guard.transports.framing import Lines, Outbox, Oversized
+from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking
 from mcp_guard.transports.process import LARGE_PIPE_BYTES, PIPE_BYTES, Exit, Upstream, enlarge, prepare
 
 HIGH_WATER = 1024 * 1024  # bytes that wait at most when a listener is told that it may send again
@@ -171,7 +171,7 @@ class StdioClient:
     async def start(self, listener: Listener) -> None:
         """Read from now on."""
         self._listener = listener
-        self._was_blocking = _make_non_blocking(self._out)
+        self._was_blocking = make_non_blocking(self._out)
         enlarge(self._out)
         self._writer.relieved = listener.relieved
         self._reader.start(listener)
@@ -342,14 +342,3 @@ def _prepare(command: Sequence[str], cwd: str | None, env: Mapping[str, str] | N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return prepare(command, cwd=cwd, env=env)
-
-
-def _make_non_blocking(descriptor: int) -> bool:
-    """Make writes to the client non-blocking. Gives whether that was changed.
-
-    A terminal, or a pipe that is also stderr, is shared with processes that do not expect this: it stays as it is.
-    """
-    if os.isatty(descriptor) or os.path.sameopenfile(descriptor, 2) or not os.get_blocking(descriptor):
-        return False
-    os.set_blocking(descriptor, False)
-    return True
