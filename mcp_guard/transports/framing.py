@@ -11,9 +11,13 @@ from typing import cast
 
 import msgspec
 
+from mcp_guard.transports.process import PIPE_BYTES
+
 # Bytes of a line that came in pieces up to which it is copied. A longer one is given as the bytearray that it was
 # gathered in: nobody changes it any more, and whoever reads it reads it like bytes.
 _COPIED = 64 * 1024
+_CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
+_LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _AT_ONCE = 16  # pieces that are written with one call to the system; every system takes as many
 
 _EDGE = 256  # bytes that are kept of the start and of the end of a line that is thrown away
@@ -90,6 +94,16 @@ class Lines:
         if line.isspace():
             return b""
         return cast(bytes, line) if size > _COPIED else bytes(line)
+
+
+def read(descriptor: int, lines: Lines) -> bytes | None:
+    """One read of the bytes of these lines: b"" at the end of the stream, None where there is nothing after all."""
+    try:
+        return os.read(descriptor, _LARGE_CHUNK if lines.unfinished else _CHUNK)
+    except BlockingIOError:
+        return None
+    except OSError:  # a terminal or socket whose other end is gone
+        return b""
 
 
 class Outbox:

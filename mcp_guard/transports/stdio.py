@@ -16,15 +16,13 @@ from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, End, Forward, Output, Record, Refusal, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
-from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking
+from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking, read
 from mcp_guard.transports.ledger import Ledger
-from mcp_guard.transports.process import PIPE_BYTES, Upstream, enlarge
+from mcp_guard.transports.process import Upstream, enlarge
 from mcp_guard.transports.signals import Signals
 
 DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
 _HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
-_CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
-_LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _HEAD = 64  # bytes of a long line by which the gate tells whether it looks like a message
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
@@ -177,7 +175,7 @@ class Pump:
     # Reading
 
     def _read_client(self) -> None:
-        chunk = _read(self._client_in, self._client_lines)
+        chunk = read(self._client_in, self._client_lines)
         if chunk is None:
             return
         now = _now()
@@ -194,7 +192,7 @@ class Pump:
             self._client_gone("the client closed its end")
 
     def _read_upstream(self) -> None:
-        chunk = _read(self._upstream.stdout, self._upstream_lines)
+        chunk = read(self._upstream.stdout, self._upstream_lines)
         if chunk is not None:
             self._take_from_upstream(chunk)
 
@@ -358,7 +356,7 @@ class Pump:
         exit = self._upstream.read_status()
         if exit is None:
             return
-        while self._upstream_open and (chunk := _read(self._upstream.stdout, self._upstream_lines)) is not None:
+        while self._upstream_open and (chunk := read(self._upstream.stdout, self._upstream_lines)) is not None:
             self._take_from_upstream(chunk)
         self._complete(b"", None)  # of a line that will not end, where something still holds the pipe open
         self._carry_out(self._gate.upstream_exited(exit.describe(), _now()))
@@ -394,13 +392,3 @@ class Pump:
 
 def _now() -> int:
     return time.time_ns() // 1000
-
-
-def _read(descriptor: int, lines: Lines) -> bytes | None:
-    """One read: b"" at the end of the stream, None where there is nothing to read after all."""
-    try:
-        return os.read(descriptor, _LARGE_CHUNK if lines.unfinished else _CHUNK)
-    except BlockingIOError:
-        return None
-    except OSError:  # a terminal or socket whose other end is gone
-        return b""
