@@ -23,9 +23,11 @@ from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered
 from mcp_guard.gate.wire import encode
+from mcp_guard.policy.members import NEAR_MEMBERS
 from mcp_guard.policy.values import Decision
 
 MAX_HELD = 64 * 1024 * 1024  # bytes of calls that wait until the tools are known; one alone may be as large as any
+NOTHING_DECLARED: frozenset[str] = frozenset()
 _UNLISTED = Decision("deny", "guard", None, "The upstream never listed a tool of this name.")
 NEAR_NAMES = Decision(
     "deny",
@@ -33,6 +35,7 @@ NEAR_NAMES = Decision(
     None,
     "An argument's name differs only in case, or behind a NUL, from another's: it could be read in two ways.",
 )
+WHATEVER_IS_SHOWN = (NEAR_NAMES, NEAR_MEMBERS)  # decided of what is hidden from the agent as of what it is shown
 
 
 def read(request: Request) -> ReadCall:
@@ -130,10 +133,9 @@ def _approved_rule(session: Session, call: ReadCall, decision: Decision) -> str 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:
     """The decision on one call, under what is in force now."""
     tool = session.tools.catalog.tools.get(call.tool)
-    if tool is None:
-        if session.policy.settings.unlisted_tools == "deny":
-            return _UNLISTED
-    elif near_arguments(call.arguments, tool.declared):
+    if tool is None and session.policy.settings.unlisted_tools == "deny":
+        return _UNLISTED
+    if near_arguments(call.arguments, NOTHING_DECLARED if tool is None else tool.declared):
         return NEAR_NAMES
     return session.decide(session.call(call.tool, call.arguments), now)
 
@@ -143,8 +145,8 @@ def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: s
     somebody stopped for now was there a moment ago: to say that it is unknown would help nobody.
     """
     request = call.request
-    by_policy = decision.decided_by in answers.OF_POLICY
-    hidden = by_policy and call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
+    may_be_hidden = decision.decided_by in answers.OF_POLICY or decision in WHATEVER_IS_SHOWN
+    hidden = may_be_hidden and call.tool in session.tools.catalog and session.tools.visibility(call.tool) == "denied"
     if decision is _UNLISTED or hidden:
         return answers.unknown_tool(request.id, session.connection.known_as(call.tool))
     text = answers.denial_text(session.connection.known_as(call.tool), decision)

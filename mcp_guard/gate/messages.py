@@ -9,6 +9,7 @@ message than was judged.
 from collections.abc import Mapping
 from typing import Literal
 
+from mcp_guard.policy.members import folded
 from mcp_guard.policy.values import Json
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
@@ -93,14 +94,6 @@ def readable_id(message: Json) -> RequestId | None:
             return None
         return value  # pyright: ignore[reportReturnType]  (checked above)
     return None
-
-
-def folded(name: str) -> str:
-    """A name as the most heedless reader takes it: up to a NUL, without its case.
-
-    Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
-    """
-    return name.partition("\0")[0].casefold()
 
 
 def refuse_near_names(names: Mapping[str, object], known: frozenset[str], what: str) -> None:

@@ -157,7 +157,7 @@ def conclude(
 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:
     """The verdict on it, under what is in force now. What is completed is judged by what the client is shown."""
-    if near_arguments(call.arguments, frozenset()):
+    if near_arguments(call.arguments, calls.NOTHING_DECLARED):
         return calls.NEAR_NAMES
     by_policy = session.policy.decide_completion if call.request.method == _COMPLETION else None
     return session.decide(session.call(call.tool, call.arguments, call.kind), now, by_policy)
@@ -188,7 +188,8 @@ def completed(session: Session, entry: Open, now: int, *, is_error: bool, size: 
 def _denial(session: Session, call: ReadCall, decision: Decision, decision_id: str) -> bytes:
     """What the client gets: what the policy hides from it is not there, all else is denied with reasons."""
     request, name = call.request, session.connection.known_as(call.tool, call.kind)
-    hidden = decision.decided_by in answers.OF_POLICY and not is_shown(session, call.kind, call.tool)
+    may_be_hidden = decision.decided_by in answers.OF_POLICY or decision in calls.WHATEVER_IS_SHOWN
+    hidden = may_be_hidden and not is_shown(session, call.kind, call.tool)
     if request.method == _COMPLETION or hidden:
         return answers.not_there(request.id, call.kind, name, modern=request.modern)
     return answers.denied_offer(request.id, request.method, name, decision, decision_id)

@@ -15,12 +15,14 @@ from mcp_guard.insight.interest import Interest, touches
 from mcp_guard.insight.layers import outranked, refused, with_layers
 from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Recorded, holes, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
+from mcp_guard.policy.members import NEAR_MEMBERS, are_misread, reads_within
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Json, OfferKind
 
 _REMEMBERED = 2048  # principals with their tools
 _LARGE = 100_000  # bytes not kept: the work of judging them could have used up a decision's budget
 _SEVERAL = "One of the rules {} decides, or none: the arguments that would tell were not kept. The outcome is the same."
+_UNREAD = "names within arguments that were not kept could be read in two ways: {}"
 
 Answer: TypeAlias = "Decision | str"
 """A decision, or why there is none: one sentence, without values."""
@@ -51,12 +53,24 @@ class Judge:
         values = cast("dict[str, Json]", arguments or {})
         call = Call(principal_of(event, self.policy), event.server or "", event.tool or "", values, kind)
         answer = self._decide(call, missing, of_completion=event.data.get("method") == "completion/complete")
-        return answer if isinstance(answer, str) else with_layers(event, answer)
+        return answer if isinstance(answer, str) else self._unless_misread(with_layers(event, answer), call, missing)
 
     def _decide(self, call: Call, missing: list[Hole], *, of_completion: bool) -> Answer:
         if of_completion:
             return self.policy.decide_completion(call)
-        return self._with_holes(call, missing) if missing else self.policy.decide(call)
+        if not missing:
+            return self.policy.decide(call)
+        level = self.policy.reads_within(call)
+        is_misread = level is not None and are_misread(call.arguments, level)
+        return NEAR_MEMBERS if is_misread else self._with_holes(call, missing)
+
+    def _unless_misread(self, answer: Answer, call: Call, missing: list[Hole]) -> Answer:
+        """What is decided, unless a name that was not kept could have had the call denied."""
+        if not missing or isinstance(answer, str) or answer.outcome == "deny":
+            return answer
+        level = self.policy.reads_within(call)
+        lost = None if level is None else next((hole for hole in missing if reads_within(level, hole.unknown)), None)
+        return answer if lost is None else _UNREAD.format(_place(lost))
 
     def _with_holes(self, call: Call, missing: list[Hole]) -> Answer:
         rules, facts = self._scope(call)
@@ -103,8 +117,7 @@ class Judge:
         hole = self._touched(rule, missing)
         if hole is None:
             return f'rule "{rule.id}" may not have been judged for want of budget: the arguments were too large to keep'
-        where = "/" + "/".join(hole.pointer) if hole.pointer else "none of them was"
-        return f'rule "{rule.id}" reads arguments that were not kept: {where}'
+        return f'rule "{rule.id}" reads arguments that were not kept: {_place(hole)}'
 
     def _scope(self, call: Call) -> tuple[list[Rule], Mapping[str, Json]]:
         key = (call.principal, call.server, call.name, call.kind)
@@ -114,6 +127,10 @@ class Judge:
                 self._scopes.clear()
             found = self._scopes[key] = self.policy.in_scope(msgspec.structs.replace(call, arguments={}))
         return found
+
+
+def _place(hole: Hole) -> str:
+    return "/" + "/".join(hole.pointer) if hole.pointer else "none of them was"
 
 
 def _holds(condition: cel.Program, activation: Mapping[str, Value], budget: cel.Budget) -> Value:

@@ -9,6 +9,7 @@ import msgspec
 from mcp_guard.governance.verdict import UNVERIFIED
 from mcp_guard.insight.recorded import OFFERS, Recorded
 from mcp_guard.policy import Decision, Policy
+from mcp_guard.policy.members import NEAR_MEMBERS
 from mcp_guard.policy.policy import DENIED_WITHOUT_POLICY
 from mcp_guard.policy.values import DecidedBy
 
@@ -37,8 +38,10 @@ def decided_alone(event: Recorded) -> bool:
 
 
 def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
-    """Whether this policy judges what the guard denied for another policy's settings."""
+    """Whether this policy judges what the guard denied for what another policy reads, or for its settings."""
     reason = str(event.data.get("reason", ""))
+    if reason == NEAR_MEMBERS.reason:
+        return True
     if reason.startswith(_NEVER_LISTED):
         return policy.settings.unlisted_tools == "policy"
     return reason == UNVERIFIED and not policy.settings.require_verified

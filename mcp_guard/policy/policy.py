@@ -13,6 +13,7 @@ from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.diagnostics import Diagnostic
 from mcp_guard.policy.index import RuleIndex
 from mcp_guard.policy.inline_tests import InlineTest
+from mcp_guard.policy.members import NEAR_MEMBERS, Level, Members
 from mcp_guard.policy.plan import Heard, Plan, judge
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.standing import Standing
@@ -86,6 +87,7 @@ class Policy:
         self._rules = Rules(self.rules, index, declared, _otherwise(no_rule, index.named, settings))
         self._standpoints: dict[tuple[Principal, str, OfferKind], Standpoint] = {}
         self.remembered = 0
+        self._members = Members.of(self.rules)
         self._costs = {rule.id: rule.cost for rule in self.rules if rule.cost is not None}
         self.priced = bool(self._costs) or any(server.costs for server in declared.servers.values())
 
@@ -101,14 +103,23 @@ class Policy:
         return self.declared.agent_for(client_name)
 
     def decide(self, call: Call, *, trace: bool = False) -> Decision:
-        """The decision on one call. With `trace`, also each rule's part in it, up to the rule that decided."""
+        """The decision on one call. With `trace`, also each rule's part in it, up to the rule that decides by what it
+        reads; what could be read in another way as well is denied all the same.
+        """
         plan = self._plan(call.principal, call.server, call.name, call.kind)
+        misread = self._members is not None and self._members.are_misread(call.arguments, plan.course.steps)
         if not trace:
-            return judge(plan, call.arguments)
+            return NEAR_MEMBERS if misread else judge(plan, call.arguments)
         heard: Heard = {}
         decision = judge(plan, call.arguments, heard)
         parts = self._trace(self._standpoint(call.principal, call.server, call.kind), call.name, heard, decision.rule)
-        return msgspec.structs.replace(decision, trace=parts)
+        return msgspec.structs.replace(NEAR_MEMBERS if misread else decision, trace=parts)
+
+    def reads_within(self, call: Call) -> Level | None:
+        """What the conditions that a call is judged by read within its arguments, if anything."""
+        if self._members is None:
+            return None
+        return self._members.level(self._plan(call.principal, call.server, call.name, call.kind).course.steps)
 
     def preview(
         self, principal: Principal, server: str, name: str, *, kind: OfferKind = "tool", trace: bool = False

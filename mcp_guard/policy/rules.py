@@ -23,6 +23,9 @@ OUTCOMES: dict[Effect, Outcome] = {
     "require_approval": "require_approval",
 }
 
+Reading = tuple[str | None, ...]
+"""A path that a condition reads below the arguments; None: any item of a list, or a computed key."""
+
 LONGEST_TERMS = 300  # characters of a condition in a sentence
 
 
@@ -55,12 +58,13 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 class Reads(msgspec.Struct, frozen=True):
-    """What a condition looks at: the names of the arguments, None where it may look at any; and of `mcp.tool`,
-    `mcp.prompt` and `mcp.resource` those that it may look at.
+    """What a condition looks at: the names of the arguments, None where it may look at any; of `mcp.tool`,
+    `mcp.prompt` and `mcp.resource` those that it may look at; and the `members`, or items, within arguments.
     """
 
     arguments: frozenset[str] | None = frozenset()
     offers: frozenset[OfferKind] = frozenset()
+    members: frozenset[Reading] = frozenset()
 
     @property
     def only_argument(self) -> str | None:
@@ -149,4 +153,11 @@ def reads(condition: cel.Program | None) -> Reads:
                 pass
             case _:
                 offers.update(OFFER_FIELDS)
-    return Reads(None if arguments is None else frozenset(arguments), frozenset(offers))
+    return Reads(None if arguments is None else frozenset(arguments), frozenset(offers), members(condition))
+
+
+def members(condition: cel.Program | None) -> frozenset[Reading]:
+    """The paths that a condition reads within arguments, or only asks for, each from the argument's name down."""
+    found = (path.segments for path in condition.paths) if condition else ()
+    within = (path for path in found if path[0] == "request" and path[1:2] in (("args",), (None,)))
+    return frozenset(path[2:] for path in within if len(path) > 3)

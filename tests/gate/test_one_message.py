@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_guard.gate.wire import UnreadableError, decode, encode, seal
-from tests.gate.playbook import ALLOW_ALL, FILES_POLICY, call, connected, notification, request, result, tool
+from tests.gate.playbook import (
+    ALLOW_ALL,
+    FILES_POLICY,
+    META,
+    call,
+    connected,
+    modern,
+    notification,
+    request,
+    result,
+    tool,
+)
 
 SEPARATORS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
@@ -109,6 +120,81 @@ def test_arguments_whose_names_differ_only_in_case_are_denied(arguments, _):
 def test_arguments_that_the_tool_declares_in_both_cases_pass():
     book = connected(ALLOW_ALL, (tool("plot", "x", "X"),))
     assert book.client(call(7, "plot", x="1", X="2", colour="red")).upstream
+
+
+def test_nobody_learns_by_a_near_name_that_a_hidden_tool_is_there():
+    book = connected(FILES_POLICY, (tool("delete_file", "path"),))
+    answers = [book.client(call(7, name, path="a", Path="b")).client[0] for name in ("delete_file", "no_such_tool")]
+    assert [one["error"]["message"] for one in answers] == ["Unknown tool: delete_file", "Unknown tool: no_such_tool"]
+
+
+def test_two_names_that_are_one_are_denied_to_a_tool_that_was_never_listed():
+    book = connected(ALLOW_ALL + "settings: {unlisted_tools: policy}\n")
+    assert book.client(call(7, "anything", path="a", Path="b")).upstream == []
+    assert book.client(call(8, "anything", path="a")).upstream
+
+
+WITHIN = """
+version: 1
+rules:
+  - {id: no-hr, effect: deny, tools: "*", when: 'has(request.args.issue) && request.args.issue.project == "HR"'}
+  - {id: no-eve, effect: deny, prompts: "*", when: 'has(request.args.to) && request.args.to.exists(p, p.mail == "eve")'}
+  - {id: hidden, effect: deny, tools: hidden}
+  - {id: tools, effect: allow, tools: "*"}
+  - {id: prompts, effect: allow, prompts: "*"}
+"""
+NEAR_MEMBERS = [
+    {"issue": {"project": "ENG", "Project": "HR"}},
+    {"issue": {"Project": "HR"}},
+    {"issue": {"project": "ENG", "project\0": "HR"}},
+    {"Issue": {"project": "HR"}},
+]
+
+
+@pytest.mark.parametrize("stand", [connected, modern])
+@pytest.mark.parametrize("arguments", NEAR_MEMBERS)
+def test_a_call_with_a_member_that_nearly_is_one_that_the_policy_reads_goes_nowhere(stand, arguments):
+    meta = META if stand is modern else None
+    turn = stand(WITHIN, ("create_issue",)).client(call(7, "create_issue", meta, **arguments))
+    assert turn.upstream == []
+    assert (turn.events[0].decision, turn.events[0].decided_by, turn.events[0].rule) == ("deny", "guard", None)
+    answer = turn.client[0]["result"]
+    assert answer["isError"] is True
+    assert "could be read in two ways" in answer["content"][0]["text"]
+    assert "HR" not in answer["content"][0]["text"]
+
+
+def test_the_same_arguments_pass_where_the_policy_reads_nothing_within_them():
+    arguments = NEAR_MEMBERS[0]
+    assert connected(ALLOW_ALL, ("create_issue",)).client(call(7, "create_issue", **arguments)).upstream
+    assert connected(WITHIN, ("create_issue",)).client(call(7, "create_issue", issue={"project": "ENG"})).upstream
+
+
+def test_a_prompt_with_such_a_member_is_not_asked_for():
+    book = connected(WITHIN)
+    turn = book.client(request(7, "prompts/get", name="invite", arguments={"to": [{"mail": "ann", "Mail": "eve"}]}))
+    assert turn.upstream == []
+    assert turn.events[0].decided_by == "guard"
+    assert "could be read in two ways" in turn.client[0]["error"]["message"]
+    assert book.client(request(8, "prompts/get", name="invite", arguments={"to": [{"mail": "ann"}]})).upstream
+
+
+def test_a_hidden_tool_stays_hidden_from_who_sends_such_a_member():
+    turn = connected(WITHIN, ("hidden",)).client(call(7, "hidden", **NEAR_MEMBERS[0]))
+    assert turn.client[0]["error"]["message"] == "Unknown tool: hidden"
+
+
+def test_who_observes_is_told_of_such_a_member_and_lets_the_call_through():
+    turn = connected(WITHIN, ("create_issue",), mode="observe").client(call(7, "create_issue", **NEAR_MEMBERS[0]))
+    assert turn.upstream
+    assert (turn.events[0].decision, turn.events[0].decided_by) == ("deny", "guard")
+
+
+def test_another_policy_looks_for_its_own_members_from_its_first_call_on():
+    book = connected(ALLOW_ALL, ("create_issue",))
+    assert book.client(call(7, "create_issue", **NEAR_MEMBERS[0])).upstream
+    book.policy(WITHIN)
+    assert book.client(call(8, "create_issue", **NEAR_MEMBERS[0])).upstream == []
 
 
 # From the upstream to the client: the text stays, what could be taken for a line end does not

@@ -1,0 +1,157 @@
+"""Names of members that nearly are those that a policy's conditions read within arguments.
+
+Some readers match the names of an object's members without regard to case (Go's encoding/json does, with Unicode
+folding), and for some a text ends at its first NUL (in C: cJSON's do both). Where a condition reads
+`request.args.issue.project`, such a server takes a `Project` beside it, or in its place, for what was judged. So the
+invariant: an object that a condition looks into has each name that is read there in one spelling, that of the
+condition, or the call is denied.
+
+Only the paths that conditions read are followed, with a list of what is still to be looked at in the place of a call
+within a call: the work is bounded by the members along them, however large and deep the arguments are.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from mcp_guard.policy.rules import Reading, Rule
+from mcp_guard.policy.standing import Step
+from mcp_guard.policy.values import Decision, Json
+
+NEAR_MEMBERS = Decision(
+    "deny",
+    "guard",
+    None,
+    "A name within an argument differs only in case, or behind a NUL, from one that the policy reads, or from another: "
+    "it could be read in two ways.",
+)
+REMEMBERED = 1024  # levels; then all are forgotten and made anew
+
+
+def folded(name: str) -> str:
+    """A name as the most heedless reader takes it: up to a NUL, without its case.
+
+    Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
+    """
+    return name.partition("\0")[0].casefold()
+
+
+class Level(msgspec.Struct, frozen=True):
+    """What conditions read of one value in the arguments: of an object's members, or of a list's items.
+
+    `spellings` has, by its fold, what each name that is read must be called: as every condition calls it that reads any
+    such name. Those in `only` can be called nothing else. `computed`: a key that is computed may lead to any member.
+    `members` is what is read further down, by the name, and `each` what is read so of any member or item.
+    """
+
+    spellings: Mapping[str, frozenset[str]]
+    only: frozenset[str]
+    computed: bool
+    members: Mapping[str, "Level"]
+    each: "Level | None"
+
+    def is_misread(self, names: Iterable[str]) -> bool:
+        """Whether among the names of an object's members one nearly is another that is read."""
+        seen: set[str] = set()
+        for name in names:
+            if name in self.only:
+                continue
+            fold = folded(name)
+            right = self.spellings.get(fold)
+            if right is None and not self.computed:
+                continue
+            if fold in seen or (right is not None and name not in right):
+                return True
+            seen.add(fold)
+        return False
+
+
+def level_of(conditions: Collection[Collection[Reading]]) -> Level:
+    """What several conditions read, each given by its paths from here down."""
+    spellings: dict[str, frozenset[str]] = {}
+    for readings in conditions:
+        for fold, names in _by_fold(readings).items():
+            spellings[fold] = spellings.get(fold, names) & names
+    steps = {reading[0] for readings in conditions for reading in readings}
+    below = {step: made for step in steps if (made := _below(conditions, step)) is not None}
+    return Level(
+        spellings=spellings,
+        only=frozenset(name for names in spellings.values() if len(names) == 1 for name in names),
+        computed=None in steps,
+        members={step: level for step, level in below.items() if step is not None},
+        each=below.get(None),
+    )
+
+
+def _by_fold(readings: Iterable[Reading]) -> Mapping[str, frozenset[str]]:
+    """The names that are read first, by what they are to a heedless reader."""
+    found: dict[str, frozenset[str]] = {}
+    for name in (reading[0] for reading in readings):
+        if name is not None:
+            fold = folded(name)
+            found[fold] = found.get(fold, frozenset()) | {name}
+    return found
+
+
+def _below(conditions: Iterable[Collection[Reading]], step: str | None) -> Level | None:
+    rests = [{reading[1:] for reading in readings if reading[0] == step and reading[1:]} for readings in conditions]
+    further = [rest for rest in rests if rest]
+    return level_of(further) if further else None
+
+
+def are_misread(arguments: Mapping[str, Json], level: Level) -> bool:
+    """Whether some reader takes a member for one that conditions read, and that is called otherwise."""
+    waiting: list[tuple[Iterable[object], Level]] = [((arguments,), level)]
+    while waiting:
+        values, level = waiting.pop()
+        for value in values:
+            if isinstance(value, dict):
+                if level.is_misread(value):  # pyright: ignore[reportUnknownArgumentType]  (JSON: its keys are texts)
+                    return True
+                waiting += [((value[name],), below) for name, below in level.members.items() if name in value]
+                if level.each is not None:
+                    waiting.append((value.values(), level.each))  # pyright: ignore[reportUnknownArgumentType]
+            elif isinstance(value, list) and level.each is not None:
+                waiting.append((value, level.each))  # pyright: ignore[reportUnknownArgumentType]
+    return False
+
+
+def reads_within(level: Level, pointer: Sequence[str]) -> bool:
+    """Whether conditions read members of the value at this place in the arguments, or items of it."""
+    here = [level]
+    for token in pointer:
+        here = [below for one in here for below in (one.members.get(token), one.each) if below is not None]
+    return bool(here)
+
+
+class Members:
+    """What the active rules of a policy read within arguments. The levels are kept in a bounded memory, which changes
+    speed only.
+    """
+
+    def __init__(self, readings: Mapping[int, frozenset[Reading]]) -> None:
+        self._readings = readings
+        self._levels: dict[tuple[int, ...], Level] = {}
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> "Members | None":
+        """Those of these rules; None where no condition looks into an argument."""
+        active = ((position, rule.reads.members) for position, rule in enumerate(rules) if rule.status == "active")
+        readings = {position: members for position, members in active if members}
+        return cls(readings) if readings else None
+
+    def level(self, steps: Iterable[Step]) -> Level | None:
+        """What these steps read within arguments, if anything."""
+        looking = tuple([step.position for step in steps if step.position in self._readings])
+        return (self._levels.get(looking) or self._made(looking)) if looking else None
+
+    def are_misread(self, arguments: Mapping[str, Json], steps: Iterable[Step]) -> bool:
+        """Whether some reader takes a member for one that these steps read, and that is called otherwise."""
+        level = self.level(steps)
+        return level is not None and are_misread(arguments, level)
+
+    def _made(self, looking: tuple[int, ...]) -> Level:
+        if len(self._levels) >= REMEMBERED:
+            self._levels.clear()
+        made = self._levels[looking] = level_of([self._readings[position] for position in looking])
+        return made
