@@ -11,13 +11,11 @@ from typing import cast
 
 import msgspec
 
-from mcp_guard.transports.process import PIPE_BYTES
-
 # Bytes of a line that came in pieces up to which it is copied. A longer one is given as the bytearray that it was
 # gathered in: nobody changes it any more, and whoever reads it reads it like bytes.
 _COPIED = 64 * 1024
 _CHUNK = 64 * 1024  # bytes of one read; more costs a mapping and unmapping of memory at each
-_LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
+_LARGE_CHUNK = 256 * 1024  # bytes of one read in the middle of a long line: what the guard's own pipes hold
 _AT_ONCE = 16  # pieces that are written with one call to the system; every system takes as many
 
 _EDGE = 256  # bytes that are kept of the start and of the end of a line that is thrown away
