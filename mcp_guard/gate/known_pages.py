@@ -2,8 +2,8 @@
 
 The guard lists the tools itself and then hands the client the same list, of megabytes perhaps, under another id. The
 invariant: a line is only taken for one that came before where every byte of it is the same but those of the value of
-its one `id`, and these are one plain string or integer: to read it would give the page that is kept, under that id.
-Nothing is kept here of what an agent may see.
+its one `id`, and these are one plain string or integer, without what a reader could take for a line end: to read it
+would give the page that is kept, under that id. Nothing is kept here of what an agent may see.
 """
 
 from collections import deque
@@ -12,9 +12,11 @@ import msgspec
 
 from mcp_guard.gate.messages import MAX_ID_LENGTH, RequestId
 from mcp_guard.gate.pages import UNREADABLE, Page
+from mcp_guard.gate.wire import seal
 
 SHORTEST = 4 * 1024  # bytes of a line that is kept: a shorter one is as soon read
 MEMO_PAGES, MEMO_BYTES = 64, 8 * 1024 * 1024  # how many pages are kept, and of how many bytes together
+MOST_MEMBERS = 32  # of a result that is kept: each takes many times the memory that it takes in its line
 
 _decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +57,7 @@ class KnownPages:
 
     def keep(self, line: bytes, page: Page) -> None:
         """`line` is this page: know it again, where it is plain what in it is its id."""
-        if not SHORTEST <= len(line) <= MEMO_BYTES:
+        if not SHORTEST <= len(line) <= MEMO_BYTES or len(page.result) > MOST_MEMBERS:
             return
         around = _around_id(line, page)
         if around is None:
@@ -83,9 +85,12 @@ def _around_id(line: bytes, page: Page) -> tuple[int, int] | None:
 
 
 def _plain_id(value: bytes) -> RequestId | None:
-    """The id that this JSON text is; None unless it is a string or an integer in the plainest spelling."""
+    """The id that this JSON text is; None unless it is a string or an integer in the plainest spelling, and sealed as
+    the page around it may be.
+    """
     try:
         found = _decode_any(value)
     except (*UNREADABLE, ValueError):
         return None
-    return found if type(found) in (int, str) and _encode(found) == value else None
+    plain = type(found) in (int, str) and _encode(found) == value
+    return found if plain and seal(value) is value else None

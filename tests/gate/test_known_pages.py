@@ -66,6 +66,8 @@ NOT_THE_SAME = {
     "an exponent": '{"jsonrpc":"2.0","id":2e0,"result":{"tools":<tools>}}',
     "a space before the id": '{"jsonrpc":"2.0","id": 2,"result":{"tools":<tools>}}',
     "an escape in the id": '{"jsonrpc":"2.0","id":"\\u0061","result":{"tools":<tools>}}',
+    "a line separator in the id": '{"jsonrpc":"2.0","id":"a\u2028b","result":{"tools":<tools>}}',
+    "a next line in the id": '{"jsonrpc":"2.0","id":"a\x85b","result":{"tools":<tools>}}',
     "a very long id": '{"jsonrpc":"2.0","id":"<long>","result":{"tools":<tools>}}'.replace("<long>", "x" * 2_000),
     "the start alone": '{"jsonrpc":"2.0","id":2',
     "the end alone": ',"result":{"tools":<tools>}}',
@@ -88,6 +90,9 @@ NOT_KEPT = {
     "another protocol": '{"jsonrpc":"1.0","id":1,"result":{"tools":<tools>}}',
     "what a call's answer has": '{"jsonrpc":"2.0","id":1,"result":{"tools":<tools>,"isError":true}}',
     "spaces": '{"jsonrpc": "2.0", "id": 1, "result": {"tools":<tools>}}',
+    "more members than memory": '{"jsonrpc":"2.0","id":1,"result":{"tools":<tools>,<members>}}'.replace(
+        "<members>", ",".join(f'"{number}":1' for number in range(known_pages.MOST_MEMBERS))
+    ),
 }
 
 
@@ -155,6 +160,15 @@ def test_what_the_guard_listed_itself_is_what_the_client_gets_under_its_own_id()
     book.upstream(answer(USUAL, json.dumps(own["id"]), with_hidden).encode())
     for request_id in (1, "2", 3):
         assert lists(book, request_id, with_hidden) == result(request_id, tools=json.loads(LONG))
+
+
+def test_a_line_separator_in_the_id_under_which_a_page_comes_again_does_not_end_the_line_at_the_client():
+    book = connected(FILES_POLICY)
+    lists(book, 1)
+    book.client(request("a\u2028b", "tools/list"))
+    turn = book.upstream(answer(USUAL, '"a\u2028b"', LONG).encode())
+    assert [line.splitlines() == [line] and line.isascii() for line in turn.lines] == [True]
+    assert turn.client == [result("a\u2028b", tools=json.loads(LONG))]
 
 
 def test_a_policy_that_changed_between_two_pages_that_are_the_same_counts():
