@@ -16,6 +16,7 @@ from mcp_guard.policy.values import DecidedBy
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
 UNLISTED = "The upstream never listed a tool of this name."
 _NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
+_OF_A_POLICY = (DENIED_WITHOUT_POLICY.reason, NEAR_MEMBERS.reason)
 _A_PERSON = "A person was asked, and decided."
 _APPROVAL = "An override lets this tool be called only with a person's approval."
 
@@ -33,15 +34,13 @@ def outranked(event: Recorded, policy: Policy) -> str | None:
 
 
 def decided_alone(event: Recorded) -> bool:
-    """Whether the guard itself decided, and not only because it had no policy."""
-    return event.decided_by == "guard" and event.data.get("reason") != DENIED_WITHOUT_POLICY.reason
+    """Whether the guard itself decided, and not only because it had no policy, or for what its policy reads."""
+    return event.decided_by == "guard" and event.data.get("reason") not in _OF_A_POLICY
 
 
 def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
-    """Whether this policy judges what the guard denied for what another policy reads, or for its settings."""
+    """Whether this policy judges what the guard denied for another policy's settings."""
     reason = str(event.data.get("reason", ""))
-    if reason == NEAR_MEMBERS.reason:
-        return True
     if reason.startswith(_NEVER_LISTED):
         return policy.settings.unlisted_tools == "policy"
     return reason == UNVERIFIED and not policy.settings.require_verified

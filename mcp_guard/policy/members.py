@@ -11,6 +11,7 @@ within a call: the work is bounded by the members along them, however large and 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
@@ -25,6 +26,7 @@ NEAR_MEMBERS = Decision(
     "A name within an argument differs only in case, or behind a NUL, from one that the policy reads, or from another: "
     "it could be read in two ways.",
 )
+Steps = tuple[Step, ...]
 REMEMBERED = 1024  # levels; then all are forgotten and made anew
 
 
@@ -33,7 +35,7 @@ def folded(name: str) -> str:
 
     Folding is Unicode's (casefold), which covers what Go folds: U+017F for s, U+212A for k.
     """
-    return name.partition("\0")[0].casefold()
+    return name.casefold() if "\0" not in name else name.partition("\0")[0].casefold()
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -52,10 +54,15 @@ class Level(msgspec.Struct, frozen=True):
 
     def is_misread(self, names: Iterable[str]) -> bool:
         """Whether among the names of an object's members one nearly is another that is read."""
+        only, spellings = self.only, self.spellings
+        for name in names:
+            if name not in only and (self.computed or folded(name) in spellings):
+                return self._has_two_for_one(names)
+        return False
+
+    def _has_two_for_one(self, names: Iterable[str]) -> bool:
         seen: set[str] = set()
         for name in names:
-            if name in self.only:
-                continue
             fold = folded(name)
             right = self.spellings.get(fold)
             if right is None and not self.computed:
@@ -106,13 +113,16 @@ def are_misread(arguments: Mapping[str, Json], level: Level) -> bool:
         values, level = waiting.pop()
         for value in values:
             if isinstance(value, dict):
-                if level.is_misread(value):  # pyright: ignore[reportUnknownArgumentType]  (JSON: its keys are texts)
+                members = cast("dict[str, Json]", value)
+                if level.is_misread(members):
                     return True
-                waiting += [((value[name],), below) for name, below in level.members.items() if name in value]
+                for name, below in level.members.items():
+                    if name in members:
+                        waiting.append(((members[name],), below))
                 if level.each is not None:
-                    waiting.append((value.values(), level.each))  # pyright: ignore[reportUnknownArgumentType]
+                    waiting.append((members.values(), level.each))
             elif isinstance(value, list) and level.each is not None:
-                waiting.append((value, level.each))  # pyright: ignore[reportUnknownArgumentType]
+                waiting.append((cast("list[Json]", value), level.each))
     return False
 
 
@@ -131,7 +141,7 @@ class Members:
 
     def __init__(self, readings: Mapping[int, frozenset[Reading]]) -> None:
         self._readings = readings
-        self._levels: dict[tuple[int, ...], Level] = {}
+        self._levels: dict[int, tuple[Steps, Level | None]] = {}  # by the steps' place in memory, kept with them
 
     @classmethod
     def of(cls, rules: Sequence[Rule]) -> "Members | None":
@@ -140,18 +150,19 @@ class Members:
         readings = {position: members for position, members in active if members}
         return cls(readings) if readings else None
 
-    def level(self, steps: Iterable[Step]) -> Level | None:
+    def level(self, steps: Steps) -> Level | None:
         """What these steps read within arguments, if anything."""
-        looking = tuple([step.position for step in steps if step.position in self._readings])
-        return (self._levels.get(looking) or self._made(looking)) if looking else None
+        _, level = self._levels.get(id(steps)) or self._look(steps)
+        return level
 
-    def are_misread(self, arguments: Mapping[str, Json], steps: Iterable[Step]) -> bool:
+    def are_misread(self, arguments: Mapping[str, Json], steps: Steps) -> bool:
         """Whether some reader takes a member for one that these steps read, and that is called otherwise."""
-        level = self.level(steps)
+        _, level = self._levels.get(id(steps)) or self._look(steps)
         return level is not None and are_misread(arguments, level)
 
-    def _made(self, looking: tuple[int, ...]) -> Level:
+    def _look(self, steps: Steps) -> tuple[Steps, Level | None]:
         if len(self._levels) >= REMEMBERED:
             self._levels.clear()
-        made = self._levels[looking] = level_of([self._readings[position] for position in looking])
+        read = [self._readings[step.position] for step in steps if step.position in self._readings]
+        made = self._levels[id(steps)] = (steps, level_of(read) if read else None)
         return made

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mcp_guard.events import Event
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result, replay
 from mcp_guard.policy import Call, Policy, Principal
+from mcp_guard.policy.members import NEAR_MEMBERS
 from mcp_guard.redaction import recorded_arguments
 from mcp_guard.redaction.arguments import ArgumentsMode
 from mcp_guard.store import Store
@@ -400,3 +401,43 @@ def test_no_condition_is_settled_by_the_mark_of_a_value_that_was_not_kept(condit
     other = "deny" if effect == "allow" else "allow"
     policy = policy_of(rules(f'{{id: r, effect: {effect}, when: "{condition}"}}', f"{{id: all, effect: {other}}}"))
     assert "were not kept: /password" in replayed(recorded(arguments={"password": "hunter2"}), policy)
+
+
+READERS = {
+    "nobody": rules("{id: all, effect: allow}"),
+    "one": rules("{id: no-hr, effect: deny, when: request.args.issue.project == 'HR'}", "{id: all, effect: allow}"),
+    "a draft": rules(
+        "{id: no-hr, effect: deny, status: draft, when: request.args.issue.project == 'HR'}", "{id: all, effect: allow}"
+    ),
+}
+GUARDED: dict[str, Any] = {
+    "decision": "deny",
+    "decided_by": "guard",
+    "rule": None,
+    "data": {"reason": NEAR_MEMBERS.reason},
+}
+TWICE = {"issue": {"project": "ENG", "Project": "HR"}}
+ONCE = {"issue": {"project": "ENG"}}
+NEARLY = [
+    ("one", recorded(arguments=TWICE), "allow -> deny by guard"),
+    ("one", recorded(arguments=ONCE), "allow -> allow by all"),
+    ("nobody", recorded(arguments=TWICE), "allow -> allow by all"),
+    # what the guard denied for what one policy reads, another need not deny
+    ("one", recorded(arguments=TWICE, **GUARDED), "deny -> deny by guard"),
+    ("nobody", recorded(arguments=TWICE, **GUARDED), "deny -> allow by all"),
+    ("a draft", recorded(arguments=TWICE, **GUARDED), "deny -> allow by all"),
+    # names are kept where values are not
+    ("one", recorded(arguments={**TWICE, "password": "x"}), "allow -> deny by guard"),
+    ("one", recorded(arguments={**ONCE, "password": "x"}), "allow -> allow by all"),
+    ("one", recorded(arguments=TWICE, mode="hashed"), "allow -> deny by guard"),
+    ("nobody", recorded(arguments=TWICE, mode="none"), "allow -> allow by all"),
+    ("one", recorded(arguments=TWICE, mode="none"), "not kept"),
+    ("one", recorded(arguments={"issue": {"project": "ENG", f"ghp_{'a1B2' * 9}": 1}}), "not kept"),
+]
+
+
+@pytest.mark.parametrize(("policy", "event", "said"), NEARLY)
+def test_a_member_that_nearly_is_one_that_the_policy_reads_is_denied_again(
+    policy: str, event: RecordedEvent, said: str
+) -> None:
+    assert said in replayed(event, policy_of(READERS[policy]))

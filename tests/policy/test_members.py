@@ -37,6 +37,7 @@ DENIED = [
     (FORCE, {"options": {"force": False, "Force": True}}),
     ("request.args.options.?force.orValue(false)", {"options": {"Force": True}}),
     ("request.args.?options.force.orValue(false)", {"options": {"Force": True}}),
+    ("request.args.?options.?force.orValue(false)", {"options": {"Force": True}}),
     ("request.args.?options.optMap(o, o.force).orValue(false)", {"options": {"Force": True}}),
     ("cel.bind(o, request.args.options, has(o.force))", {"options": {"FORCE": True}}),
     ("request.args.options.size() > 3 || " + FORCE, {"options": {"Force": True}}),
