@@ -174,6 +174,8 @@ class Tools:
     def finish(self) -> None:
         """The last page came. The listing stands, unless the upstream said meanwhile that its tools changed again."""
         self.catalog.keep(self._names)
+        for gone in self._visible.keys() - self.catalog.tools.keys():  # else other names each time would fill the guard
+            del self._visible[gone]
         self._end(standing=not self._outdated)
 
     def fail(self) -> None:

@@ -22,6 +22,7 @@ BudgetWindow = Literal["minute", "hour", "day", "month"]
 
 _MOST_PATTERNS = 1 << 15  # that are kept, read
 _MOST_REMEMBERED = 4096  # tools; then all is forgotten and begun anew
+_LONGEST_REMEMBERED = 256  # characters of a tool's name, which an agent or a server chooses
 
 
 class ToolPattern(msgspec.Struct, frozen=True):
@@ -185,11 +186,14 @@ class Snapshot:
     def about(self, server: str, tool: str) -> Applicable:
         """The grants and overrides about this tool of this server, expired ones among them."""
         known = self._known.get((server, tool))
-        if known is None:
+        if known is not None:
+            return known
+        found = self._applicable(server, tool)
+        if len(tool) <= _LONGEST_REMEMBERED:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
-            known = self._known[server, tool] = self._applicable(server, tool)
-        return known
+            self._known[server, tool] = found
+        return found
 
     def _applicable(self, server: str, tool: str) -> Applicable:
         fits: Mapping[str, bool] = {text: pattern.matches(server, tool) for text, pattern in self._patterns.items()}

@@ -13,6 +13,7 @@ from tests.gate.playbook import (
     notification,
     request,
     result,
+    tool,
 )
 
 DENY_ALL = "version: 1\nname: deny-all\nrules: [{id: none, name: Nothing, effect: deny}]\n"
@@ -140,3 +141,14 @@ def test_a_side_that_floods_fills_no_log_and_hides_nothing_of_the_other():
     assert book.turn(book.gate.client_oversized(100, 64, 5)).types == ["message.rejected"]
     counted = book.turn(book.gate.client_closed("the client closed its end", 6)).events[0]
     assert counted.data == {"from": "upstream", "reason": "1 messages rejected since the last row", "bytes": 100}
+
+
+def test_a_server_that_lists_other_tools_each_time_does_not_fill_the_guard():
+    book = connected(ALLOW_ALL)
+    tools = book.gate._session.tools
+    for number in range(50):
+        (own,) = book.upstream(CHANGED).upstream
+        book.upstream(result(own["id"], tools=[tool(f"other_{number}")]))
+        book.wait(100)
+        assert book.client(call(number, f"other_{number}")).upstream
+    assert [entry.name for entry in tools.catalog] == list(tools._visible) == ["other_49"]

@@ -207,3 +207,13 @@ def test_a_tool_that_is_hidden_is_never_let_through(policy: str, count: int) -> 
 def test_a_pattern_is_read_once_however_often_an_agent_is_looked_up() -> None:
     assert ToolPattern.of("github:create_*") is ToolPattern.of("github:" + "create_*")
     assert ToolPattern.of("github:create_*") != ToolPattern.of("gitlab:create_*")
+
+
+def test_what_is_remembered_of_tools_is_bounded_as_their_names_come_from_others() -> None:
+    known = snapshot(overrides=(STOPPED,))
+    for number in range(10_000):
+        known.about("github", f"create_{number}")
+        assert len(known._known) <= 4096
+    before = len(known._known)
+    assert known.about("github", "create_" + "x" * 1_000_000).stopped == (STOPPED,)
+    assert len(known._known) == before
