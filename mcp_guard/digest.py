@@ -4,20 +4,19 @@
 much, or later, imports that.
 """
 
+import sys
 from collections.abc import Iterable
 from importlib import import_module
 
-_OF_ITS_OWN = ("_sha2", "_sha256")  # since Python 3.12, and before
+_OF_ITS_OWN = "_sha2" if sys.version_info >= (3, 12) else "_sha256"  # the other one could be anybody's
 
 
 def sha256_hex(pieces: Iterable[bytes]) -> str:
     """SHA-256 over the pieces, one after another, in hex."""
     whole = b"".join(pieces)
-    for name in _OF_ITS_OWN:
-        try:
-            return import_module(name).sha256(whole).hexdigest()
-        except ImportError:  # it has another name here, or there is none
-            continue
-    from hashlib import sha256
+    try:
+        return import_module(_OF_ITS_OWN).sha256(whole).hexdigest()
+    except ImportError:  # a Python built without it
+        from hashlib import sha256
 
-    return sha256(whole).hexdigest()
+        return sha256(whole).hexdigest()

@@ -1,4 +1,8 @@
-"""How clients are to start this very mcp-guard: by an absolute path, since what a desktop starts has a short PATH."""
+"""How clients are to start this very mcp-guard: by an absolute path, since what a desktop starts has a short PATH.
+
+The invariant: what is started is found without looking into the directory that a client starts it in. That is often a
+project, and a project may bring modules of any name.
+"""
 
 import os
 import shutil
@@ -19,7 +23,7 @@ def own_command() -> tuple[str, ...]:
         )
     beside = os.path.join(os.path.dirname(sys.executable), "mcp-guard" + (".exe" if os.name == "nt" else ""))
     if not os.path.isfile(beside):
-        return (sys.executable, "-m", "mcp_guard")
+        return (sys.executable, "-P", "-m", "mcp_guard")  # -P: no module comes from the directory it is started in
     found = shutil.which("mcp-guard")
     is_same = found is not None and os.path.realpath(found) == os.path.realpath(beside)
     return (os.path.abspath(found) if is_same and found else beside,)  # a link on PATH outlives an upgrade

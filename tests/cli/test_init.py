@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -270,3 +271,18 @@ def test_an_installation_that_will_be_gone_is_not_written_into_a_config(monkeypa
 
 def test_this_very_installation_is_named_by_an_absolute_path() -> None:
     assert os.path.isabs(own_command.own_command()[0])
+
+
+def test_a_project_in_which_a_client_starts_the_guard_cannot_put_a_module_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mcp_guard/__init__.py", "mcp_guard/__main__.py", "yaml.py", "_sha2.py", "_sha256.py"):
+        module = tmp_path / name
+        module.parent.mkdir(exist_ok=True)
+        module.write_text("raise SystemExit('the project was asked')")
+    monkeypatch.setattr("os.path.isfile", lambda path: False)  # no program beside the interpreter
+    command = own_command.own_command()
+    monkeypatch.undo()
+    assert "mcp_guard" in command
+    ended = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()[0], ended.stderr) == (0, "mcp-guard", "")
