@@ -14,7 +14,8 @@ import msgspec
 from mcp_guard.demo.client import Client, Json, connected
 
 POLICY = Path(__file__).with_name("policy.yaml")
-UPSTREAM = (sys.executable, "-m", "mcp_guard.demo.upstream")
+_MODULE = (sys.executable, "-P", "-m")  # -P: none of the directory in which somebody sees the demonstration
+UPSTREAM = (*_MODULE, "mcp_guard.demo.upstream")
 
 Outcome = Literal["allowed", "denied", "hidden"]
 
@@ -67,7 +68,7 @@ def perform(database: Path) -> Report:
 def guarded(upstream: tuple[str, ...], database: Path) -> tuple[str, ...]:
     """The command that puts the real guard in front of an upstream, as a client's config would."""
     options = ("--policy", str(POLICY), "--server", "office", "--db", str(database))
-    return (sys.executable, "-m", "mcp_guard", "run", *options, "--", *upstream)
+    return (*_MODULE, "mcp_guard", "run", *options, "--", *upstream)
 
 
 def _call(client: Client, story: str, tool: str, arguments: dict[str, str]) -> Answer:

@@ -44,3 +44,13 @@ def test_it_prints_plain_text_when_piped() -> None:
     assert "DENIED     send_mail(to='claims@deals.example'" in text
     assert "Unknown tool: delete_mail" in text
     assert "tool.decided" in text
+
+
+def test_it_runs_no_module_of_the_directory_it_is_shown_in(tmp_path: Path) -> None:
+    for package in ("mcp_guard", "mcp_guard/demo"):
+        (tmp_path / package).mkdir()
+        for name in ("__init__", "__main__", "upstream"):
+            (tmp_path / package / f"{name}.py").write_text("raise SystemExit('the directory was asked')")
+    command = [sys.executable, "-P", "-m", "mcp_guard", "demo", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert [call["outcome"] for call in json.loads(done.stdout)["calls"]].count("denied") == 2
