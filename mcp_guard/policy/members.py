@@ -28,6 +28,7 @@ NEAR_MEMBERS = Decision(
 )
 Steps = tuple[Step, ...]
 REMEMBERED = 1024  # levels; then all are forgotten and made anew
+MOST_NAMES, LONGEST_NAME = 256, 64  # names of arguments that are remembered beside a level, and their characters
 
 
 def folded(name: str) -> str:
@@ -134,14 +135,33 @@ def reads_within(level: Level, pointer: Sequence[str]) -> bool:
     return bool(here)
 
 
+class Look(msgspec.Struct):
+    """What some steps read within arguments, if anything; and names of arguments that are nothing to them, as found so
+    far: calls of a tool nearly always have the same.
+    """
+
+    steps: Steps
+    level: Level | None
+    apart: set[str]
+
+    def remember(self, names: Iterable[str]) -> None:
+        """Keep those of these names that lead nowhere and are near to nothing that is read."""
+        level = self.level
+        if level is None or level.computed or level.each is not None:
+            return
+        new = [name for name in names if name not in self.apart and len(name) <= LONGEST_NAME]
+        if len(self.apart) + len(new) <= MOST_NAMES:
+            self.apart.update(name for name in new if folded(name) not in level.spellings)
+
+
 class Members:
-    """What the active rules of a policy read within arguments. The levels are kept in a bounded memory, which changes
-    speed only.
+    """What the active rules of a policy read within arguments. What was looked up is kept in a bounded memory, which
+    changes speed only.
     """
 
     def __init__(self, readings: Mapping[int, frozenset[Reading]]) -> None:
         self._readings = readings
-        self._levels: dict[int, tuple[Steps, Level | None]] = {}  # by the steps' place in memory, kept with them
+        self._looks: dict[int, Look] = {}  # by the steps' place in memory, kept with them
 
     @classmethod
     def of(cls, rules: Sequence[Rule]) -> "Members | None":
@@ -152,17 +172,21 @@ class Members:
 
     def level(self, steps: Steps) -> Level | None:
         """What these steps read within arguments, if anything."""
-        _, level = self._levels.get(id(steps)) or self._look(steps)
-        return level
+        return (self._looks.get(id(steps)) or self._look(steps)).level
 
     def are_misread(self, arguments: Mapping[str, Json], steps: Steps) -> bool:
         """Whether some reader takes a member for one that these steps read, and that is called otherwise."""
-        _, level = self._levels.get(id(steps)) or self._look(steps)
-        return level is not None and are_misread(arguments, level)
+        look = self._looks.get(id(steps)) or self._look(steps)
+        if look.level is None or look.apart.issuperset(arguments):
+            return False
+        if are_misread(arguments, look.level):
+            return True
+        look.remember(arguments)
+        return False
 
-    def _look(self, steps: Steps) -> tuple[Steps, Level | None]:
-        if len(self._levels) >= REMEMBERED:
-            self._levels.clear()
+    def _look(self, steps: Steps) -> Look:
+        if len(self._looks) >= REMEMBERED:
+            self._looks.clear()
         read = [self._readings[step.position] for step in steps if step.position in self._readings]
-        made = self._levels[id(steps)] = (steps, level_of(read) if read else None)
+        made = self._looks[id(steps)] = Look(steps, level_of(read) if read else None, set())
         return made

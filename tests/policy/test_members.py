@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.policy.members import NEAR_MEMBERS, folded
+from mcp_guard.policy.members import LONGEST_NAME, MOST_NAMES, NEAR_MEMBERS, Members, folded
 from mcp_guard.policy.values import Json
 from tests.policy import reference
 from tests.policy.making import ALICE, call, policy_of, rules
@@ -237,3 +237,23 @@ def test_deep_arguments_are_followed_no_further_than_a_path_leads() -> None:
     deep = nested(100_000)
     assert policy.decide(call(args=deep)) != NEAR_MEMBERS
     assert policy.decide(call(args={"people": [{"Mail": deep}]})) == NEAR_MEMBERS
+
+
+@pytest.mark.parametrize(("condition", "arguments"), DENIED)
+def test_what_was_found_harmless_before_makes_no_difference(condition: str, arguments: dict[str, Json]) -> None:
+    policy = policy_of(rules(f"{{id: a, effect: deny, when: {json.dumps(condition)}}}", "{id: b, effect: allow}"))
+    for before in ({}, {"other": 1}, {folded(name): None for name in arguments}):
+        policy.decide(call(args=before))
+    assert policy.decide(call(args=arguments)) == NEAR_MEMBERS
+
+
+def test_names_that_are_remembered_are_few_and_short() -> None:
+    policy = policy_of(rules(f"{{id: a, effect: deny, when: {json.dumps(PROJECT)}}}", "{id: b, effect: allow}"))
+    members = Members.of(policy.rules)
+    assert members is not None
+    steps = policy._plan(ALICE, "s", "t", "tool").course.steps
+    for number in range(2 * MOST_NAMES):
+        assert not members.are_misread({f"name_{number}": 1, "long" * LONGEST_NAME + str(number): 1}, steps)
+    (look,) = members._looks.values()
+    assert 0 < len(look.apart) <= MOST_NAMES
+    assert max(map(len, look.apart)) <= LONGEST_NAME
