@@ -94,10 +94,12 @@ class Lines:
         return cast(bytes, line) if size > _COPIED else bytes(line)
 
 
-def read(descriptor: int, lines: Lines) -> bytes | None:
-    """One read of the bytes of these lines: b"" at the end of the stream, None where there is nothing after all."""
+def read(descriptor: int, lines: Lines, usual: int = _CHUNK) -> bytes | None:
+    """One read of the bytes of these lines, of `usual` bytes at most where none is under way: b"" at the end of the
+    stream, None where there is nothing after all.
+    """
     try:
-        return os.read(descriptor, _LARGE_CHUNK if lines.unfinished else _CHUNK)
+        return os.read(descriptor, _LARGE_CHUNK if lines.unfinished else usual)
     except BlockingIOError:
         return None
     except OSError:  # a terminal or socket whose other end is gone

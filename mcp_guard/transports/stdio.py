@@ -26,7 +26,6 @@ _HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its so
 _HEAD = 64  # bytes of a long line by which the gate tells whether it looks like a message
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
-_SHARED_LOOK = 500  # microseconds for which calls share one look at policy and registry
 _LAST_CHANCE = 1.0  # seconds without progress after which what is on its way to or from one who left is given up
 _HANG_UP = getattr(select, "POLLRDHUP", 0)  # with it or without, poll tells when all writers of a pipe are gone
 
@@ -75,7 +74,6 @@ class Pump:
         self._hung_up = False  # the client has closed its end, and what it sent before is not all read yet
         self._client_end = ""  # why the client is gone
         self._upstream_open = True
-        self._looked = 0  # when policy and registry were looked at last
         self._idle_by = 0.0  # monotonic time at which what waits for a quiet moment waits no longer
         self._end_by = 0.0  # monotonic time at which what a client sent before it left is given up
         self._end_asked = False
@@ -164,13 +162,8 @@ class Pump:
         self._ledger.flush()
         now = _now()
         self._ledger.beat(now)
-        self._carry_out(self._look(now))
+        self._carry_out(self._reload(now))
         self._carry_out(self._gate.tick(now))
-
-    def _look(self, now: int) -> list[Output]:
-        """Take in what has changed of policy and registry."""
-        self._looked = now
-        return self._reload(now)
 
     # Reading
 
@@ -179,7 +172,7 @@ class Pump:
         if chunk is None:
             return
         now = _now()
-        outputs = [] if 0 <= now - self._looked < _SHARED_LOOK else self._look(now)
+        outputs = self._reload(now)
         gate = self._gate
         for line in self._client_lines.feed(chunk) if chunk else self._client_lines.end():
             if isinstance(line, Oversized):

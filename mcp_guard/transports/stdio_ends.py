@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.ends import Listener
-from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking
+from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking, read
 from mcp_guard.transports.process import LARGE_PIPE_BYTES, PIPE_BYTES, Exit, Upstream, enlarge, prepare
 
 HIGH_WATER = 1024 * 1024  # bytes that wait at most when a listener is told that it may send again
 _CHUNK = 120 * 1024  # bytes of one read; from 128 KiB on, each costs a mapping and unmapping of memory
-_LARGE_CHUNK = PIPE_BYTES  # bytes of one read in the middle of a long line
 _APART = 256 * 1024  # bytes of a line from which on it is not copied to be written together with others
 _LAST_WORDS = 1.0  # seconds without progress after which what still waits for a client is given up
 
@@ -65,12 +64,9 @@ class LineReader:
         listener = self._listener
         if listener is None:
             return False
-        try:
-            chunk = os.read(self._descriptor, _LARGE_CHUNK if self._lines.unfinished else _CHUNK)
-        except BlockingIOError:
+        chunk = read(self._descriptor, self._lines, _CHUNK)
+        if chunk is None:
             return False
-        except OSError:  # a terminal whose other end is gone
-            chunk = b""
         for line in self._lines.feed(chunk) if chunk else self._lines.end():
             if isinstance(line, Oversized):
                 listener.oversized(line.size)
