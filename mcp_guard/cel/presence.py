@@ -5,13 +5,14 @@ branch. Only the outer `&&`, `||`, `!` and `?:` are looked at, never what stands
 name may mean something else. Where the one holds, fails or is false, so is the other.
 """
 
-from mcp_guard.cel.syntax import Has, Literal, Logic, Name, Node, Select, Ternary, Unary
+from mcp_guard.cel.closures.calls import namespace
+from mcp_guard.cel.syntax import Has, Literal, Logic, Node, Ternary, Unary
 
 
 def where_present(tree: Node, path: str) -> Node:
     """The tree for variables that have a field at `path` (names with dots between); itself where it never asks."""
     if isinstance(tree, Has):
-        return Literal(tree.at, True) if f"{_path(tree.operand)}.{tree.field}" == path else tree
+        return Literal(tree.at, True) if f"{namespace(tree.operand)}.{tree.field}" == path else tree
     if isinstance(tree, Logic):
         operands = [where_present(operand, path) for operand in tree.operands]
         return tree if operands == [*tree.operands] else _chain(tree, operands)
@@ -47,10 +48,3 @@ def _is(node: Node, value: bool) -> bool:
 
 def _is_bool(node: Node) -> bool:
     return _is(node, True) or _is(node, False)
-
-
-def _path(node: Node) -> str:
-    """`a.b` where the node is just names, else nothing."""
-    if isinstance(node, Name):
-        return node.name
-    return f"{_path(node.operand)}.{node.field}" if isinstance(node, Select) and not node.optional else ""

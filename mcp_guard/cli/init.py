@@ -93,8 +93,8 @@ def _wish(
     from mcp_guard.clients.planning import Wish
 
     program = own_command()
-    files = [os.path.abspath(path) for path in policy or ()] or [starter_path()]
-    _read_policy(files if policy or os.path.exists(starter_path()) else [])
+    files = [os.path.abspath(path) for path in policy or ()] or [user_directories.policy()]
+    _read_policy(files if policy or os.path.exists(user_directories.policy()) else [])
     options = [word for path in files for word in ("--policy", path)]
     options += ["--mode", _mode(policy, mode)]
     if (path := _database(db)) is not None:
@@ -142,17 +142,12 @@ def _database(given: str | None) -> str | None:
     return os.path.abspath(default_database()) if named else None
 
 
-def starter_path() -> str:
-    """Where the user's own policy is: written by `init` if there is none, and found by `run` without `--policy`."""
-    return user_directories.policy()
-
-
 def _guard_path(file: "ConfigFile", section: "Section") -> str:
     """The guard.yaml for a section: among the user's own files, since it may hold secrets."""
     from hashlib import sha256
 
     key = sha256("\0".join((os.path.realpath(file.path), *section.at)).encode()).hexdigest()[:8]
-    return os.path.join(os.path.dirname(starter_path()), f"{file.client}-{section.scope}-{key}.yaml")
+    return os.path.join(os.path.dirname(user_directories.policy()), f"{file.client}-{section.scope}-{key}.yaml")
 
 
 def _init(
@@ -173,11 +168,11 @@ def _init(
     needed = [change for change in changes if change.is_needed]
     if not needed or dry_run or not agreed(f"Change {_counted(len(needed), 'file')}?", yes=yes):
         return status
-    if not policy and not os.path.exists(starter_path()):
-        _write_starter(starter_path())
+    if not policy and not os.path.exists(user_directories.policy()):
+        _write_starter(user_directories.policy())
     done = [change for change in needed if _carried_out(change)]
     if done:
-        print_next(done, policy[0] if policy else starter_path(), observes=observes)
+        print_next(done, policy[0] if policy else user_directories.policy(), observes=observes)
     return status if len(done) == len(needed) else EXIT_FINDING
 
 

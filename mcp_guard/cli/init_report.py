@@ -34,11 +34,8 @@ def print_changes(changes: "Sequence[Change]", *, narrowed: bool) -> None:
     for change in shown:
         _print_file(out, change)
     if not shown:
-        which, clients = (
-            "No such servers" if narrowed else "No servers",
-            ", ".join(one.title for one in CLIENTS.values()),
-        )
-        out.print(f"{which} were found in the configurations of: {clients}")
+        which = "No such servers" if narrowed else "No servers"
+        out.print(f"{which} were found in the configurations of: {', '.join(one.title for one in CLIENTS.values())}")
         out.print("To put a guard in front of a server by hand: mcp-guard run --help", style="dim")
     elif not any(change.is_needed for change in shown):
         out.print("Nothing to change.")

@@ -75,9 +75,11 @@ def say_note(message: str) -> None:
 
 def _plain(text: str) -> str:
     """The text with escapes for what a terminal would obey, not show: files and servers may be called anything."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
+    from mcp_guard.redaction.visible import escaped
+
+    return escaped(text, "\n")
 
 
 def bad_input(message: str, hint: str = "") -> NoReturn:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from mcp_guard.cli import checking, impact, suggest
+from mcp_guard.cli.checking import CrossCheck, Files
 from mcp_guard.cli.house import House
 from mcp_guard.cli.options import AsJson
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, bad_input, print_json, say_note
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from mcp_guard.policy.values import Json, OfferKind
 
 app = House(no_args_is_help=True)
-
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Policy files; several make one list of rules.")]
-CrossCheck = Annotated[bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")]
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_guard.cli import init
+from mcp_guard import user_directories
 from mcp_guard.cli.health import stores
 from tests.cli.test_init import FILES, Home, home
 from tests.cli.test_tools import SERVER
@@ -136,14 +136,14 @@ def test_a_file_that_cannot_be_read_is_an_error(home: Home) -> None:
 def test_a_policy_that_others_may_write_is_an_error(home: Home) -> None:
     home.write()
     home.run("init", "--yes")
-    Path(init.starter_path()).chmod(0o666)
+    Path(user_directories.policy()).chmod(0o666)
     assert "error: others can change what your agents may do" in wrong(findings(home, "permissions"))
 
 
 def test_a_policy_that_is_refused_is_an_error(home: Home) -> None:
     home.write()
     home.run("init", "--yes")
-    Path(init.starter_path()).write_text("version: 1\nrules: 7\n")
+    Path(user_directories.policy()).write_text("version: 1\nrules: 7\n")
     assert wrong(findings(home, "policies")) == ["error: refused: 1 findings"]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_guard.cli import init, own_command
+from mcp_guard import user_directories
+from mcp_guard.cli import own_command
 from tests.cli.test_policy_commands import Shell
 
 FILES = {"command": "npx", "args": ["-y", "server", "/srv"], "env": {"API_KEY": "hunter2"}}
@@ -77,7 +78,7 @@ def test_servers_are_wrapped_once_and_undo_restores_every_byte(home: Home) -> No
 def test_the_starter_policy_is_sound_and_is_not_written_over(home: Home) -> None:
     home.write()
     home.run("init", "--yes")
-    policy = Path(init.starter_path())
+    policy = Path(user_directories.policy())
     assert home.run("policy", "check", str(policy))[0] == 0
     home.run("init", "--undo", "--yes")
     policy.write_text("version: 1\nrules: []\n")
@@ -92,7 +93,7 @@ def test_with_a_policy_of_ones_own_calls_are_judged_from_the_start(home: Home) -
     home.run("init", "--yes", "--policy", "mine.yaml", "--db", "log.db")
     args = home.servers()["files"]["args"]
     assert args[3:9] == ["--policy", str(mine.absolute()), "--mode", "enforce", "--db", os.path.abspath("log.db")]
-    assert not Path(init.starter_path()).exists()
+    assert not Path(user_directories.policy()).exists()
 
 
 def test_a_policy_that_no_guard_would_load_is_refused_before_anything_is_written(home: Home) -> None:
@@ -113,7 +114,7 @@ def test_a_log_that_no_guard_could_write_is_refused_before_anything_is_written(h
 
 def test_so_is_a_policy_of_ones_own_that_is_there_already(home: Home) -> None:
     home.write()
-    own = Path(init.starter_path())
+    own = Path(user_directories.policy())
     own.parent.mkdir(parents=True)
     own.write_text("version: 1\nrules: [{id: a, effect: alow}]\n")
     status, _, err = home.run("init", "--yes")
@@ -242,7 +243,7 @@ def test_one_guard_for_all_and_its_file_goes_with_it(home: Home) -> None:
     home.write()
     _, out, _ = home.run("init", "--yes", "--one")
     assert list(home.servers()) == ["mcp-guard"]
-    [guard] = Path(init.starter_path()).parent.glob("cursor-user-*.yaml")
+    [guard] = Path(user_directories.policy()).parent.glob("cursor-user-*.yaml")
     assert str(guard) in home.servers()["mcp-guard"]["args"]  # type: ignore[operator]
     assert guard.stat().st_mode & 0o777 == 0o600
     assert "hunter2" not in out + home.config.read_text()
