@@ -13,7 +13,7 @@ from mcp_guard import cel
 from mcp_guard.cel.values import Value
 from mcp_guard.insight.interest import Interest, touches
 from mcp_guard.insight.layers import outranked, refused, with_layers
-from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Recorded, holes, lost_identity, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, Recorded, holes, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.members import NEAR_MEMBERS, are_misread, reads_within
 from mcp_guard.policy.rules import Rule
@@ -79,7 +79,7 @@ class Judge:
         doubt: str | None = None
         for rule, holds in self._course(rules, activation, missing):
             if holds is cel.UNKNOWN:
-                doubt = doubt or self._doubt(rule, missing)
+                doubt = doubt or self._doubt(rule, call.arguments, missing)
             elif holds is None and rule.about[call.kind].unjudged is None:
                 continue
             verdicts = rule.about[call.kind]
@@ -108,13 +108,16 @@ class Judge:
             if holds is not False:
                 yield rule, holds
 
-    def _touched(self, rule: Rule, missing: list[Hole]) -> Hole | None:
+    def _touched(self, rule: Rule, arguments: Mapping[str, Json], missing: list[Hole]) -> Hole | None:
         """The first hole that a rule's condition looks at."""
-        reads = self.interest.readings[rule.id]
-        return next((hole for hole in missing if any(touches(reading, hole.unknown) for reading in reads)), None)
+        for hole in missing:
+            unknown = _unknown_place(arguments, hole)
+            if any(touches(reading, unknown) for reading in self.interest.readings[rule.id]):
+                return hole
+        return None
 
-    def _doubt(self, rule: Rule, missing: list[Hole]) -> str:
-        hole = self._touched(rule, missing)
+    def _doubt(self, rule: Rule, arguments: Mapping[str, Json], missing: list[Hole]) -> str:
+        hole = self._touched(rule, arguments, missing)
         if hole is None:
             return f'rule "{rule.id}" may not have been judged for want of budget: the arguments were too large to keep'
         return f'rule "{rule.id}" reads arguments that were not kept: {_place(hole)}'
@@ -162,11 +165,21 @@ def _with_unknowns(arguments: Mapping[str, Json], missing: list[Hole]) -> Value:
         return cel.UNKNOWN
     made: Value = dict(arguments)
     for hole in missing:
-        made = _holed(made, hole.unknown)
+        made = _holed(made, _unknown_place(arguments, hole))
     return made
 
 
-def _holed(value: Value, pointer: tuple[str, ...]) -> Value:
+def _unknown_place(arguments: Mapping[str, Json], hole: Hole) -> Pointer:
+    """What is unknown because of a hole: its own place, or that of the outermost list around it."""
+    value: Json = dict(arguments)
+    for depth, token in enumerate(hole.unknown):
+        if not isinstance(value, dict):
+            return hole.unknown[:depth]
+        value = value.get(token)
+    return hole.unknown
+
+
+def _holed(value: Value, pointer: Pointer) -> Value:
     if not pointer or type(value) is not dict:
         return cel.UNKNOWN
     members, (name, *below) = cast("dict[str, Value]", value), pointer

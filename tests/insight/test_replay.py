@@ -307,6 +307,11 @@ HOLES = [
     ("request.args == {'password': 'x'}", {"password": "hunter2"}, 'rule "r" reads'),
     ("request.args.exists(name, request.args[name] == 'x')", {"password": "hunter2"}, 'rule "r" reads'),
     ("'x' in request.args.list", {"list": ["x", BEARER]}, 'rule "r" reads arguments that were not kept: /list/1'),
+    (
+        "request.args.list.x == 1",  # of a list with a hole nothing is known, not even what it lacks
+        {"list": [{"password": "hunter2"}]},
+        'rule "r" reads arguments that were not kept: /list/0/password',
+    ),
     ("has(request.args.other)", {"ghp_a1b2c3d4e5f6g7h8i9j0": 1}, 'rule "r" reads'),
 ]
 
