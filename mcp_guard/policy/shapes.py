@@ -6,8 +6,8 @@ out, and so is a faulty field of the whole document. A document that comes out o
 into force. Which field means what is not known here.
 """
 
+import sys
 from collections.abc import Collection, Iterable
-from math import isfinite
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec
@@ -18,6 +18,7 @@ from mcp_guard.policy.report import Report
 from mcp_guard.policy.tree import Fields, Items, Node, Path, Scalar, Tree, plain
 
 _ONE_OR_MANY = "one_or_many"
+_LARGEST = sys.float_info.max
 _TEXT = {"type": "string", "minLength": 1}
 _TRUTH_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _FAULTY = object()
@@ -101,7 +102,7 @@ class _Reading:
                 return node.value
             case inspect.FloatType(), Scalar(value=int() | float() as number) if _in_range(number, kind):
                 return number
-            case inspect.IntType(), Scalar(value=int() as number) if _is_between(number, kind):
+            case inspect.IntType(), Scalar(value=int() as number) if _in_range(number, kind):
                 return number
             case inspect.LiteralType(), Scalar() if _is_one_of(node.value, kind.values):
                 return node.value
@@ -202,16 +203,9 @@ def _is_section(kind: inspect.Type) -> bool:
     return isinstance(kind, inspect.StructType)
 
 
-def _in_range(number: float, kind: inspect.FloatType) -> bool:
-    """Whether the type allows this number: finite, and within its bounds. A boolean is none."""
-    if isinstance(number, bool) or not isfinite(number):
-        return False
-    return (kind.ge is None or number >= kind.ge) and (kind.le is None or number <= kind.le)
-
-
-def _is_between(number: int, kind: inspect.IntType) -> bool:
-    """Whether the type allows this number. A boolean is none."""
-    if isinstance(number, bool):
+def _in_range(number: float, kind: inspect.FloatType | inspect.IntType) -> bool:
+    """Whether the type allows this number: one that a double can hold, within the type's bounds. A boolean is none."""
+    if isinstance(number, bool) or not -_LARGEST <= number <= _LARGEST:  # nor is an infinity, or what is no number
         return False
     return (kind.ge is None or number >= kind.ge) and (kind.le is None or number <= kind.le)
 

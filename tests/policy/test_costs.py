@@ -30,6 +30,6 @@ def test_the_rule_comes_before_the_tool_and_of_patterns_the_dearest_counts(rule,
     assert POLICY.cost(rule, server, tool) == dollars
 
 
-@pytest.mark.parametrize("cost", ["-1", "free", "true", "'2'", "null", "[1]"])
+@pytest.mark.parametrize("cost", ["-1", "free", "true", "'2'", "null", "[1]", "9" * 350])
 def test_what_is_no_cost_is_refused(cost: str) -> None:
     assert briefly(f"version: 1\nrules: [{{name: a, effect: allow, cost: {cost}}}]")
