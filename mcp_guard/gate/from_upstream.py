@@ -340,7 +340,7 @@ def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
     message = decode(line)
     params = message.get("params") if isinstance(message, dict) else None
     request_id = params.get("requestId") if isinstance(params, dict) else None
-    if isinstance(request_id, int | str):
+    if type(request_id) is int or type(request_id) is str:  # and no bool: true would stand for 1
         session.asked.discard(request_id)
         entry = session.open.get(request_id)
         if entry is not None and entry.kind == "listen":

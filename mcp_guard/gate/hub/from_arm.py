@@ -4,6 +4,7 @@ An answer is only taken from the server that was asked. What a server says of a 
 task, a progress token, a resource, goes no further.
 """
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -86,28 +87,31 @@ def _response(desk: Desk, arm: Arm, head: Head, asked: RequestId | None, size: i
     desk.answer(entry.id, messages.response(entry.id, head))
 
 
-class _Task(msgspec.Struct):
-    taskId: object = None  # noqa: N815  (MCP's own name)
-
-
 class _MadeTask(msgspec.Struct):
-    task: _Task | None = None
-    taskId: object = None  # noqa: N815  (MCP's own name)
+    """Where a result names a task: each member unread, so that nothing odd in one keeps the other from being seen."""
+
+    task: messages.Body = msgspec.UNSET
+    taskId: messages.Body = msgspec.UNSET  # noqa: N815  (MCP's own name)
 
 
 _decode_task = msgspec.json.Decoder(_MadeTask).decode
+_TASK_ID = re.compile(rb'taskId"|\\u00')  # what a text has in which a member could be of that name
 
 
 def _may_answer(desk: Desk, arm: Arm, entry: Open, head: Head) -> bool:
     """Whether an answer makes known no task but the server's own. The task is the server's from now on."""
-    if head.result is msgspec.UNSET or entry.method.startswith("tasks/") or b'"task' not in bytes(head.result):
+    if head.result is msgspec.UNSET or entry.method.startswith("tasks/") or not _TASK_ID.search(head.result):
         return True
+    made = _made(head.result)
+    return all(desk.tasks.claim(messages.value(one), arm.slug) for one in (made.taskId, _made(made.task).taskId))
+
+
+def _made(body: messages.Body) -> _MadeTask:
+    """What of tasks there is in a result, or in its `task`; nothing where it is no object."""
     try:
-        made = _decode_task(head.result)
+        return _MadeTask() if body is msgspec.UNSET else _decode_task(body)
     except messages.BROKEN:
-        return True
-    task = made.task.taskId if made.task is not None else made.taskId
-    return desk.tasks.claim(task, arm.slug)
+        return _MadeTask()
 
 
 # Requests
@@ -117,6 +121,9 @@ def _request(desk: Desk, arm: Arm, head: Head, now: int) -> None:
     """A server asks the client something (legacy): under a number of the hub's, so that two servers never meet."""
     assert isinstance(head.method, str)
     if not isinstance(head.id, int | str) or isinstance(head.id, bool) or len(str(head.id)) > MAX_ID_LENGTH:
+        return
+    if desk.questions.has(arm.slug, head.id):
+        desk.rejected("upstream", "a request under the id of one that is still open", 0, now, arm.slug)
         return
     refusal = _refusal(desk, arm, head)
     if refusal is not None:
@@ -187,17 +194,26 @@ def _list_changed(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> No
 
 
 def _updated(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
-    """`notifications/resources/updated`: of the server's own resources only."""
+    """`notifications/resources/updated`: of no resource that the client watches at another server, or that another one
+    lists.
+    """
     params = messages.fields(head.params)
     uri = params.get("uri")
-    owner = desk.subscribed.get(uri) if isinstance(uri, str) else None
-    listed = routes.listed(desk, "resources/list", uri) if isinstance(uri, str) else None
-    if owner != arm.slug and listed is not None and listed is not arm:
+    if isinstance(uri, str) and _told_of_by(desk, arm, params, uri) not in (None, arm.slug):
         desk.rejected("upstream", f"{method} {_FOREIGN}", 0, now, arm.slug)
     elif desk.era == "modern":
         _tagged(desk, arm, method, params)
     else:
         desk.pass_on(arm, messages.notification(method, params), now)
+
+
+def _told_of_by(desk: Desk, arm: Arm, params: dict[str, Json], uri: str) -> str | None:
+    """The server that is to tell of a resource: the one that was asked to, else the first that lists it."""
+    subscription = listen.owner(desk, arm, params)
+    owner = desk.subscribed.get(uri) if subscription is None else subscription.owners.get(uri)
+    if owner is None and (first := routes.listed(desk, "resources/list", uri)) is not None:
+        return first.slug
+    return owner
 
 
 def _task_status(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from mcp_guard.gate import answers
-from mcp_guard.gate.batch import Batch
+from mcp_guard.gate.batch import MAX_ELEMENTS, Batch
 from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
 from mcp_guard.gate.hub import hello, listen, lists, messages, placing, polls, routes
 from mcp_guard.gate.hub.desk import Desk, Open, shown, without_token
@@ -39,6 +39,10 @@ def receive(desk: Desk, line: bytes, now: int) -> None:
         _malformed(desk, None, PARSE_ERROR, str(error), len(line), now, None)
         return
     if isinstance(message, list) and desk.client.protocol == BATCH_PROTOCOL and message:
+        if len(message) > MAX_ELEMENTS:
+            reason = f"a batch has more than {MAX_ELEMENTS} elements"
+            _malformed(desk, None, INVALID_REQUEST, reason, len(line), now, None)
+            return
         batch = Batch()
         for element in message:
             _receive_message(desk, element, len(line), now, batch)

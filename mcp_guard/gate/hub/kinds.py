@@ -8,6 +8,7 @@ import msgspec
 
 from mcp_guard.gate.hub.messages import BROKEN
 from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.hub.templates import Template, read_all
 from mcp_guard.gate.messages import folded
 from mcp_guard.gate.wire import UnreadableError, encode, seal
 
@@ -71,11 +72,19 @@ class Shelf:
         self.outdated = True  # whether listing again could tell something new
         self._ahead = 0  # until when the client's next list may be answered with it: it was listed ahead of that
         self._pages: dict[int, tuple[bytes, list[Entry]]] = {}  # the first ones as they came last, and what they held
+        self._templates: list[Template] | None = None  # what the keys say, where they are templates and were asked
 
     @property
     def texts(self) -> list[bytes]:
         """The JSON texts of all that stands here, in order."""
         return [entry.text for entry in self.entries.values()]
+
+    @property
+    def templates(self) -> list[Template]:
+        """What stands here, where it is resource templates: as what could make a URI."""
+        if self._templates is None:
+            self._templates = read_all(self.entries)
+        return self._templates
 
     def read(self, number: int, text: bytes, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
         """As `read_entries`, of the page of this number. One that comes again, byte for byte, holds what it held."""
@@ -92,7 +101,7 @@ class Shelf:
     def put(self, entries: dict[str, Entry], ttl: float) -> bool:
         """A complete listing came. Gives whether the client would see a difference."""
         differs = not self.shown or entries != self.entries or list(entries) != list(self.entries)
-        self.entries, self.ttl = entries, ttl
+        self.entries, self.ttl, self._templates = entries, ttl, None
         self.shown, self.outdated = True, False
         return differs
 

@@ -23,6 +23,7 @@ FLAGS = {
 }
 LISTED = ("resourceSubscriptions", "taskIds")
 MAX_SUBSCRIPTIONS = 1_024
+MAX_RESOURCES = 1_000  # of one of them
 MAX_EARLY = 256  # notices kept until the acknowledgment
 
 
@@ -35,6 +36,7 @@ class Subscription:
         self.wanted: dict[str, Json] = wanted if isinstance(wanted, dict) else {}
         self.meta = request.params.get("_meta")
         self.deadline = deadline
+        self.owners: dict[str, str] = {}  # whose each resource is, as far as it was known when a server was asked
         self.asks: dict[str, str] = {}  # the hub's request at each server
         self.waiting: set[str] = set()  # servers that have not acknowledged it yet
         self.agreed: dict[str, list[Json]] = {name: [] for name in LISTED}
@@ -104,11 +106,18 @@ def _part(desk: Desk, subscription: Subscription, arm: Arm) -> Json:
     uris, tasks = (part.get(name) for name in LISTED)
     if isinstance(uris, list):
         part["resourceSubscriptions"] = [
-            uri for uri in uris if isinstance(uri, str) and routes.located(desk, uri) is arm
+            uri for uri in uris if isinstance(uri, str) and _owner(desk, subscription, uri) == arm.slug
         ]
     if isinstance(tasks, list):
         part["taskIds"] = [task for task in tasks if desk.tasks.get(task) == arm.slug]
     return part
+
+
+def _owner(desk: Desk, subscription: Subscription, uri: str) -> str | None:
+    """The server that is asked to tell of a resource: the same one as long as the subscription lasts."""
+    if uri not in subscription.owners and (arm := routes.located(desk, uri)) is not None:
+        subscription.owners[uri] = arm.slug
+    return subscription.owners.get(uri)
 
 
 def _ended(subscription: Subscription, desk: Desk, arm: Arm, head: Head, now: int) -> None:

@@ -24,7 +24,7 @@ _POSSIBLE: dict[str, Json] = {
 }
 _HEADING = "# Server "
 _LINE_END = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # what else might be taken for one
-_FORGED = re.compile(r"^(?=\s*#+\s*server\b)", re.IGNORECASE | re.MULTILINE)
+_FORGED = re.compile(r"^(?=[^\S\n]*#+[^\S\n]*server\b)", re.IGNORECASE | re.MULTILINE)
 
 
 def capabilities(known: Iterable[Mapping[str, Json] | None]) -> dict[str, Json]:

@@ -93,7 +93,9 @@ def subscribe(desk: Desk, request: Request, now: int, final: bool) -> None:
     wanted = request.params.get("notifications")
     uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
     named = [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
-    unsure = any(not _listed(desk, routes.located(desk, uri), uri) for uri in named)
+    if len(named) > listen.MAX_RESOURCES:
+        raise MalformedError(INVALID_PARAMS, f"more than {listen.MAX_RESOURCES} resources in one subscription")
+    unsure = routes.alone(desk) is None and any(routes.listed(desk, "resources/list", uri) is None for uri in named)
     if unsure and not final and not lists.settled(desk, routes.URI_LISTS):
         lists.hold(desk, request, routes.URI_LISTS, now)
     else:

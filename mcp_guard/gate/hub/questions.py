@@ -24,8 +24,12 @@ class Questions:
         self._asked: dict[RequestId, Asked] = {}
         self._numbers: dict[tuple[str, type, RequestId], int] = {}
 
+    def has(self, slug: str, request_id: RequestId) -> bool:
+        """Whether a question of this server's is open under that id of its own."""
+        return (slug, type(request_id), request_id) in self._numbers
+
     def ask(self, number: int, asked: Asked) -> None:
-        """A server asks; the client will know the question as `number`."""
+        """A server asks, under an id of which it has no question open; the client will know it as `number`."""
         self._asked[number] = asked
         self._numbers[_key(asked)] = number
 

@@ -6,7 +6,6 @@ one, it is the lists that tell: the first server in the configured order that li
 
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk
-from mcp_guard.gate.hub.templates import could_make, names_scheme
 
 URI_LISTS = ["resources/list", "resources/templates/list"]
 
@@ -37,10 +36,10 @@ def located(desk: Desk, uri: str) -> Arm | None:
     if (arm := alone(desk) or listed(desk, "resources/list", uri)) is not None:
         return arm
     fitting = [
-        (not names_scheme(template), position)
+        (not template.names_scheme, position)
         for position, arm in enumerate(desk.arms.values())
-        for template in arm.shelves["resources/templates/list"].entries
-        if could_make(template, uri)
+        for template in arm.shelves["resources/templates/list"].templates
+        if template.could_make(uri)
     ]
     if fitting:
         return list(desk.arms.values())[min(fitting)[1]]

@@ -191,6 +191,23 @@ def test_a_subscription_goes_to_the_owner_and_only_the_owner_can_tell_of_it() ->
     assert turn.reasons == ["notifications/resources/updated speaks of something that belongs to another server"]
 
 
+def test_only_the_server_that_was_asked_to_tells_of_a_resource_that_nobody_lists() -> None:
+    book = connected({"a": Server(resources=["r://a"]), "b": Server(templates=["b://{x}"])})
+    book.client(request(1, "resources/subscribe", uri="b://1"))
+    news = notification("notifications/resources/updated", uri="b://1")
+    assert (book.server("a", news).client, book.server("b", news).client) == ([], [news])
+
+
+def test_templates_beyond_those_that_are_looked_at_make_nothing(monkeypatch) -> None:
+    monkeypatch.setattr("mcp_guard.gate.hub.templates.MOST", 2)
+    templates = ["one://{x}", "two://{x}", "three://{x}"]
+    book = connected({"a": Server(), "b": Server(templates=templates)})
+    asked = [
+        book.client(request(n, "resources/read", uri=uri)).to("b") for n, uri in enumerate(("two://1", "three://1"))
+    ]
+    assert [any(one["method"] == "resources/read" for one in turn) for turn in asked] == [True, False]
+
+
 # Ids, cancellation, progress
 
 
@@ -317,12 +334,23 @@ def test_a_task_is_asked_for_where_it_was_made() -> None:
     assert book.client(request(3, "tasks/result", taskId="U")).answer(3)["error"]["code"] == -32602
 
 
-def test_a_server_cannot_answer_with_the_task_of_another() -> None:
+OF_ANOTHER = [
+    ("as it is written", b'{"task":{"taskId":"T"}}'),
+    ("in the modern place", b'{"resultType":"task","taskId":"T"}'),
+    ("with escapes", b'{"t\\u0061sk":{"t\\u0061skId":"\\u0054"}}'),
+    ("beside one that is no task", b'{"task":"none","taskId":"T"}'),
+    ("beside one of its own", b'{"task":{"taskId":"T"},"taskId":"mine"}'),
+    ("beside text that is not UTF-8", b'{"taskId":"\xff","task":{"taskId":"T","x":"\xff"}}'),
+]
+
+
+@pytest.mark.parametrize("said", [case[1] for case in OF_ANOTHER], ids=[case[0] for case in OF_ANOTHER])
+def test_a_server_cannot_answer_with_the_task_of_another(said: bytes) -> None:
     book = two()
     book.client(call(1, "b__get"))
     book.server("b", result(1, task={"taskId": "T"}))
     book.client(call(2, "a__get"))
-    assert "error" in book.server("a", result(2, task={"taskId": "T"})).answer(2)
+    assert "error" in book.server("a", b'{"jsonrpc":"2.0","id":2,"result":%b}' % said).answer(2)
     assert book.client(request(3, "tasks/get", taskId="T")).to("b")
 
 
@@ -379,6 +407,12 @@ def test_a_batch_is_taken_apart_and_answered_as_one() -> None:
     assert book.server("b", b'[{"jsonrpc":"2.0","id":2,"result":{"content":[]}}]').client == []
     (answers,) = book.server("a", result(1, content=[])).client
     assert sorted(str(answer["id"]) for answer in answers) == ["1", "2", "3", "4", "None"]
+
+
+def test_a_batch_of_more_than_a_thousand_messages_is_refused_as_a_whole() -> None:
+    book = connected({slug: Server(tools=["get"], protocol="2025-03-26") for slug in ("a", "b")})
+    turn = book.client([call(number, "a__get") for number in range(1_001)])
+    assert (turn.servers, [answer["error"]["code"] for answer in turn.client]) == ([], [-32600])
 
 
 def test_nothing_is_changed_in_what_passes() -> None:

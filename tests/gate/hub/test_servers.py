@@ -35,6 +35,32 @@ def test_a_server_withdraws_its_own_question_and_no_one_elses() -> None:
     ]
 
 
+WITHDRAWALS = [
+    ("with a boolean, which some languages take for a number", True),
+    ("with a number of another type", 1.0),
+    ("with a text of the same digits", "1"),
+]
+
+
+@pytest.mark.parametrize("withdrawn", [case[1] for case in WITHDRAWALS], ids=[case[0] for case in WITHDRAWALS])
+def test_a_question_stays_open_whatever_else_a_server_withdraws_and_is_not_asked_again(withdrawn: object) -> None:
+    book = connected(["a", "b"])
+    number = book.server("a", request(1, "roots/list")).client[0]["id"]
+    assert book.server("a", notification("notifications/cancelled", requestId=withdrawn)).client == []
+    again = book.server("a", request(1, "roots/list"))
+    assert (again.client, again.reasons) == ([], ["a request under the id of one that is still open"])
+    (taken_back,) = [m for m in book.exited("a").client if m["method"] == "notifications/cancelled"]
+    assert taken_back["params"]["requestId"] == number
+
+
+def test_a_question_under_an_id_of_the_hubs_own_is_taken_back_once_like_any_other() -> None:
+    book, ids = listening({"a": Server(), "b": Server()}, toolsListChanged=True)
+    asks, withdraws = request(ids["a"], "roots/list"), notification("notifications/cancelled", requestId=ids["a"])
+    told = [message for said in (asks, withdraws, asks, withdraws) for message in book.server("a", said).client]
+    told += book.exited("a").client
+    assert [message["method"] for message in told] == ["roots/list", "notifications/cancelled"]
+
+
 def test_a_questions_progress_goes_back_under_the_servers_own_token() -> None:
     book = connected(["a", "b"])
     tokens = {}
@@ -236,6 +262,27 @@ def test_notices_come_after_the_acknowledgment_under_the_clients_own_id() -> Non
     assert second == notification("notifications/resources/updated", uri="r://a", _meta={TAG: "L"})
     assert book.server("b", news).client == []  # not its subscription
     assert book.server("a", notification("notifications/resources/updated", uri="r://a")).client == []  # nobodys
+
+
+def test_a_server_tells_of_no_resource_that_is_watched_at_another_though_nobody_lists_it() -> None:
+    servers = {"a": Server(resources=["r://a"]), "b": Server(templates=["b://{x}"])}
+    book, ids = listening(servers, resourceSubscriptions=["r://a", "b://1"])
+    acknowledge(book, "a", ids["a"], resourceSubscriptions=["r://a"])
+    acknowledge(book, "b", ids["b"], resourceSubscriptions=["b://1"])
+    told = [
+        book.server(slug, notification("notifications/resources/updated", uri="b://1", _meta={TAG: ids[slug]})).client
+        for slug in ("a", "b")
+    ]
+    assert told == [[], [notification("notifications/resources/updated", uri="b://1", _meta={TAG: "L"})]]
+
+
+def test_a_subscription_names_so_many_resources_and_no_more(monkeypatch) -> None:
+    monkeypatch.setattr("mcp_guard.gate.hub.listen.MAX_RESOURCES", 2)
+    book = modern(["a", "b"])
+    for count, code in ((2, None), (3, -32602)):
+        wanted = {"resourceSubscriptions": [f"r://{number}" for number in range(count)]}
+        turn = book.client(request(count, "subscriptions/listen", notifications=wanted, _meta=META))
+        assert [message["error"]["code"] for message in turn.client] == ([code] if code else [])
 
 
 def test_a_hung_server_does_not_keep_a_subscription_from_being_acknowledged() -> None:
