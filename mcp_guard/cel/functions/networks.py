@@ -1,7 +1,7 @@
 """The network extension: IP addresses and the networks that they are in.
 
-An IPv4 address that is written as an IPv6 one (`::ffff:a00:1`) is the same address: were it another, an agent could
-walk past any rule about a network by writing it so.
+An IPv4 address that is written as an IPv6 one (`::ffff:a00:1`) is the same address, and so it is of a network: were it
+another, an agent could walk past any rule about a network by writing it so.
 """
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -17,6 +17,7 @@ LONGEST = 64
 """Characters that an address can have, with much to spare."""
 
 BITS = {4: 32, 6: 128}
+BEFORE_MAPPED = 96  # bits of an IPv6 address before the IPv4 one that is written in it
 BROADCAST = IPv4Address("255.255.255.255")
 
 
@@ -28,8 +29,7 @@ class IPValue:
     def __init__(self, address: IPv4Address | IPv6Address) -> None:
         self.address = address
         self.text = str(address)
-        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        self.plain = mapped or address
+        self.plain = _mapped(address) or address
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, IPValue) and self.plain == other.plain
@@ -39,25 +39,34 @@ class IPValue:
 
 
 class CIDRValue:
-    """A network: an address in it, and how many of its first bits all addresses in it share."""
+    """A network: an address in it, and how many of its first bits all addresses in it share. `plain` is both, with an
+    IPv4 network taken out of an IPv6 one.
+    """
 
-    __slots__ = ("address", "length", "text")
+    __slots__ = ("address", "length", "plain", "text")
 
     def __init__(self, address: IPv4Address | IPv6Address, length: int) -> None:
         self.address = address
         self.length = length
         self.text = f"{address}/{length}"
+        mapped = _mapped(address) if length >= BEFORE_MAPPED else None
+        self.plain = (address, length) if mapped is None else (mapped, length - BEFORE_MAPPED)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CIDRValue) and (self.address, self.length) == (other.address, other.length)
+        return isinstance(other, CIDRValue) and self.plain == other.plain
 
     def __hash__(self) -> int:
-        return hash((self.address, self.length))
+        return hash(self.plain)
 
-    def holds(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether an address is in this network."""
-        shift = BITS[self.address.version] - self.length
-        return address.version == self.address.version and int(address) >> shift == int(self.address) >> shift
+    def holds(self, address: IPv4Address | IPv6Address, length: int) -> bool:
+        """Whether all addresses are in this network that share so many first bits with this one."""
+        own, shared = self.plain
+        shift = BITS[own.version] - shared
+        return address.version == own.version and length >= shared and int(address) >> shift == int(own) >> shift
+
+
+def _mapped(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    return address.ipv4_mapped if isinstance(address, IPv6Address) else None
 
 
 TYPE_NAMES[IPValue] = "net.IP"
@@ -129,15 +138,15 @@ def contains_ip(budget: Budget, network: Value, address: Value) -> Value:
     """`network.containsIP(address)`, of an address or its text."""
     if type(network) is not CIDRValue or type(address) not in (str, IPValue):
         raise refusal("containsIP", network, address)
-    return network.holds(to_ip(budget, address).plain)
+    plain = to_ip(budget, address).plain
+    return network.holds(plain, BITS[plain.version])
 
 
 def contains_cidr(budget: Budget, network: Value, other: Value) -> Value:
     """`network.containsCIDR(other)`, of a network or its text."""
     if type(network) is not CIDRValue or type(other) not in (str, CIDRValue):
         raise refusal("containsCIDR", network, other)
-    inner = to_cidr(budget, other)
-    return inner.length >= network.length and network.holds(inner.address)
+    return network.holds(*to_cidr(budget, other).plain)
 
 
 def address_of(budget: Budget, network: Value) -> Value:
