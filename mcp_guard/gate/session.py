@@ -20,7 +20,7 @@ from mcp_guard.gate.rejections import Rejections
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
-from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, ordered, preview, verdict
+from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, ordered, preview, unproven, verdict
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
@@ -126,9 +126,10 @@ class Session:
 
     def governs(self, kind: OfferKind) -> bool:
         """Whether anything has a say in the prompts or resources of this upstream, for this client."""
-        if self.ended is not None:
+        principal = self.client.principal
+        if self.ended is not None or unproven(self.policy, principal):
             return True
-        return not self.snapshot.plain or self.policy.governs(self.client.principal, self.connection.server, kind)
+        return not self.snapshot.plain or self.policy.governs(principal, self.connection.server, kind)
 
     def own_id(self) -> str:
         """An id for a request of the guard's own: none that a request of the client's has, who may foresee it."""

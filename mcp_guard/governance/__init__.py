@@ -3,7 +3,7 @@
 from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.registry import ApprovalScope, NoRegistry, Registry, Ruling
 from mcp_guard.governance.snapshot import Snapshot
-from mcp_guard.governance.verdict import budget, ordered, preview, verdict
+from mcp_guard.governance.verdict import budget, ordered, preview, unproven, verdict
 
 __all__ = [
     "ApprovalScope",
@@ -15,5 +15,6 @@ __all__ = [
     "budget",
     "ordered",
     "preview",
+    "unproven",
     "verdict",
 ]

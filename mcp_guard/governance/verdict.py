@@ -18,7 +18,7 @@ import msgspec
 
 from mcp_guard.governance.snapshot import NOTHING_APPLIES, Applicable, Grant, Override, Snapshot
 from mcp_guard.policy import Call, Decision, Policy
-from mcp_guard.policy.values import DecidedBy, Visibility
+from mcp_guard.policy.values import DecidedBy, Principal, Visibility
 
 QUARANTINED = "This agent is quarantined: every call of it is denied until a person restores it."
 DELETED = "This agent was deleted from the registry: every call of it is denied until a person creates it again."
@@ -47,7 +47,7 @@ def verdict(
     """
     settings = policy.settings
     decide = decide or policy.decide
-    if settings.require_verified and not call.principal.verified:
+    if unproven(policy, call.principal):
         return _denied("guard", None, UNVERIFIED)
     if snapshot.plain and not settings.require_grant:
         return decide(call)
@@ -64,6 +64,11 @@ def verdict(
         or grant_deny(applicable, now, needed=settings.require_grant and call.kind == "tool")
         or approved_ahead(_with_approval(decide(call), applicable, now), applicable, now)
     )
+
+
+def unproven(policy: Policy, principal: Principal) -> bool:
+    """Whether the policy hears only agents that have proven who they are, and this one merely says so."""
+    return policy.settings.require_verified and not principal.verified
 
 
 def ordered(snapshot: Snapshot, now: int) -> Decision | None:
@@ -166,6 +171,8 @@ def preview(policy: Policy, visibility: Visibility, call: Call, snapshot: Snapsh
     """How a tool is shown at discovery: as the policy says (`visibility`), less what another layer denies whatever the
     arguments, and with what a grant allows. Budgets and evaluations change too quickly to be shown by.
     """
+    if unproven(policy, call.principal):
+        return msgspec.structs.replace(visibility, level="denied")
     if snapshot.plain and not policy.settings.require_grant:
         return visibility
     if ordered(snapshot, now) is not None:

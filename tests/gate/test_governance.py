@@ -316,6 +316,44 @@ def test_what_no_rule_speaks_of_passes_no_stop_that_was_not_heard_of_yet(facts: 
     assert isinstance(book.client(asked).outputs[0], Denied)
 
 
+PROVEN_ONLY = ALLOW_ALL + "\nsettings: {require_verified: true}\n"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(7, "tools/call", name="read_file", arguments={"path": "x"}),
+        request(7, "prompts/get", name="greet"),
+        request(7, "resources/read", uri="file:///x"),
+        request(7, "resources/subscribe", uri="file:///x"),
+        request(7, "completion/complete", ref={"type": "ref/prompt", "name": "greet"}, argument={}),
+    ],
+    ids=lambda asked: asked["method"],
+)
+def test_who_only_says_who_it_is_gets_nothing_where_credentials_are_required(asked: dict) -> None:
+    unproven = governed(PROVEN_ONLY).client(asked)
+    assert [event.decided_by for event in unproven.events] == ["guard"]
+    assert unproven.upstream == []
+    assert governed(PROVEN_ONLY, agent="claude-code").client(asked).upstream == [asked]
+
+
+@pytest.mark.parametrize(
+    ("method", "listed"),
+    [
+        ("tools/list", {"tools": [tool("read_file")]}),
+        ("prompts/list", {"prompts": [{"name": "greet"}]}),
+        ("resources/list", {"resources": [{"uri": "file:///x", "name": "x"}]}),
+        ("resources/templates/list", {"resourceTemplates": [{"uriTemplate": "file:///{x}", "name": "x"}]}),
+    ],
+)
+def test_who_only_says_who_it_is_is_shown_nothing_where_credentials_are_required(method: str, listed: dict) -> None:
+    (member,) = listed
+    for facts, shown in (({}, []), ({"agent": "claude-code"}, listed[member])):
+        book = governed(PROVEN_ONLY, **facts)
+        book.client(request(7, method))
+        assert book.upstream(result(7, **listed)).client[0]["result"][member] == shown
+
+
 def test_a_list_is_shown_under_the_registry_as_it_is_now() -> None:
     book = governed()
     book.registry.change(status="quarantined")

@@ -182,6 +182,7 @@ def test_the_brake_and_quarantine_stop_prompts_and_resources_too_and_overrides_o
         (DENIES, {"grants": (GRANTED,)}, "denied"),
         (SETTLED, {"grants": (GRANTED,)}, "conditional"),
         (ALLOWS + "\nsettings: {require_grant: true}", {}, "denied"),
+        (ALLOWS + "\nsettings: {require_verified: true}", {}, "denied"),
         (ALLOWS, {"budgets": (SPENT,)}, "allowed"),
     ],
 )
