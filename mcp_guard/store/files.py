@@ -9,8 +9,9 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from mcp_guard.store.errors import StoreError, store_error
 
@@ -23,13 +24,43 @@ _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOLCK})
 Identity = tuple[int, int]
 
 
+class Present(NamedTuple):
+    """What is at a database's path: which files it consists of (the database, its write-ahead log, the index of that),
+    and how many bytes the first two have.
+    """
+
+    files: tuple[Identity | None, Identity | None, Identity | None] = (None, None, None)
+    sizes: tuple[int, int] = (0, 0)
+
+    def has_shrunk(self, since: "Present") -> bool:
+        """Whether something was taken out of the same files."""
+        return self.sizes[0] < since.sizes[0] or self.sizes[1] < since.sizes[1]
+
+
+NOTHING = Present()
+
+
+def present(path: str) -> Present:
+    """What is at `path` now."""
+    database, log = _found(path), _found(path + "-wal")
+    sizes = database.st_size if database else 0, log.st_size if log else 0
+    return Present((_identity(database), _identity(log), identity(path + "-shm")), sizes)
+
+
 def identity(path: str) -> Identity | None:
     """Which file is at `path` now (device and inode), or None where there is none."""
+    return _identity(_found(path))
+
+
+def _found(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)
+        return os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+
+
+def _identity(found: os.stat_result | None) -> Identity | None:
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 def refuse_unusable(path: str) -> None:
@@ -65,19 +96,24 @@ def make_directory(path: str) -> None:
             raise StoreError(f"cannot create the directory {name}: {error.strerror}", hint) from error
 
 
-def create_missing(path: str, left: Sequence[Identity | None] = ()) -> None:
+def create_missing(path: str, before: Present = NOTHING) -> None:
     """Create the database file, empty and for this user alone, where there is none. To be called `alone`.
 
-    A write-ahead log of a database that is gone would be taken for the new one's: it goes too. So does the one that is
-    among those in `left`, the files of a database that was moved away.
+    A write-ahead log of a database that is gone would be taken for the new one's: it goes too. So does that of a
+    database that was moved away, which was there `before`; the log of one that is still there holds rows.
     """
     missing = not os.path.exists(path)
-    if missing or identity(path + "-wal") in left:
+    if missing or _is_left_behind(path, before):
         for leftover in (path + "-wal", path + "-shm"):
             with suppress(FileNotFoundError):
                 os.unlink(leftover)
     if missing:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _is_left_behind(path: str, before: Present) -> bool:
+    database, log, _ = before.files
+    return log is not None and log == identity(path + "-wal") and database != identity(path)
 
 
 @contextmanager

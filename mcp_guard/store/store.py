@@ -41,7 +41,7 @@ class Store:
         self.path = path
         self._retain_days = retain_days
         self._cursor: sqlite3.Cursor | None = None  # one for all rows: making one costs as much as binding a row
-        self._identity: tuple[files.Identity | None, ...] = ()
+        self._present = files.NOTHING
         self._looked = 0.0
         self._written = 0
         self._suspect: StoreError | None = None
@@ -210,30 +210,23 @@ class Store:
         files.make_directory(self.path)
         with files.alone(self.path) as key:
             self._key = self._key or key
-            files.create_missing(self.path, self._left_behind())
+            files.create_missing(self.path, self._present)
             try:
                 self._cursor = writable(self.path).cursor()
             except sqlite3.Error as error:
                 raise store_error(self.path, error) from error
-        self._identity = self._files()
+        self._present = files.present(self.path)
         self._looked = time.monotonic()
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, *, checkpoint: bool = True) -> None:
+        """Close; with `checkpoint`, what is still in the write-ahead log is put into the database, wherever it is."""
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             connection = cursor.connection
             with suppress(sqlite3.Error):  # then the rows stay in the write-ahead log, for whoever opens it next
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if checkpoint:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             connection.close()
-
-    def _left_behind(self) -> tuple[files.Identity | None, ...]:
-        """The write-ahead log of a database that was moved away. That of one which is still there holds rows."""
-        before = self._identity
-        return before[1:] if before and files.identity(self.path) != before[0] else ()
-
-    def _files(self) -> tuple[files.Identity | None, ...]:
-        """Which files are at the path now: the database and its write-ahead log."""
-        return files.identity(self.path), files.identity(self.path + "-wal")
 
     def _sound_cursor(self) -> sqlite3.Cursor:
         """The cursor, if there is no reason to doubt its connection; else a new one's. Raises StoreError."""
@@ -244,15 +237,21 @@ class Store:
         return self._looked_over(now)
 
     def _looked_over(self, now: float) -> sqlite3.Cursor:
-        """Look whether the file is still the one that is open. Rows written to a deleted file would be lost.
+        """Look whether the files are still those that are open, and whole: rows written to others would be lost.
 
         The call that meets another file is refused, so that somebody hears of it; its denial is the first row there.
+        What has shrunk is opened anew: somebody emptied it, or made room in a way that SQLite knows.
         """
-        moved = self._cursor is not None and self._files() != self._identity
-        if moved or self._cursor is None or self._suspect or self._maintenance.trouble:
-            self._disconnect()  # which puts what is still in the write-ahead log into the old file, wherever it is
+        found, before = files.present(self.path), self._present
+        moved = self._cursor is not None and (found.files != before.files or found.sizes[0] == 0)
+        if moved or self._cursor is None or self._suspect or self._maintenance.trouble or found.has_shrunk(before):
+            self._disconnect(
+                checkpoint=found.files[:2] != before.files[:2]
+            )  # by an index that others lack, it is wrong
             self._connect()
             self._suspect = self._maintenance.trouble = None
+        else:
+            self._present = found
         if moved:
             raise StoreError(
                 f"the audit log {self.path} was moved, replaced or deleted while in use",

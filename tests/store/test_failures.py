@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -428,6 +429,70 @@ def test_a_write_ahead_log_that_is_deleted_loses_no_row(store: Store, path: Path
     store.record([decided(2)])
     store.close()
     assert ids(path) == ["conn-1", "conn-2"]
+
+
+ALONGSIDE = """
+import sys
+sys.path.insert(0, ".")
+from mcp_guard.store import Store
+from tests.store.making import decided
+store = Store.open(sys.argv[1])
+store.record([decided(2)])
+print("recorded", flush=True)
+sys.stdin.readline()
+store.close()
+"""
+
+
+def test_an_index_that_is_deleted_loses_no_row_that_others_cannot_see(store: Store, path: Path, watchful: None) -> None:
+    store.record([decided(1)])
+    Path(f"{path}-shm").unlink()
+    with python(ALONGSIDE, path) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "recorded\n"
+        not_recorded(store)
+        store.record([decided(3)])
+        store.close()
+        other.communicate("go on\n")
+    assert ids(path) == ["conn-1", "conn-2", "conn-3"]
+
+
+def test_a_log_that_is_emptied_is_noticed_and_begun_anew(store: Store, path: Path, watchful: None) -> None:
+    store.record([decided(n) for n in range(100)])
+    store.close()
+    store.record([decided(100)])
+    os.truncate(path, 0)
+    not_recorded(store)
+    store.record([decided(101)])
+    store.close()
+    assert ids(path) == ["conn-101"]
+
+
+def test_a_write_ahead_log_that_is_emptied_takes_no_later_row_with_it(store: Store, path: Path, watchful: None) -> None:
+    store.record([decided(n) for n in range(100)])
+    store.close()
+    for number in (100, 101):
+        store.record([decided(number)])
+    os.truncate(f"{path}-wal", 0)
+    store.record([decided(102)])
+    store.close()
+    assert ids(path) == [*(f"conn-{n}" for n in range(100)), "conn-102"]
+
+
+def test_a_log_that_somebody_made_smaller_the_right_way_is_written_on(store: Store, path: Path, watchful: None) -> None:
+    store.record([decided(n, data={"arguments": "x" * 5_000}) for n in range(100)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("INSERT INTO retention (ran_at, before) VALUES ('', '9')")
+        other.execute("DELETE FROM events WHERE seq < 100")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.record([decided(100)])
+        before = path.stat().st_size
+        other.execute("VACUUM")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert path.stat().st_size < before
+    store.record([decided(101)])
+    store.close()
+    assert ids(path) == ["conn-99", "conn-100", "conn-101"]
 
 
 def test_a_log_whose_directory_is_gone_is_begun_anew(store: Store, path: Path, watchful: None) -> None:
