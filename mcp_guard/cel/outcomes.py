@@ -7,7 +7,6 @@ fails, though it may be false. For lint; nothing is decided by it. An unknown va
 from collections.abc import Mapping, Sequence
 
 from mcp_guard.cel.errors import CompileError, EvaluationError
-from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.program import Program
 from mcp_guard.cel.syntax import Logic, Node, Ternary, Unary
 from mcp_guard.cel.values import Value
@@ -57,8 +56,7 @@ def _choice(condition: Outcomes, tree: Ternary, known: Mapping[str, Value]) -> O
 
 def _leaf(node: Node, known: Mapping[str, Value]) -> Outcomes:
     try:
-        run, size = evaluator("", node)
-        value = Program("", node, run, size).partial(known)
+        value = Program("", node).partial(known)
     except EvaluationError:
         return FAILS
     except CompileError:

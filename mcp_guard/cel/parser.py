@@ -1,7 +1,7 @@
 """Tokens to the syntax tree, by the grammar of the CEL specification: one method for each of its lines.
 
 Binary operators are read by precedence from one table. What a call means (a macro or a function) is decided by
-`macros.call`, so that this file is the grammar and nothing else.
+`macros.expand`, so that this file is the grammar and nothing else.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Which fields of the variables an expression reads, and which reads a `has` guards. For lint and completion.
+"""Which fields of the variables an expression reads, and which reads a `has` guards.
+
+What is judged hangs on the first (`policy.rules`: which arguments a rule looks at, which members), so every read is
+found; lint and completion ask for both.
 
 A read is guarded where its field's absence cannot make the expression fail: beside a `has` of it in `&&` (on either
 side, since `false` absorbs an error), beside a `!has` in `||`, in the branch of `?:` that a `has` chooses, after `.?`.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.closures.reads import PartialNames
-from mcp_guard.cel.closures.scope import Frame, Run
+from mcp_guard.cel.closures.scope import Frame
 from mcp_guard.cel.errors import CompileError, EvaluationError, UnknownValueError, compile_error
 from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.parser import parse
@@ -28,14 +28,15 @@ Truth = bool | str
 
 
 class Program:
-    """An expression, ready to be evaluated any number of times. Made by `compile`."""
+    """An expression, ready to be evaluated any number of times. `compile` makes it of a source."""
 
     __slots__ = ("_paths", "_run", "_slots", "_tree", "_where_present", "source")
 
-    def __init__(self, source: str, tree: Node, run: Run, size: int) -> None:
+    def __init__(self, source: str, tree: Node) -> None:
+        """Raises `CompileError` for what is no valid expression though its syntax is."""
         self.source = source
         self._tree = tree
-        self._run = run
+        self._run, size = evaluator(source, tree)
         self._slots: Frame = [None] * (size - 1)  # of a frame, behind its budget
         self._paths: tuple[Path, ...] | None = None
         self._where_present: dict[str, Program] = {}
@@ -88,7 +89,7 @@ class Program:
         known = self._where_present.get(path)
         if known is None:
             tree = where_present(self._tree, path)
-            known = self if tree is self._tree else Program(self.source, tree, *evaluator(self.source, tree))
+            known = self if tree is self._tree else Program(self.source, tree)
             self._where_present[path] = known
         return known
 
@@ -140,8 +141,7 @@ def compile(source: str, *, variables: Mapping[str, Type] | None = None, expect_
             from mcp_guard.cel.checker import check
 
             check(source, tree, variables, expect_bool)
-        run, size = evaluator(source, tree)
-        return Program(source, tree, run, size)
+        return Program(source, tree)
     except CompileError:
         raise
     except Exception as error:

@@ -7,7 +7,6 @@ branch. Only the outer `&&`, `||`, `!` and `?:` are looked at, never what stands
 from collections.abc import Mapping
 
 from mcp_guard.cel.errors import CompileError, EvaluationError
-from mcp_guard.cel.evaluator import evaluator
 from mcp_guard.cel.program import Program
 from mcp_guard.cel.syntax import Literal, Logic, Node, Ternary, Unary
 from mcp_guard.cel.values import Value
@@ -40,8 +39,7 @@ def _pruned_logic(tree: Logic, known: Mapping[str, Value]) -> Node:
 def _settled(node: Node, known: Mapping[str, Value]) -> bool | None:
     """What a part comes to whatever the unknown values are, or None."""
     try:
-        run, size = evaluator("", node)
-        value = Program("", node, run, size).partial(known)
+        value = Program("", node).partial(known)
     except (CompileError, EvaluationError):
         return None
     return value if isinstance(value, bool) else None
