@@ -8,7 +8,7 @@ import msgspec
 
 from mcp_guard.events import Judged
 from mcp_guard.gate import answers
-from mcp_guard.gate.approvals import asking, binding
+from mcp_guard.gate.approvals import asking
 from mcp_guard.gate.catalog import label as shown_name
 from mcp_guard.gate.messages import (
     CALL_MEMBERS,
@@ -107,7 +107,7 @@ def conclude(
     entry = Open(request.id, "call", now, request.modern, request.batch, tool=call.tool, decision=event.id)
     if decision.decided_by == "approval" and request.modern:
         entry.approval = decision.rule or ""
-        entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+        entry.bound = asking.goes_on(session, call)
     session.opened(entry)
     return Admitted(event, call.line, request.id, call, approved)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mcp_guard.events import Event, EventType, Judged
 from mcp_guard.gate import answers, calls
-from mcp_guard.gate.approvals import asking, binding
+from mcp_guard.gate.approvals import asking
 from mcp_guard.gate.messages import (
     COMPLETION_MEMBERS,
     INVALID_PARAMS,
@@ -150,7 +150,7 @@ def conclude(
     entry = Open(request.id, kind, now, request.modern, request.batch, label, event.id, offer=call.kind)
     if decision.decided_by == "approval" and request.modern:
         entry.approval = decision.rule or ""
-        entry.bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+        entry.bound = asking.goes_on(session, call)
     session.opened(entry)
     return Admitted(event, call.line, request.id, call, approved)
 

@@ -50,8 +50,8 @@ class Open(msgspec.Struct):
     batch: Batch | None = None
     tool: str = ""
     decision: str = ""  # the id of the event that admitted the call
-    approval: str = ""  # by which a modern call runs that a person had to approve; `bound`: the hash of what was
-    bound: str = ""
+    approval: str = ""  # by which a modern call runs that a person had to approve
+    bound: str = ""  # what goes on by it, should the server need more input: see `approvals.asking.goes_on`
     held: ReadCall | None = None
     cancelled: bool = False
     offer: OfferKind = "tool"  # of an `offer`: whether it is of a prompt or a resource

@@ -406,6 +406,8 @@ OTHERS = {  # what a call has beside its arguments, and what its retry has
     "a parameter that nobody knows": ({}, {"extra": "hidden"}),
     "a task": ({"task": {"ttl": 5}}, {"task": {"ttl": 6}}),
     "a trace that is none": ({}, {"_meta": {**MODERN, "traceparent": "drop all tables"}}),
+    "a progress token that is none": ({}, {"_meta": {**MODERN, "progressToken": {"to": "eve"}}}),
+    "a progress token that is a letter": ({}, {"_meta": {**MODERN, "progressToken": "dear eve, " * 20}}),
 }
 
 
@@ -418,6 +420,21 @@ def test_an_approval_is_of_no_other_parameters(name):
     retry = back(book.client(first).client[0], 8)
     retry["params"] |= after
     turn = book.client(retry)
+    assert turn.upstream == []
+    assert turn.client[0]["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_nobody_is_asked_about_what_stands_beside_the_parameters_as_it_would_not_be_shown(modern):
+    book = Approving(modern=modern)
+    turn = book.client({**call(7, "send_mail", MODERN if modern else None, to="bob"), "extra": "hidden"})
+    assert (turn.upstream, turn.types) == ([], ["tool.decided"])
+    assert "a person's approval is needed" in denial(turn)
+
+
+def test_an_approval_is_of_nothing_that_stands_beside_the_parameters():
+    book = Approving(modern=True)
+    turn = book.client({**back(book.mail(7).client[0], 8), "extra": "hidden"})
     assert turn.upstream == []
     assert turn.client[0]["error"]["code"] == -32602
 
@@ -501,6 +518,17 @@ def test_a_server_that_needs_more_input_gets_it_without_a_second_approval_and_on
     assert book.client({**other, "id": 10}).upstream == []
     assert book.client(more).upstream == [more]
     assert book.client({**more, "id": 11}).upstream == []
+
+
+def test_another_agent_does_not_go_on_with_what_was_approved_of_one():
+    book = Approving(modern=True)
+    book.client(back(book.mail(7).client[0], 8))
+    book.upstream(result(8, resultType="input_required", inputRequests={}, requestState="S"))
+    more = call(9, "send_mail", {**MODERN, "io.modelcontextprotocol/clientInfo": {"name": "other"}}, to="bob")
+    more["params"] |= {"requestState": "S", "inputResponses": {}}
+    turn = book.client(more)
+    assert [line for line in turn.upstream if line["method"] == "tools/call"] == []
+    assert turn.types[-1] == "approval.requested"
 
 
 def test_a_server_that_needs_more_input_cannot_have_the_guard_keep_a_state_of_any_length():

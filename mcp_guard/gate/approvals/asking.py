@@ -38,12 +38,19 @@ def approved_before(session: Session, call: ReadCall, now: int) -> Decision | No
     """
     params = call.request.params
     if call.request.modern and ("inputResponses" in params or "requestState" in params):
-        bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
         state = params.get("requestState")
-        approval = session.approvals.going_on(bound, state if isinstance(state, str) else None, now)
+        approval = session.approvals.going_on(goes_on(session, call), state if isinstance(state, str) else None, now)
         if approval is not None:
             return Decision("allow", "approval", approval, _GOES_ON.format(WORDS[call.kind].one))
     return standing(session, call)
+
+
+def goes_on(session: Session, call: ReadCall) -> str:
+    """By what an approved call is known when it comes again with what its server asked for: the same call, of the same
+    agent, as a stateless client may speak for several.
+    """
+    bound = binding.call_hash(session.connection.redaction_key, session.connection.server, call)
+    return f"{bound} {session.client.principal.agent}"
 
 
 def standing(session: Session, call: ReadCall) -> Decision | None:

@@ -1,8 +1,9 @@
 """What ties an approval to exactly one call, and to the connection that waits: keyed hashes that nobody can guess.
 
 The key is the guard's own secret. A call's hash covers all that it does upstream: its server, its method, its tool
-(prompt, resource), the arguments as they are encoded to be sent, and every other parameter, `_meta` with the rest, but
-those that belong to one attempt. What is bound is what a person is shown: see `others`.
+(prompt, resource), the arguments as they are encoded to be sent, every other parameter, `_meta` with the rest, but
+those that belong to one attempt, and what stands beside the parameters. What is bound is what a person is shown: see
+`others`; nobody is asked about a call that has anything `beside` them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ _OWN: Mapping[OfferKind, tuple[str, ...]] = {  # parameters that are bound, and 
     "resource": ("uri",),
 }
 _OF_THE_RETRY = ("inputResponses", "requestState")
+_OF_A_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
 _PROGRESS = "progressToken"
+_LONGEST_TOKEN = 100  # characters; of what is longer, or no token, a person wants to know
 _ENVELOPE = (PROTOCOL_META, CLIENT_META, CAPABILITIES_META, "io.modelcontextprotocol/logLevel")  # with each request
 _TRACE = "traceparent"  # of a span, so of one attempt (W3C Trace Context)
 _OF_A_TRACE = frozenset("0123456789abcdef-")
@@ -29,7 +32,7 @@ _STATE = "mcp-guard-approval"  # how the `requestState` of a question begins
 def call_hash(key: bytes, server: str, call: ReadCall) -> str:
     """What exactly would run, as a keyed hash."""
     rest = {name: value for name, value in others(call).items() if name not in _OF_THE_RETRY}
-    return _mac(key, "call", server, call.request.method, call.tool, call.encoded, encode(rest))
+    return _mac(key, "call", server, call.request.method, call.tool, call.encoded, encode(rest), encode(beside(call)))
 
 
 def others(call: ReadCall) -> dict[str, Json]:
@@ -45,11 +48,18 @@ def others(call: ReadCall) -> dict[str, Json]:
     return rest
 
 
+def beside(call: ReadCall) -> dict[str, Json]:
+    """What a request has that JSON-RPC does not know, beside its parameters."""
+    return {name: value for name, value in call.request.message.items() if name not in _OF_A_REQUEST}
+
+
 def _is_of_one_attempt(request: Request, name: str, value: Json) -> bool:
     """Whether a member of `_meta` may be another in the retry of the same call (MCP, "_meta")."""
     if name == _TRACE:
         return isinstance(value, str) and len(value) <= _LONGEST_TRACE and _OF_A_TRACE.issuperset(value)
-    return name == _PROGRESS or (request.modern and name in _ENVELOPE)
+    if name == _PROGRESS:
+        return isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST_TOKEN)
+    return request.modern and name in _ENVELOPE
 
 
 def question_id(key: bytes, approval: str) -> str:

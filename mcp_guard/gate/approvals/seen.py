@@ -45,7 +45,9 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def seen(call: ReadCall, key: bytes) -> Seen | None:
-    """What whoever approves it sees; None where its name is too long for that."""
+    """What whoever approves it sees; None where its name is too long for that, or it has more than can be shown."""
+    if binding.beside(call):
+        return None
     name, of_name = _named(call, key)
     arguments, of_arguments = _parts(shown_arguments(call.arguments, call.encoded, key))
     others, of_others = _others(call, lambda values, encoded: shown_arguments(values, encoded, key))
