@@ -6,14 +6,11 @@ number without its sign), `end`, and each operator as its own kind. Nothing here
 
 from mcp_guard.cel.errors import CompileError, compile_error
 from mcp_guard.cel.limits import SOURCE_LENGTH
-from mcp_guard.cel.literals import number, quoted
+from mcp_guard.cel.literals import DIGITS, LETTERS, WORD, number, quoted
 from mcp_guard.cel.syntax import Scalar
 
 Token = tuple[str, Scalar, int]
 
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
-DIGITS = frozenset("0123456789")
-WORD = LETTERS | DIGITS
 BLANKS = frozenset(" \t\n\r\f")
 QUOTES = frozenset("\"'")
 PREFIXES = frozenset("rRbB")

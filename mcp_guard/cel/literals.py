@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from mcp_guard.cel.errors import compile_error
 from mcp_guard.cel.values import INT_MAX, UINT_MAX, UInt
 
-DECIMAL = frozenset("0123456789")
-HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+DIGITS = frozenset("0123456789")
+HEXADIGITS = frozenset("0123456789abcdefABCDEF")
 OCTAL = frozenset("01234567")
-NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+WORD = LETTERS | DIGITS
 
 ESCAPES = {
     "a": "\a",
@@ -35,12 +36,12 @@ BYTE_LENGTHS = {"x": 2, "X": 2}
 def number(source: str, at: int) -> tuple[int | float, int]:
     """An int, uint or double literal. Raises `CompileError` where it is out of range or runs into a name."""
     if source[at] == "0" and source[at + 1 : at + 2] in ("x", "X"):
-        end = _run(source, at + 2, HEXADECIMAL)
+        end = _run(source, at + 2, HEXADIGITS)
         if end == at + 2:
             raise compile_error(source, at, "`0x` needs hexadecimal digits")
         return _whole(source, at, end, 16)
-    end = _run(source, at, DECIMAL)
-    fraction = _run(source, end + 1, DECIMAL) if source[end : end + 1] == "." else end + 1
+    end = _run(source, at, DIGITS)
+    fraction = _run(source, end + 1, DIGITS) if source[end : end + 1] == "." else end + 1
     is_double = fraction > end + 1
     if is_double:
         end = fraction
@@ -66,7 +67,7 @@ def _exponent(source: str, at: int) -> int:
     if source[at : at + 1] not in ("e", "E"):
         return at
     digits = at + 2 if source[at + 1 : at + 2] in ("+", "-") else at + 1
-    end = _run(source, digits, DECIMAL)
+    end = _run(source, digits, DIGITS)
     return end if end > digits else at
 
 
@@ -83,7 +84,7 @@ def _whole(source: str, at: int, end: int, base: int) -> tuple[int, int]:
 
 
 def _ends_here(source: str, at: int, end: int) -> None:
-    if source[end : end + 1] in NAME and end < len(source):
+    if source[end : end + 1] in WORD and end < len(source):
         raise compile_error(source, at, "a number runs into a name")
 
 
@@ -149,7 +150,7 @@ def _escape(source: str, body: int, text: str, at: int, lengths: dict[str, int])
     letter = text[at + 1]
     if letter in ESCAPES:
         return ESCAPES[letter], at + 2
-    first, length, allowed = (at + 1, 3, OCTAL) if letter in OCTAL else (at + 2, lengths.get(letter, 0), HEXADECIMAL)
+    first, length, allowed = (at + 1, 3, OCTAL) if letter in OCTAL else (at + 2, lengths.get(letter, 0), HEXADIGITS)
     digits = text[first : first + length]
     if not length or len(digits) < length or not allowed.issuperset(digits):
         raise compile_error(source, body + at, f"`\\{letter}` is no escape here", 'a raw string, r"…", has no escapes')

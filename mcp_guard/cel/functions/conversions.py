@@ -10,6 +10,7 @@ from mcp_guard.cel.arithmetic import checked, unsigned, whole
 from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.functions import Function, function
+from mcp_guard.cel.literals import DIGITS
 from mcp_guard.cel.types import (
     ANY_A,
     BOOL,
@@ -30,7 +31,6 @@ from mcp_guard.cel.values import NUMBERS, TYPE_NAMES, TYPES, UInt, Value, kind_o
 LONGEST_NUMBER = 400
 """Characters that a number can sensibly have; more is refused before Python reads it."""
 
-DIGITS = frozenset("0123456789")
 NUMERIC = DIGITS | frozenset("+-.eE")
 BOOLS = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),

@@ -8,6 +8,7 @@ from mcp_guard.cel.budget import Budget
 from mcp_guard.cel.errors import EvaluationError
 from mcp_guard.cel.functions.conversions import encoded, to_double, to_string
 from mcp_guard.cel.limits import VALUE_DEPTH
+from mcp_guard.cel.literals import DIGITS
 from mcp_guard.cel.values import NUMBERS, TypeValue, UInt, Value, kind_of, refusal
 
 PRECISION = 6
@@ -68,9 +69,6 @@ def _placeholder(template: str, at: int) -> tuple[int, str, int]:
     if letter not in WRITERS:
         raise EvaluationError("`format` does not know this placeholder")
     return precision, letter, at + 1
-
-
-DIGITS = frozenset("0123456789")
 
 
 def _text(value: Value, precision: int, budget: Budget) -> str:
