@@ -37,24 +37,38 @@ class Standing(msgspec.Struct, frozen=True):
     step: Step | None = None
 
 
-def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json]) -> Standing:
-    """How the rule at this position stands to an offer of this kind, by its condition as far as that goes without
-    arguments.
+def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json], budget: cel.Budget) -> Standing:
+    """How the rule at this position stands to an offer of this kind, by its condition as far as that goes with these
+    facts: wholly, where they have the arguments as well.
     """
     condition, verdicts = rule.condition, rule.about[kind]
     if condition is None:
         return Standing("matched", None, verdicts.always)
+    holds = _holds(condition, facts, budget)
+    if isinstance(holds, cel.Unknown):
+        return Standing("condition_unknown", step=_step(position, rule, kind, condition, facts, budget))
+    if isinstance(holds, str):
+        return Standing("condition_error", holds, verdicts.unjudgeable)
+    return Standing("matched", None, verdicts.always) if holds else Standing("condition_false")
+
+
+def _holds(condition: cel.Program, facts: Mapping[str, Json], budget: cel.Budget) -> cel.Truth | cel.Unknown:
+    if "request" in facts:
+        return condition.holds(facts, budget)
     try:
-        holds = condition.partial(facts)
+        return condition.partial(facts, budget)
     except cel.EvaluationError as error:
-        return Standing("condition_error", str(error), verdicts.unjudgeable)
-    if holds is True:
-        return Standing("matched", None, verdicts.always)
-    if holds is False:
-        return Standing("condition_false")
-    without = condition.holds({**facts, "request": {"args": {}}}, cel.Budget())
-    argument = rule.reads.only_argument
-    step = Step(
+        return str(error)
+
+
+def _step(
+    position: int, rule: Rule, kind: OfferKind, condition: cel.Program, facts: Mapping[str, Json], budget: cel.Budget
+) -> Step:
+    verdicts, argument = rule.about[kind], rule.reads.only_argument
+    if budget.exhausted:
+        argument = None  # what has cost that much is not asked once more for the sake of speed
+    without = argument is not None and condition.holds({**facts, "request": {"args": {}}}, cel.Budget())
+    return Step(
         position,
         rule.id,
         rule.effect,
@@ -64,4 +78,3 @@ def stand(position: int, rule: Rule, kind: OfferKind, facts: Mapping[str, Json])
         argument,
         without,
     )
-    return Standing("condition_unknown", step=step)

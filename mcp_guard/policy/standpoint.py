@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from mcp_guard import cel
 from mcp_guard.policy.declarations import Declarations
 from mcp_guard.policy.index import RuleIndex, RuleSet, positions
 from mcp_guard.policy.plan import Course, Plan, make_course
@@ -108,7 +109,7 @@ class Standpoint:
             if self._kind in rule.reads.offers:
                 can_allow, ends_here = rule.effect != "deny", False
             else:
-                decision = (self._standings.get(position) or self._stand(position, self._facts(here))).decision
+                decision = self._stand(position, self._facts(here), cel.Budget()).decision
                 can_allow = decision is not None and decision.outcome != "deny"
                 ends_here = decision is not None and fits == "all"
             if can_allow or ends_here:
@@ -149,20 +150,27 @@ class Standpoint:
         return found if here.doubt is None else found | self._discerning
 
     def _walk(self, here: Offer, scope: RuleSet, facts: Facts) -> Iterator[tuple[int, Standing]]:
+        budget = cel.Budget()
         for position in positions(scope):
             if here.doubt is not None and self._discerning >> position & 1:
                 standing = _cannot_tell(here.doubt)
             else:
-                standing = self._standings.get(position) or self._stand(position, facts)
+                standing = self._stand(position, facts, budget)
             yield position, standing
             if standing.decision is not None:
                 return
 
-    def _stand(self, position: int, facts: Facts) -> Standing:
+    def _stand(self, position: int, facts: Facts, budget: cel.Budget) -> Standing:
+        """How a rule stands. What is the same for every offer is worked out once, with a budget of its own, so that it
+        does not hang on what was asked for first.
+        """
+        known = self._standings.get(position)
+        if known is not None:
+            return known
         rule = self._rules.all[position]
-        standing = stand(position, rule, self._kind, facts)
-        if self._kind not in rule.reads.offers:
-            self._standings[position] = standing
+        if self._kind in rule.reads.offers:
+            return stand(position, rule, self._kind, facts, budget)
+        standing = self._standings[position] = stand(position, rule, self._kind, facts, cel.Budget())
         return standing
 
     def _facts(self, here: Offer) -> Facts:

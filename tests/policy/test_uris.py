@@ -171,6 +171,30 @@ def test_a_uri_gets_what_it_and_its_normal_form_both_get(uri: str, outcome: str)
     assert policy_of(GUARDED).decide(Call(ALICE, "s", uri, {}, "resource")).outcome == outcome
 
 
+PAIRS = 'mcp.resource.uri.split("").exists(a, mcp.resource.uri.split("").exists(b, a + b == "##"))'
+"""Asks for every pair of a URI's characters: too much work on one of a few hundred."""
+NOT_PAIRED = f"{{id: pairs, effect: deny, resources: '*', when: '{PAIRS}'}}"
+
+
+def asked(uri: str) -> Call:
+    return Call(ALICE, "s", uri, {}, "resource")
+
+
+def test_a_spelling_that_costs_less_gets_no_more_than_the_normal_form() -> None:
+    policy = policy_of(rules(NOT_PAIRED, "{id: rest, effect: allow, resources: '*'}"))
+    few_characters = "note://w/" + "é" * 200  # six for one when normal
+    assert policy.decide(asked(few_characters)).rule == "pairs"
+    assert policy.preview(ALICE, "s", few_characters, kind="resource").level == "denied"
+    assert policy.decide(asked("note://w/" + "e" * 200)).rule == "rest"
+
+
+def test_all_conditions_on_a_uri_share_one_budget() -> None:
+    """An agent cannot buy time by the number of rules: two that cost more than half of it are too much together."""
+    costly = [NOT_PAIRED.replace("id: pairs", f"id: {name}") for name in ("first", "second")]
+    policy = policy_of(rules(*costly, "{id: rest, effect: allow, resources: '*'}"))
+    assert [policy.decide(asked("note://w/" + "e" * size)).rule for size in (180, 320)] == ["rest", "second"]
+
+
 def test_conditions_see_both_readings() -> None:
     policy = policy_of(rules("{id: a, effect: deny, resources: '*', when: mcp.resource.uri == 'file:///a'}",
                              "{id: b, effect: allow, resources: '*'}"))  # fmt: skip
