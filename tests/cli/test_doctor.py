@@ -10,10 +10,8 @@ import pytest
 
 from mcp_guard import user_directories
 from mcp_guard.cli.health import stores
-from tests.cli.test_init import FILES, Home, home
+from tests.cli.home import FILES, Home
 from tests.cli.test_tools import SERVER
-
-__all__ = ["home"]
 
 ALLOW = 'version: 1\nrules:\n  - {id: all, effect: allow, tools: "*"}\n'
 

@@ -10,40 +10,7 @@ import pytest
 
 from mcp_guard import user_directories
 from mcp_guard.cli import own_command
-from tests.cli.test_policy_commands import Shell
-
-FILES = {"command": "npx", "args": ["-y", "server", "/srv"], "env": {"API_KEY": "hunter2"}}
-WEB = {"url": "https://e.com/mcp?key=hunter2", "headers": {"Authorization": "Bearer hunter2"}}
-SETTINGS = json.dumps({"mcpServers": {"files": FILES, "web": WEB}}, indent=2)
-
-
-class Home(Shell):
-    """A home directory with a project in it, and one client: Cursor."""
-
-    @property
-    def config(self) -> Path:
-        return self.directory / "home" / ".cursor" / "mcp.json"
-
-    def write(self, text: str = SETTINGS) -> Path:
-        self.config.parent.mkdir(parents=True, exist_ok=True)
-        self.config.write_bytes(text.encode())
-        return self.config
-
-    def servers(self) -> dict[str, dict[str, object]]:
-        return json.loads(self.config.read_text())["mcpServers"]
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Home:
-    for name in ("MCP_GUARD_DB", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME", "APPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "project").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    shell = Home(monkeypatch, capsys, tmp_path)
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setattr("mcp_guard.cli.own_command.own_command", lambda: ("/opt/mcp-guard",))
-    return shell
+from tests.cli.home import FILES, SETTINGS, WEB, Home
 
 
 def test_what_would_change_is_shown_without_secrets_and_nothing_is_written(home: Home) -> None:

@@ -5,8 +5,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,25 +12,13 @@ from typing import Any
 import pytest
 import typer
 
-from mcp_guard.cli.app import main
 from mcp_guard.cli.columns import Columns
 from mcp_guard.cli.log_lines import HEADINGS, LEAST, outcome
 from mcp_guard.cli.moments import later, moment
 from mcp_guard.store import Store
 from mcp_guard.store.reader import RecordedEvent
 from tests.cli.recorded import Session, a_session, record
-
-GOLDEN = Path(__file__).parent / "golden"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+from tests.cli.shell import Run, golden
 
 
 @pytest.fixture
@@ -41,25 +27,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, utc: None) -> Path:
     record(path, a_session())
     monkeypatch.setenv("MCP_GUARD_DB", str(path))
     return path
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
-
-
-def golden(name: str, text: str) -> None:
-    file = GOLDEN / name
-    if "REWRITE_GOLDEN" in os.environ:
-        file.write_text(text)
-    assert text == file.read_text()
 
 
 def test_the_table_is_plain_and_whole_where_it_is_piped(log: Path, run: Run) -> None:

@@ -1,12 +1,11 @@
 """Prompts and resources on the command line: explained, logged, replayed."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mcp_guard.cli.app import main
 from tests.cli.recorded import Session, record
+from tests.cli.shell import Run
 
 POLICY = """\
 version: 1
@@ -16,22 +15,12 @@ rules:
   - {id: ask, effect: require_approval, resources: "db://*"}
   - {id: review, effect: gated, prompts: review, when: request.args.language == "python"}
 """
-Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.yaml").write_text(POLICY)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 EXPLAINED = [

@@ -4,11 +4,10 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mcp_guard.cli.app import main
+from tests.cli.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,38 +35,6 @@ WRONG = (
     visibility: denied
 """
 )
-
-
-class Shell:
-    """Runs the command line in a directory, and keeps what it printed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], directory: Path) -> None:
-        self._capsys = capsys
-        self.directory = directory
-        monkeypatch.chdir(directory)
-
-    def file(self, name: str, text: str) -> str:
-        (self.directory / name).write_text(text)
-        return name
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        printed = self._capsys.readouterr()
-        code = ended.value.code
-        assert code is None or isinstance(code, int)
-        return code or 0, printed.out, printed.err
-
-    def data(self, *arguments: str) -> tuple[int, Any]:
-        """Exit status and the JSON printed."""
-        status, out, _ = self.run(*arguments, "--json")
-        return status, json.loads(out)
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
-    return Shell(monkeypatch, capsys, tmp_path)
 
 
 def test_a_sound_policy_is_counted(shell: Shell) -> None:

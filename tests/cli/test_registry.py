@@ -6,29 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from mcp_guard.cli.app import main
 from mcp_guard.events import ToolsListed
 from mcp_guard.store import Store
 from mcp_guard.store.registry import agents, overrides
 from mcp_guard.store.registry.book import Book
+from tests.cli.shell import Run
 
-Run = Callable[..., tuple[int, str, str]]
 NOON = 1_795_262_400_000_000  # 2026-11-21T12:00:00Z in microseconds
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_GUARD_DB", str(tmp_path / "audit.db"))
     monkeypatch.delenv("MCP_GUARD_TOKEN", raising=False)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

@@ -5,50 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mcp_guard.cli.app import main
 from tests.cli.recorded import Session, a_session, record
+from tests.cli.shell import Run, golden
 
-GOLDEN = Path(__file__).parent / "golden"
 POLICY = """\
 version: 1
 rules:
   - {id: weekend, name: w, effect: deny, tools: [run_query], when: request.args.password == "x"}
   - {id: small, name: s, effect: allow, when: '!has(request.args.head) || request.args.base == "main"'}
 """
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, utc: None) -> Run:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
     monkeypatch.setenv("MCP_GUARD_DB", record(tmp_path / "audit.db", a_session()))
     (tmp_path / "new.yaml").write_text(POLICY)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(["replay", *words])
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    yield run
-    monkeypatch.undo()
-    time.tzset()
-
-
-def golden(name: str, text: str) -> None:
-    file = GOLDEN / name
-    if "REWRITE_GOLDEN" in os.environ:
-        file.write_text(text)
-    assert text == file.read_text()
+    return partial(run, "replay")
 
 
 def test_a_person_gets_what_changes_by_rule_and_tool_then_the_calls(run: Run) -> None:

@@ -1,47 +1,22 @@
 """`policy impact`, `access` and `policy suggest` as a person and as a program see them, about one small office."""
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mcp_guard import user_directories
-from mcp_guard.cli.app import main
+from tests.cli.shell import Run, golden
 from tests.insight.scenes import an_office
 
-GOLDEN = Path(__file__).parent / "golden"
-Run = Callable[..., tuple[int, str, str]]
 ALWAYS = ("--days", "36500")
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, utc: None) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
     monkeypatch.setenv("MCP_GUARD_DB", an_office(tmp_path))
-
-    def run(*words: str) -> tuple[int, str, str]:
-        """Exit status, stdout, stderr."""
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    yield run
-    monkeypatch.undo()
-    time.tzset()
-
-
-def golden(name: str, text: str) -> None:
-    file = GOLDEN / name
-    if "REWRITE_GOLDEN" in os.environ:
-        file.write_text(text)
-    assert text == file.read_text()
 
 
 SEEN = [

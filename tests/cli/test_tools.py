@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_guard.policy.codes import WARNINGS
-from tests.cli.test_policy_commands import Shell
+from tests.cli.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 SERVER = str(ROOT / "examples" / "server.py")
@@ -42,10 +42,9 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Shell:
+@pytest.fixture(autouse=True)
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MCP_GUARD_DB", str(tmp_path / "kept" / "audit.db"))
-    return Shell(monkeypatch, capsys, tmp_path)
 
 
 def sync(shell: Shell, *more: str) -> tuple[int, str, str]:
