@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping
 
-from mcp_guard.insight.recorded import Recorded, holes
+from mcp_guard.insight.recorded import holes
 from mcp_guard.redaction import safe_text
+from mcp_guard.store.reader import RecordedEvent
 
 _LONGEST_VALUE = 60
 NOT_KEPT = "…"
 
 
-def brief_arguments(event: Recorded, limit: int) -> str:
+def brief_arguments(event: RecordedEvent, limit: int) -> str:
     """The arguments as `path=/srv/x n=3`, in at most `limit` characters; `…` stands for what was not kept."""
     missing, arguments = holes(event.data), event.data.get("arguments")
     if missing is None or not isinstance(arguments, dict) or any(not hole.pointer for hole in missing):

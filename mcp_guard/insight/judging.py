@@ -13,11 +13,12 @@ from mcp_guard import cel
 from mcp_guard.cel.values import Value
 from mcp_guard.insight.interest import Interest, touches
 from mcp_guard.insight.layers import outranked, refused, with_layers
-from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, Recorded, holes, lost_identity, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, holes, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.members import NEAR_MEMBERS, are_misread, reads_within
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.values import Json, OfferKind
+from mcp_guard.store.reader import RecordedEvent
 
 _REMEMBERED = 2048  # principals with their tools
 _LARGE = 100_000  # bytes not kept: the work of judging them could have used up a decision's budget
@@ -36,7 +37,7 @@ class Judge:
         self.interest = Interest(policy)
         self._scopes: dict[tuple[Principal, str, str, OfferKind], tuple[list[Rule], Mapping[str, Json]]] = {}
 
-    def decide(self, event: Recorded) -> Answer:
+    def decide(self, event: RecordedEvent) -> Answer:
         """What the policy decides about a recorded call."""
         kind = OFFERS.get(event.type, "tool")
         if any(sign in (event.tool or "") for sign in ALTERED):

@@ -7,11 +7,12 @@ The registry itself (grants, overrides, budgets) is not asked: a row says what i
 import msgspec
 
 from mcp_guard.governance.verdict import UNVERIFIED
-from mcp_guard.insight.recorded import OFFERS, Recorded
+from mcp_guard.insight.recorded import OFFERS
 from mcp_guard.policy import Decision, Policy
 from mcp_guard.policy.members import NEAR_MEMBERS
 from mcp_guard.policy.policy import DENIED_WITHOUT_POLICY
 from mcp_guard.policy.values import DecidedBy
+from mcp_guard.store.reader import RecordedEvent
 
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
 UNLISTED = "The upstream never listed a tool of this name."
@@ -21,7 +22,7 @@ _A_PERSON = "A person was asked, and decided."
 _APPROVAL = "An override lets this tool be called only with a person's approval."
 
 
-def outranked(event: Recorded, policy: Policy) -> str | None:
+def outranked(event: RecordedEvent, policy: Policy) -> str | None:
     """Why no policy decides this call, or None where this one does."""
     layer, reason = event.decided_by, event.data.get("reason", "")
     if decided_alone(event) and not _is_for_the_policy(event, policy):
@@ -33,12 +34,12 @@ def outranked(event: Recorded, policy: Policy) -> str | None:
     return None
 
 
-def decided_alone(event: Recorded) -> bool:
+def decided_alone(event: RecordedEvent) -> bool:
     """Whether the guard itself decided, and not only because it had no policy, or for what its policy reads."""
     return event.decided_by == "guard" and event.data.get("reason") not in _OF_A_POLICY
 
 
-def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
+def _is_for_the_policy(event: RecordedEvent, policy: Policy) -> bool:
     """Whether this policy judges what the guard denied for another policy's settings."""
     reason = str(event.data.get("reason", ""))
     if reason.startswith(_NEVER_LISTED):
@@ -46,7 +47,7 @@ def _is_for_the_policy(event: Recorded, policy: Policy) -> bool:
     return reason == UNVERIFIED and not policy.settings.require_verified
 
 
-def refused(event: Recorded, policy: Policy) -> Decision | None:
+def refused(event: RecordedEvent, policy: Policy) -> Decision | None:
     """What the guard denies under this policy's settings: a caller whom nobody vouched for, a tool never listed."""
     if event.data.get("unlisted") is True and policy.settings.unlisted_tools == "deny":
         return Decision("deny", "guard", None, UNLISTED)
@@ -55,7 +56,7 @@ def refused(event: Recorded, policy: Policy) -> Decision | None:
     return None
 
 
-def with_layers(event: Recorded, decision: Decision) -> Decision | str:
+def with_layers(event: RecordedEvent, decision: Decision) -> Decision | str:
     """The decision with what the layers added to the recorded one: a grant stands in for a missing rule, an override
     asks for a person's approval, and where that is asked for, a person decided as recorded.
     """

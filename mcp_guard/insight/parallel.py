@@ -115,7 +115,7 @@ def _shared(question: Question[C], ranges: Sequence[Range], count: int) -> Itera
     """The parts, made by other processes. The range with number n goes to process n modulo their count."""
     from mcp_guard.insight.workers import Worker, start
 
-    workers: list[Worker[Question[C], Range, C]] = start(question, Answerer[C], count)
+    workers: list[Worker[Range, C]] = start(question, Answerer[C], count)
     try:
         given = min(len(ranges), _AHEAD * count)
         for number in range(given):

@@ -1,14 +1,14 @@
-# ruff: noqa: D102  (the properties of `Recorded` are the columns of the log)
 """A recorded decision, read back as what it was made from: who called, and which values of the call were kept.
 
 Rows may have been edited by anybody who can write the file: whatever cannot be read is said to be so, never guessed.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from mcp_guard.policy import Policy, Principal
 from mcp_guard.policy.values import OfferKind
+from mcp_guard.store.reader import RecordedEvent
 
 ALTERED = ("\\", "…", "[redacted]")
 """What `safe_text` leaves where it changed a text."""
@@ -21,39 +21,6 @@ OFFERS: Mapping[str, OfferKind] = {
 """What a decision is about, by the type of its event."""
 
 Pointer: TypeAlias = tuple[str, ...]
-
-
-class Recorded(Protocol):
-    """A decision as the log gives it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def ts(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def connection_id(self) -> str: ...
-    @property
-    def agent(self) -> str | None: ...
-    @property
-    def agent_verified(self) -> bool: ...
-    @property
-    def user(self) -> str | None: ...
-    @property
-    def server(self) -> str | None: ...
-    @property
-    def tool(self) -> str | None: ...
-    @property
-    def decision(self) -> str | None: ...
-    @property
-    def decided_by(self) -> str | None: ...
-    @property
-    def rule(self) -> str | None: ...
-    @property
-    def policy_hash(self) -> str | None: ...
-    @property
-    def data(self) -> Mapping[str, object]: ...
 
 
 class Hole(NamedTuple):
@@ -88,7 +55,7 @@ def _tokens(pointer: str) -> Pointer:
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
-def principal_of(event: Recorded, policy: Policy) -> Principal:
+def principal_of(event: RecordedEvent, policy: Policy) -> Principal:
     """Who called. What a client called itself is given its agent by the policy that is asked."""
     data = event.data
     client, groups, instance = data.get("client"), data.get("groups"), data.get("instance")
@@ -130,7 +97,7 @@ class _Registry(NamedTuple):
 _PLAIN = _Registry()
 
 
-def lost_identity(event: Recorded, policy: Policy) -> str | None:
+def lost_identity(event: RecordedEvent, policy: Policy) -> str | None:
     """Why it cannot be told which agent of this policy called; None where it can. To be asked where it matters."""
     if event.agent is None:
         return "its row does not say which agent called"

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mcp_guard.insight.judging import Judge
-from mcp_guard.insight.recorded import Recorded
 from mcp_guard.policy import Decision, Policy
+from mcp_guard.store.reader import RecordedEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """A call and what the policy decides about it. `before` is the other policy's decision, where one was asked."""
 
-    event: Recorded
+    event: RecordedEvent
     now: Decision
     before: Decision | None = None
 
@@ -45,14 +45,14 @@ class Replayed:
 class NotReplayable:
     """A call that cannot be decided again, and why: one sentence, without values."""
 
-    event: Recorded
+    event: RecordedEvent
     why: str
 
 
 Result: TypeAlias = Replayed | NotReplayable
 
 
-def replay(events: Iterable[Recorded], policy: Policy, against: Policy | None = None) -> Iterator[Result]:
+def replay(events: Iterable[RecordedEvent], policy: Policy, against: Policy | None = None) -> Iterator[Result]:
     """Decide each recorded call again, in order, and by `against` too where it is given.
 
     Events that are no decisions are passed over.
@@ -64,7 +64,7 @@ def replay(events: Iterable[Recorded], policy: Policy, against: Policy | None = 
             yield _replay(event, judge, other)
 
 
-def _replay(event: Recorded, judge: Judge, other: Judge | None) -> Result:
+def _replay(event: RecordedEvent, judge: Judge, other: Judge | None) -> Result:
     now = judge.decide(event)
     if isinstance(now, str):
         return NotReplayable(event, now)

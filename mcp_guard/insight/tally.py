@@ -8,8 +8,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from mcp_guard.insight.brief import brief_arguments
-from mcp_guard.insight.recorded import Recorded
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result
+from mcp_guard.store.reader import RecordedEvent
 
 MOST_KINDS = 1000  # kinds of change, or of reasons, that are counted one by one
 EXAMPLES = 3  # the latest calls of each kind that are kept
@@ -114,5 +114,5 @@ def kind_of(result: Replayed) -> Kind:
     )
 
 
-def _example(event: Recorded) -> Example:
+def _example(event: RecordedEvent) -> Example:
     return Example(event.id, event.ts, event.agent or "", brief_arguments(event, _LONGEST))

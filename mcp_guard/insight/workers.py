@@ -28,7 +28,7 @@ class Answerer(Protocol[R_in, A_out]):
         ...
 
 
-class Worker(Generic[Q, R, A]):
+class Worker(Generic[R, A]):
     """One process, seen from its parent."""
 
     def __init__(self, process: BaseProcess, pipe: "Connection[Any, Any]") -> None:
@@ -53,10 +53,10 @@ class Worker(Generic[Q, R, A]):
         self._process.join(_PATIENCE)
 
 
-def start(question: Q, answerer: Callable[[Q], Answerer[R, A]], count: int) -> list[Worker[Q, R, A]]:
+def start(question: Q, answerer: Callable[[Q], Answerer[R, A]], count: int) -> list[Worker[R, A]]:
     """So many processes, each with the question."""
     context = get_context("spawn")
-    workers: list[Worker[Q, R, A]] = []
+    workers: list[Worker[R, A]] = []
     with _interrupts_ignored():
         for _ in range(count):
             ours, theirs = context.Pipe()

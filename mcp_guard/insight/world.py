@@ -3,7 +3,7 @@
 Reads the store, keeps little: identities are few, however many connections they made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
 
@@ -44,12 +44,11 @@ class Identity(NamedTuple):
 
 @dataclass(slots=True)
 class Presence:
-    """One identity before one server: how often it connected, when last, and what it was shown then."""
+    """One identity before one server: how often it connected, and what it was shown last."""
 
     identity: Identity
     server: str
     connections: int = 0
-    last: str = ""
     instances: list[str] = field(default_factory=list[str])
     shown: Mapping[str, VisibilityLevel] = field(default_factory=dict[str, VisibilityLevel])
     registry: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
@@ -91,7 +90,7 @@ def presences(path: str, filters: Filters) -> list[Presence]:
         key = (identity, event.server or "")
         presence = found.setdefault(key, Presence(identity, event.server or "", registry=registry))
         presence.connections += 1
-        presence.last, presence.shown = event.ts, _shown(event.data)
+        presence.shown = _shown(event.data)
         presence.instances = [*presence.instances[1 - _MOST_INSTANCES :], event.connection_id]
     return list(found.values())
 
@@ -124,8 +123,3 @@ def _shown(data: Mapping[str, object]) -> dict[str, VisibilityLevel]:
         if isinstance(names, list):
             shown.update((str(name), level) for name in cast("list[object]", names))
     return shown
-
-
-def servers_of(presences: Iterable[Presence]) -> list[str]:
-    """The servers that anyone connected to, each once."""
-    return list(dict.fromkeys(presence.server for presence in presences))

@@ -20,9 +20,11 @@ _MOST_PLACES = 4  # directories, hosts or domains in one condition
 _SHORTEST_PREFIX = 2
 _SEPARATORS = "-_/:.#@\\"
 _INT_LIMIT = 2**63
-_RESERVED = frozenset(  # words that cannot stand behind a dot
-    re.split(" ", "as break const continue else false for function if import in let loop null package namespace return")
-) | {"true", "var", "void", "while"}
+_WORDS = (
+    "as break const continue else false for function if import in let loop namespace null package return true var void "
+    "while"
+)
+_RESERVED = frozenset(_WORDS.split())  # words that cannot stand behind a dot
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from mcp_guard.insight.brief import brief
 from mcp_guard.insight.layers import decided_alone
-from mcp_guard.insight.recorded import ALTERED, Recorded, holes
+from mcp_guard.insight.recorded import ALTERED, holes
 from mcp_guard.insight.suggest.profile import Profile
 from mcp_guard.policy import Policy
 from mcp_guard.policy.scope_checks import scope_fault, slug_fault
@@ -19,6 +19,7 @@ from mcp_guard.policy.selectors import ScopeField, selector
 from mcp_guard.policy.values import Json
 from mcp_guard.redaction import recorded_arguments
 from mcp_guard.redaction.patterns import kind_of_secret
+from mcp_guard.store.reader import RecordedEvent
 
 MOST_TOOLS = 5_000
 MOST_NAMES = 24  # arguments of one tool
@@ -34,7 +35,7 @@ _ALTERED_NAMES = "with names that were not recorded as they were"
 _NO_POLICY = Policy.empty()
 
 
-def was_let_through(event: Recorded) -> bool:
+def was_let_through(event: RecordedEvent) -> bool:
     """Whether a call went on to its server: it was allowed, or the guard only observed."""
     return event.data.get("forwarded", event.decision == "allow") is True
 
@@ -51,26 +52,21 @@ class Observed:
         self.all_verified = True
         self.arguments: dict[str, Profile] | None = {}  # None: not known, or too many
         self.unspeakable = False  # an argument's own name was not kept, or looks like a secret
-        self.would_be_denied = 0  # let through only because the guard observed
-        self.first = self.last = ""
         self.examples: list[str] = []
-        self.latest = ""
-        self.denied: dict[bytes, Recorded] = {}
+        self.denied: dict[bytes, RecordedEvent] = {}
         self.denied_more = 0
 
-    def add(self, event: Recorded) -> None:
+    def add(self, event: RecordedEvent) -> None:
         """One more call that was let through."""
         self.calls += 1
         self.agents[event.agent or ""] += 1
         self.all_verified = self.all_verified and event.agent_verified
-        self.would_be_denied += event.decision != "allow"
-        self.first, self.last = self.first or event.ts, event.ts
         if self.users is not None:
             self.users.add(event.user or "")
             self.users = self.users if len(self.users) <= _MOST_USERS else None
         self._add_arguments(event)
 
-    def _add_arguments(self, event: Recorded) -> None:
+    def _add_arguments(self, event: RecordedEvent) -> None:
         missing, kept = holes(event.data), event.data.get("arguments")
         if missing is None or not isinstance(kept, dict) or any(not hole.pointer for hole in missing):
             self.arguments = None
@@ -95,7 +91,7 @@ class Observed:
         else:
             profile.add(value)
 
-    def _show(self, event: Recorded, arguments: Mapping[str, Json], lost: set[str]) -> None:
+    def _show(self, event: RecordedEvent, arguments: Mapping[str, Json], lost: set[str]) -> None:
         if len(self.examples) < _EXAMPLES:
             self.examples.append(example(event, arguments, lost))
         self._last = (event, arguments, lost)
@@ -105,7 +101,7 @@ class Observed:
         last = example(*self._last)
         return self.examples if last in self.examples else [*self.examples, last]
 
-    def deny(self, event: Recorded) -> None:
+    def deny(self, event: RecordedEvent) -> None:
         """One more call that was denied, kept if it is another than those before."""
         encoded = msgspec.json.encode(event.data.get("arguments"))
         key = msgspec.json.encode((event.agent, event.agent_verified, event.user)) + encoded
@@ -117,7 +113,7 @@ class Observed:
             self.denied_more += 1
 
 
-def example(event: Recorded, arguments: Mapping[str, Json], lost: set[str]) -> str:
+def example(event: RecordedEvent, arguments: Mapping[str, Json], lost: set[str]) -> str:
     """One call in a line: its id, its tool, its arguments."""
     encoded = msgspec.json.encode(arguments)
     secret = holes(recorded_arguments(arguments, encoded, "redacted", b"")) or []
@@ -137,7 +133,7 @@ class Seen:
         self.calls = 0
         self.first = self.last = ""
 
-    def add(self, event: Recorded) -> None:
+    def add(self, event: RecordedEvent) -> None:
         """Take in one decision."""
         self.calls += 1
         self.first, self.last = self.first or event.ts, event.ts
@@ -153,7 +149,7 @@ class Seen:
         else:
             observed.deny(event)
 
-    def _unnameable_caller(self, event: Recorded) -> str | None:
+    def _unnameable_caller(self, event: RecordedEvent) -> str | None:
         """Why no policy can name who called. What was found good is remembered: callers are few."""
         agent, client = event.agent, event.data.get("client")
         caller = (agent, client if isinstance(client, str) else None)
@@ -173,7 +169,7 @@ class Seen:
             found = self.tools[server, tool] = Observed(server, tool)
         return found
 
-    def _note_client(self, event: Recorded) -> None:
+    def _note_client(self, event: RecordedEvent) -> None:
         client = event.data.get("client")
         if not event.agent_verified and isinstance(client, str):
             self.clients.setdefault(event.agent or "", set()).add(client)

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from mcp_guard.insight.judging import Judge
-from mcp_guard.insight.recorded import Recorded, holes
+from mcp_guard.insight.recorded import holes
 from mcp_guard.insight.suggest.constraint import Tightness, constraint, field, present
 from mcp_guard.insight.suggest.observed import Observed
 from mcp_guard.insight.suggest.profile import LONGEST_VALUE
@@ -20,6 +20,7 @@ from mcp_guard.insight.yaml_text import flow, quoted
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Effect, Json
 from mcp_guard.redaction import recorded_arguments
+from mcp_guard.store.reader import RecordedEvent
 
 _READS = re.compile(r"(?:^|_)(?:get|list|read|search|find|describe|show|view|count|lookup|stat|head|tree|info)(?:_|$)")
 _WRITES = re.compile(
@@ -104,7 +105,7 @@ def _no_other_names(names: Mapping[str, object]) -> str:
     return f"request.args.all(name, name in [{', '.join(map(quoted, sorted(names)))}])"
 
 
-def _still_allowed(rules: Sequence[DraftRule], observed: Observed, load: Loader) -> list[Recorded]:
+def _still_allowed(rules: Sequence[DraftRule], observed: Observed, load: Loader) -> list[RecordedEvent]:
     """The denied calls that these rules would let through, or might."""
     if not observed.denied:
         return []
@@ -113,7 +114,7 @@ def _still_allowed(rules: Sequence[DraftRule], observed: Observed, load: Loader)
     return [event for event, answer in answers if isinstance(answer, str) or answer.outcome != "deny"]
 
 
-def _denials(rule: DraftRule, allowed: Sequence[Recorded], observed: Observed) -> list[DraftRule] | None:
+def _denials(rule: DraftRule, allowed: Sequence[RecordedEvent], observed: Observed) -> list[DraftRule] | None:
     """Deny rules for calls that nothing else excludes, for the agents whose calls they were: by a value that no other
     call had, else by all arguments. None where there is neither.
     """
@@ -138,7 +139,7 @@ def _denials(rule: DraftRule, allowed: Sequence[Recorded], observed: Observed) -
     ]
 
 
-def _speakable(event: Recorded) -> dict[str, Json] | None:
+def _speakable(event: RecordedEvent) -> dict[str, Json] | None:
     """The arguments of a call, where all of them are known, few, and may be written down."""
     kept = event.data.get("arguments")
     if holes(event.data) or not isinstance(kept, dict):
