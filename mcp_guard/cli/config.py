@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from mcp_guard.config import GuardConfig, ServerConfig
     from mcp_guard.policy import Diagnostic, Source
 
-app = House(no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """Check configuration files: the servers behind the guard."""
+app = House(help="Check configuration files: the servers behind the guard.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: mcp-guard config check guard.yaml")

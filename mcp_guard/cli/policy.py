@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from mcp_guard.policy import Policy, Source
     from mcp_guard.policy.values import Json, OfferKind
 
-app = House(no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """Check, test and explain policy files."""
+app = House(help="Check, test and explain policy files.", no_args_is_help=True)
 
 
 app.command(epilog=checking.CHECK_EPILOG)(checking.check)

@@ -12,14 +12,9 @@ from mcp_guard.cli.output import EXIT_DONE, bad_input
 if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog, ToolDefinition
 
-app = House(no_args_is_help=True)
+app = House(help="Show what servers list, and ask them.", no_args_is_help=True)
 
 Gone = Annotated[bool, typer.Option("--gone", help="Also tools that their server lists no more.")]
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """Show what servers list, and ask them."""
 
 
 @app.command(epilog="Example: mcp-guard tools sync -- npx -y @modelcontextprotocol/server-filesystem ~/project")

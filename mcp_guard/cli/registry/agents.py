@@ -9,7 +9,7 @@ from mcp_guard.cli.output import bad_input
 from mcp_guard.cli.registry import issuers, keys, tokens
 from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_one, show_rows
 
-app = group()
+app = group("Which agents there are, and whether they may call anything.")
 app.add_typer(tokens.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(issuers.app, name="issuers")
@@ -34,11 +34,6 @@ _COLUMNS = {
 }
 _NONE = "no agents yet: each registers itself when it first connects"
 _NONE_SUCH = "no agents match; `mcp-guard agents list --status deleted` shows those that were deleted"
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """Which agents there are, and whether they may call anything."""
 
 
 @app.command("list", epilog="Example: mcp-guard agents list --status quarantined")

@@ -10,7 +10,7 @@ import typer
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry.shared import Row, expiry, group, look, none_of, open_book, show_one, show_rows
 
-app = group()
+app = group("The calls that wait for a person, and deciding them.")
 
 Approval = Annotated[str, typer.Argument(metavar="ID", help="The approval, as `approvals list` shows it.")]
 Comment = Annotated[str, typer.Option(metavar="TEXT", help="What to say to it; the agent is shown it with a denial.")]
@@ -27,11 +27,6 @@ _COLUMNS = {
     "expires_at": "UNTIL",
     "reason": "REASON",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """The calls that wait for a person, and deciding them."""
 
 
 @app.command("list", epilog="Example: mcp-guard approvals list")

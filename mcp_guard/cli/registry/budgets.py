@@ -8,7 +8,7 @@ from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
 from mcp_guard.cli.registry.shared import group, look, none_of, note_strangers, open_book, show_one, show_rows
 
-app = group()
+app = group("What agents may spend, and what they have spent.")
 
 _COLUMNS = {
     "id": "ID",
@@ -21,11 +21,6 @@ _COLUMNS = {
     "alerts": "ALERTS",
     "resets_at": "RESETS",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """What agents may spend, and what they have spent."""
 
 
 @app.command("list", epilog="Example: mcp-guard budgets list --agent claude-code")

@@ -8,7 +8,7 @@ from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.output import bad_input
 from mcp_guard.cli.registry.shared import group, look, none_of, note_strangers, open_book, show_one, show_rows
 
-app = group()
+app = group("How agents did when they were evaluated.")
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
 
@@ -19,11 +19,6 @@ _COLUMNS = {
     "recorded_at": "WHEN",
     "recorded_by": "BY",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """How agents did when they were evaluated."""
 
 
 @app.command("list", epilog="Example: mcp-guard evals list --agent claude-code")

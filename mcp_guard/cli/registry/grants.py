@@ -18,7 +18,7 @@ from mcp_guard.cli.registry.shared import (
     show_rows,
 )
 
-app = group()
+app = group("What an agent is given, or forbidden, beside the policy.")
 
 _COLUMNS = {
     "id": "ID",
@@ -29,11 +29,6 @@ _COLUMNS = {
     "expires_at": "UNTIL",
     "reason": "REASON",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """What an agent is given, or forbidden, beside the policy."""
 
 
 @app.command("list", epilog="Example: mcp-guard grants list --agent cursor")

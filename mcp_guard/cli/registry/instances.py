@@ -7,7 +7,7 @@ import typer
 from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_one, show_rows
 
-app = group()
+app = group("Which clients are connected.")
 
 Instance = Annotated[str, typer.Argument(metavar="ID", help="The instance.")]
 
@@ -22,11 +22,6 @@ _COLUMNS = {
     "last_seen": "SEEN",
     "status": "STATUS",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """Which clients are connected."""
 
 
 @app.command("list", epilog="Example: mcp-guard instances list --agent claude-code")

@@ -9,7 +9,7 @@ from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry.shared import group, look, open_book, show_one, show_rows
 from mcp_guard.errors import GuardError
 
-app = group()
+app = group("OIDC issuers whose tokens prove agents and users.")
 
 _COLUMNS = {
     "issuer": "ISSUER",
@@ -23,11 +23,6 @@ _COLUMNS = {
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _CLAIM = "or a JSON pointer such as /realm_access/roles"
 Name = Annotated[str, typer.Argument(metavar="ISSUER", help="Its URL, just as its tokens have it in `iss`.")]
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """OIDC issuers whose tokens prove agents and users."""
 
 
 @app.command(

@@ -9,14 +9,9 @@ from mcp_guard.cli.options import AsJson, Database
 from mcp_guard.cli.registry.shared import Row, group, look, open_book, show_one, show_rows
 from mcp_guard.errors import GuardError
 
-app = group()
+app = group("The keys that tokens are signed with. To rotate: add one, sign with it, retire the former.")
 
 _COLUMNS = {"id": "ID", "created_at": "SINCE", "retired_at": "RETIRED"}
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """The keys that tokens are signed with. To rotate: add one, sign with it, retire the former."""
 
 
 @app.command(epilog="Example: mcp-guard agents keys add --out signing.pem")

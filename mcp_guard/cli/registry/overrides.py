@@ -20,7 +20,7 @@ from mcp_guard.cli.registry.shared import (
     show_rows,
 )
 
-app = group()
+app = group("What is stopped for now, or put behind a person's approval.")
 stop_app, resume_app = (House() for _ in range(2))
 
 Whom = Annotated[str | None, typer.Option("--agent", metavar="SLUG", help="This agent.")]
@@ -36,11 +36,6 @@ _COLUMNS = {
     "expires_at": "UNTIL",
     "reason": "REASON",
 }
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    """What is stopped for now, or put behind a person's approval."""
 
 
 @app.command("list", epilog="Example: mcp-guard overrides list")

@@ -26,9 +26,9 @@ Expires = Annotated[
 Row = Mapping[str, Any]  # as the book gives it
 
 
-def group() -> typer.Typer:
-    """A group of commands in the house style."""
-    return House(no_args_is_help=True)
+def group(about: str | None = None) -> typer.Typer:
+    """A group of commands in the house style; one without a word about it has its commands where it is put."""
+    return House(help=about, no_args_is_help=True)
 
 
 def look(db: str | None) -> "Looking":
