@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.padding import Padding
 from rich.text import Text
 
-from mcp_guard.cli.output import console, print_json
+from mcp_guard.cli.output import console, counted, print_indented, print_json
 from mcp_guard.cli.policy_reports import STYLES
 from mcp_guard.insight.access import Alike, Part, ServerAccess, ToolAccess, alike
 from mcp_guard.insight.subjects import Subject, SubjectAccess
@@ -44,21 +43,15 @@ def _print_server(server: ServerAccess) -> None:
     out = console()
     out.print(Text.assemble((safe_text(server.server, _NAME), "bold"), f"  {coverage(server)}"))
     for found in alike(server.tools):
-        indented(_heading(found), 2)
-        indented(Text(", ".join(safe_text(tool, _NAME) for tool in found.tools), style="dim"), 6)
-
-
-def indented(text: Text, by: int) -> None:
-    """A text with so many spaces before each of its lines. It is wrapped on a terminal only."""
-    out = console()
-    out.print(Padding(text, (0, 0, 0, by), expand=False) if out.is_terminal else Text(" " * by) + text)
+        print_indented(_heading(found), 2)
+        print_indented(Text(", ".join(safe_text(tool, _NAME) for tool in found.tools), style="dim"), 6)
 
 
 def coverage(server: ServerAccess) -> str:
     """The counts of one server, in a line."""
-    counted = ", ".join(f"{server.count(level)} {level}" for level in ("allowed", "conditional", "denied"))
+    levels = ", ".join(f"{server.count(level)} {level}" for level in ("allowed", "conditional", "denied"))
     uncovered = f" ({server.uncovered} by no rule)" if server.uncovered else ""
-    return f"{_count(len(server.tools), 'tool')}: {counted}{uncovered}"
+    return f"{counted(len(server.tools), 'tool')}: {levels}{uncovered}"
 
 
 def _heading(found: Alike) -> Text:
@@ -81,12 +74,8 @@ def _subject(subject: Subject) -> str:
     user = f" of {principal.user}" if principal.user else ""
     groups = f" ({', '.join(principal.groups)})" if principal.groups else ""
     facts = ["verified"] if principal.verified else []
-    facts += [_count(subject.seen, "connection") if subject.seen else "never seen here"]
+    facts += [counted(subject.seen, "connection") if subject.seen else "never seen here"]
     return safe_text(f"{principal.agent}{user}{groups} [{', '.join(facts)}]", 200)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def print_json_access(groups: Sequence[SubjectAccess], policy: Sequence[str]) -> None:

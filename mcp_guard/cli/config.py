@@ -90,36 +90,19 @@ def read_file(path: str) -> bytes:
         raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "Check the path.") from None
 
 
-def _print(diagnostics: "Sequence[Diagnostic]", config: "GuardConfig | None", *, as_json: bool) -> None:
+def _print(found: "Sequence[Diagnostic]", config: "GuardConfig | None", *, as_json: bool) -> None:
+    from mcp_guard.cli import findings
+    from mcp_guard.cli.columns import NOTHING, Columns
+
     servers = [] if config is None else _servers(config)
     if as_json:
-        found = [_diagnostic(one) for one in diagnostics]
-        print_json({"ok": config is not None, "diagnostics": found, "servers": servers})
+        print_json({"ok": config is not None, "diagnostics": findings.as_json(found), "servers": servers})
         return
-    from rich.text import Text
-
-    from mcp_guard.cli.columns import NOTHING, Columns
-    from mcp_guard.cli.output import console
-    from mcp_guard.policy import render
-
-    if diagnostics:
-        console().print(Text(render(diagnostics)), soft_wrap=True)
+    findings.print_findings(found)
     if servers:
         rows = [(one["server"], one["names_begin_with"] or NOTHING, one["start"], one["reached"]) for one in servers]
         Columns(("SERVER", "NAMES BEGIN WITH", "STARTED", "REACHED"), rows)
-    errors = sum(found.severity == "error" for found in diagnostics)
-    counts = f"{_count(errors, 'error')}, {_count(len(diagnostics) - errors, 'warning')}"
-    console().print(Text(counts, style="red" if errors else "green"))
-
-
-def _diagnostic(found: "Diagnostic") -> dict[str, object]:
-    place = found.place
-    where = {"file": place.path, "line": place.line, "column": place.column}
-    return {"severity": found.severity, "code": found.code, "message": found.message, "hint": found.hint, **where}
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    findings.print_counts(found)
 
 
 def _servers(config: "GuardConfig") -> list[dict[str, str]]:

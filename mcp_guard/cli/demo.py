@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from mcp_guard.cli.house import House
-from mcp_guard.cli.output import console, print_json
+from mcp_guard.cli.output import console, print_indented, print_json
 from mcp_guard.demo.script import Answer, Outcome, Report, perform
 
 if TYPE_CHECKING:
@@ -79,19 +80,7 @@ def _show_answer(out: "Console", answer: Answer) -> None:
     out.print(f"  [dim]{answer.story}[/dim]")
     out.print(f"  [{colour}]{word:<9}[/{colour}]  ", end="")
     out.print(f"{answer.tool}({given})", markup=False)
-    _print_indented(out, answer.text, style="dim" if answer.outcome == "allowed" else "")
-
-
-def _print_indented(out: "Console", text: str, style: str) -> None:
-    """Under the call that it answers: wrapped in a column of its own on a terminal, line by line when piped."""
-    if out.is_terminal:
-        from rich.padding import Padding
-        from rich.text import Text
-
-        out.print(Padding(Text(text), (0, 0, 0, _INDENT)), style=style)
-    else:
-        for line in text.splitlines():
-            out.print(f"{'':{_INDENT}}{line}".rstrip(), markup=False)
+    print_indented(Text(answer.text, style="dim" if answer.outcome == "allowed" else ""), _INDENT)
 
 
 def _show_log(out: "Console", rows: list[dict[str, str | int | None]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 
 from mcp_guard.cli.columns import Columns
-from mcp_guard.cli.output import console, print_json
+from mcp_guard.cli.output import console, counted, print_json
 from mcp_guard.cli.replay_report import print_changes, print_reasons
 from mcp_guard.insight.foresight import Foresight, Report
 from mcp_guard.insight.impact import At, RuleChanges, RuleImpact, Shown
@@ -153,9 +153,7 @@ def _callers(callers: Sequence[Presence]) -> str:
         user = f" of {one.identity.user}" if one.identity.user else ""
         who = _name(f"{one.identity.agent}{user}")
         counts[who] = counts.get(who, 0) + one.connections
-    return _some(
-        [f"{who} ({count} connections)" if count != 1 else f"{who} (1 connection)" for who, count in counts.items()], 4
-    )
+    return _some([f"{who} ({counted(count, 'connection')})" for who, count in counts.items()], 4)
 
 
 def _name(text: str) -> str:

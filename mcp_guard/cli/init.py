@@ -4,6 +4,7 @@ Reads options, shows what is to become of each file, asks, and leaves the work t
 """
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -12,7 +13,7 @@ from mcp_guard import user_directories
 from mcp_guard.cli.agreeing import agreed
 from mcp_guard.cli.house import House
 from mcp_guard.cli.options import LOG_IS_AT, OWN_POLICY
-from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, say_guard_error
+from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING, counted, say_guard_error
 from mcp_guard.errors import GuardError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def init(
     )
 
 
-def _check(option: str, given: list[str] | None, known: "Collection[str]") -> None:
+def _check(option: str, given: list[str] | None, known: Collection[str]) -> None:
     from mcp_guard.policy.diagnostics import suggestion
 
     for one in given or ():
@@ -166,7 +167,7 @@ def _init(
     print_changes(changes, narrowed=narrowed)
     status = EXIT_FINDING if broken else EXIT_DONE
     needed = [change for change in changes if change.is_needed]
-    if not needed or dry_run or not agreed(f"Change {_counted(len(needed), 'file')}?", yes=yes):
+    if not needed or dry_run or not agreed(f"Change {counted(len(needed), 'file')}?", yes=yes):
         return status
     if not policy and not os.path.exists(user_directories.policy()):
         _write_starter(user_directories.policy())
@@ -205,11 +206,3 @@ def _write_starter(path: str) -> None:
     from mcp_guard.clients.files import create
 
     create(path, (resources("mcp_guard.clients") / "starter.yaml").read_bytes())
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'s' if number != 1 else ''}"
-
-
-if TYPE_CHECKING:
-    from collections.abc import Collection

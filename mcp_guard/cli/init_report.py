@@ -4,7 +4,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mcp_guard.cli.output import console, short
+from rich.text import Text
+
+from mcp_guard.cli.output import console, print_indented, short
 from mcp_guard.clients import syntaxes
 from mcp_guard.clients.known import CLIENTS
 from mcp_guard.clients.planning import FilePlan
@@ -54,23 +56,10 @@ def _print_file(out: "Console", change: "Change") -> None:
     if change.is_needed and any(server.scope == "project" for server in plan.servers):
         out.print("  This file belongs to a project: whoever shares it gets these paths of yours.", style="yellow")
     for line in _diff(plan):
-        style = _LINES.get(line[:1])
-        _print_indented(out, line, style)
+        print_indented(Text(line, style=_LINES.get(line[:1], "")), _INDENT)
     for path, _ in plan.guards:
         out.print(f"  + {short(path)}: the servers behind it", style="green", markup=False)
     out.print()
-
-
-def _print_indented(out: "Console", line: str, style: str | None) -> None:
-    """A line of a file: on a terminal wrapped in a column of its own, else as it is."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    text = Text(line, style=style or "")
-    if out.is_terminal:
-        out.print(Padding(text, (0, 0, 0, _INDENT)))
-    else:
-        out.print(" " * _INDENT + line, markup=False)
 
 
 def _diff(plan: FilePlan) -> Iterator[str]:

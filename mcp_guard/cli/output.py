@@ -12,15 +12,16 @@ from mcp_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 EXIT_DONE, EXIT_FINDING, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def console() -> "Console":
-    """The console for data on stdout. Piped, it neither colours nor wraps."""
+    """The console for data on stdout. Piped, it neither colours nor wraps. A name such as `:key:` is no picture."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(value: object) -> None:
@@ -57,6 +58,22 @@ def short(path: str) -> str:
     """A path as people write it."""
     home = os.path.expanduser("~")
     return "~" + path[len(home) :] if home != "/" and path.startswith(home + os.sep) else path
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: `1 tool`, `1,200 tools`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def print_indented(text: "Text", by: int) -> None:
+    """A text with so many spaces before each of its lines. It is wrapped on a terminal only."""
+    from rich.padding import Padding
+
+    out = console()
+    if out.is_terminal:
+        out.print(Padding(text, (0, 0, 0, by), expand=False))
+    else:
+        out.print("\n".join(" " * by + line if line else "" for line in text.plain.split("\n")), markup=False)
 
 
 def say_error(message: str, hint: str = "") -> None:

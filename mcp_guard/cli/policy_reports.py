@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from mcp_guard.cli.output import console, print_json
+from mcp_guard.cli import findings
+from mcp_guard.cli.findings import print_counts, print_findings
+from mcp_guard.cli.output import console, counted, print_json
 from mcp_guard.policy.catalog import Catalog
-from mcp_guard.policy.diagnostics import Diagnostic, render
+from mcp_guard.policy.diagnostics import Diagnostic
 from mcp_guard.policy.inline_tests import TestResult
 from mcp_guard.policy.policy import Policy
 from mcp_guard.policy.values import Call, Decision, OfferKind, RuleTrace, Visibility, VisibilityLevel
@@ -50,17 +52,12 @@ def print_check(
     tools = sum(len(tools) for tools in catalog.servers.values()) if catalog else 0
     if as_json:
         size = {"servers": len(catalog.servers), "tools": tools} if catalog else None
-        found = [_diagnostic(found) for found in diagnostics]
-        print_json({"ok": policy is not None, "diagnostics": found, "catalog": size})
+        print_json({"ok": policy is not None, "diagnostics": findings.as_json(diagnostics), "catalog": size})
         return
-    if diagnostics:
-        console().print(_coloured(render(diagnostics)), soft_wrap=True)
-    errors = sum(found.severity == "error" for found in diagnostics)
-    warnings = len(diagnostics) - errors
-    counts = [_count(errors, "error"), _count(warnings, "warning")]
-    against = f", against {_count(tools, 'tool')} of {_count(len(catalog.servers), 'server')}" if catalog else ""
-    held = f"{_count(len(policy.rules), 'rule')}, {_count(len(policy.tests), 'test')}{against}: " if policy else ""
-    console().print(Text(held + ", ".join(counts), style="red" if errors else "yellow" if warnings else "green"))
+    print_findings(diagnostics)
+    against = f", against {counted(tools, 'tool')} of {counted(len(catalog.servers), 'server')}" if catalog else ""
+    held = f"{counted(len(policy.rules), 'rule')}, {counted(len(policy.tests), 'test')}{against}: " if policy else ""
+    print_counts(diagnostics, held)
 
 
 def print_tests(results: Sequence[TestResult], *, as_json: bool) -> None:
@@ -104,22 +101,13 @@ def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
         for line in _aligned([("rule", "effect", "its part"), *(_part(part, by_id) for part in decision.trace)]):
             out.print(line, soft_wrap=True)
     if later := len(policy.rules) - len(decision.trace):
-        out.print(Text(f"{_count(later, 'later rule')} not asked", style="dim"))
+        out.print(Text(f"{counted(later, 'later rule')} not asked", style="dim"))
 
 
 def _at_discovery(level: VisibilityLevel, kind: OfferKind) -> str:
     if level == "conditional" and kind == "resource":
         return "shown: a person must approve each reading"
     return AT_DISCOVERY[level].format(USES[kind])
-
-
-def _coloured(report: str) -> Text:
-    """A report of findings with its codes and carets in colour."""
-    text = Text(report)
-    text.highlight_regex(r"(?m)error\[[a-z-]+\]|^ +\| +\^+$", "red")
-    text.highlight_regex(r"warning\[[a-z-]+\]", "yellow")
-    text.highlight_regex(r"(?m)^  hint: .*$", "dim")
-    return text
 
 
 def _aligned(rows: Sequence[Row]) -> list[Text]:
@@ -151,23 +139,6 @@ def _decided_by(decision: Decision, by_id: "dict[str, Rule]") -> str:
 
 def _decider(decision: Decision) -> str:
     return decision.rule or f"({decision.decided_by})"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _diagnostic(found: Diagnostic) -> dict[str, object]:
-    place = found.place
-    return {
-        "severity": found.severity,
-        "code": found.code,
-        "message": found.message,
-        "hint": found.hint,
-        "file": place.path,
-        "line": place.line,
-        "column": place.column,
-    }
 
 
 def _test(result: TestResult) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import IO
 
 from mcp_guard.cli.columns import Columns
 from mcp_guard.cli.log_lines import local_time
-from mcp_guard.cli.output import console
+from mcp_guard.cli.output import console, counted
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result
 from mcp_guard.insight.tally import Tally
 from mcp_guard.redaction import safe_text
@@ -32,7 +32,7 @@ def print_tally(tally: Tally, policy: str, against: str | None) -> None:
 
     out = console()
     compared = f", compared with {against}" if against else ""
-    headline = f"{_calls(tally.replayed)} replayed under {policy}{compared}: {tally.unchanged} unchanged, "
+    headline = f"{counted(tally.replayed, 'call')} replayed under {policy}{compared}: {tally.unchanged} unchanged, "
     out.print(Text(f"{headline}{tally.changed} changed", style="yellow" if tally.changed else "green"))
     if tally.replayed or tally.reasons:
         out.print(Text(f"made from {local_time(tally.first)} to {local_time(tally.last)}", style="dim"))
@@ -40,7 +40,7 @@ def print_tally(tally: Tally, policy: str, against: str | None) -> None:
         print_changes(tally, KINDS_SHOWN, EXAMPLES_SHOWN)
     if tally.reasons:
         out.print()
-        out.print(Text(f"{_calls(tally.reasons.total())} cannot be replayed:"))
+        out.print(Text(f"{counted(tally.reasons.total(), 'call')} cannot be replayed:"))
         print_reasons(tally, KINDS_SHOWN)
 
 
@@ -96,10 +96,6 @@ def _tool(server: str, tool: str) -> str:
 
 def _name(text: str) -> str:
     return safe_text(text, _WIDEST)
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
 class Documents:

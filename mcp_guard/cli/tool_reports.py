@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mcp_guard.cli.columns import NOTHING, Columns
 from mcp_guard.cli.field_reports import field_type
-from mcp_guard.cli.output import console, print_json
+from mcp_guard.cli.output import console, counted, print_json
 from mcp_guard.policy.catalog import Catalog, ToolDefinition, tool_as_json
 from mcp_guard.policy.diagnostics import printable
 from mcp_guard.policy.fields import Field, Offered, fields
@@ -31,7 +31,7 @@ def print_sync(server: str, before: Tools, after: Tools, *, as_json: bool) -> No
         print_json({"server": server, "tools": len(after), **names})
         return
     out = console()
-    out.print(Text(f"{server}: {_count(len(after), 'tool')}"), soft_wrap=True)
+    out.print(Text(f"{server}: {counted(len(after), 'tool')}"), soft_wrap=True)
     for change, style in CHANGES:
         if names[change]:
             shown = printable(", ".join(sorted(names[change])))
@@ -116,7 +116,3 @@ def _seen(tool: ToolDefinition) -> str:
 def _minute(moment: str) -> str:
     """A time as the store writes it, to the minute."""
     return moment[:16].replace("T", " ") or "never"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcp_guard.cli.output import print_json, say_error, say_note
+from mcp_guard.cli.output import console, print_json, say_error, say_note
 from mcp_guard.policy import PolicyError, Source, load, render
 from mcp_guard.policy.catalog import decode
 from mcp_guard.policy.lints import examine
@@ -32,6 +32,11 @@ def test_data_is_printed_with_escapes_for_what_would_not_show(text: str, capsys:
 def test_what_shows_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"name": "ä日本"})
     assert capsys.readouterr().out == '{\n  "name": "ä日本"\n}\n'
+
+
+def test_a_name_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print("read :key:", markup=False)
+    assert capsys.readouterr().out == "read :key:\n"
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
