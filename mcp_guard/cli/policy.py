@@ -31,10 +31,10 @@ app.command(epilog=checking.COMPLETE_EPILOG)(checking.complete)
 def run_inline_tests(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False) -> None:
     """Run the tests inside policy files. Exits with 1 where one fails."""
     from mcp_guard.cli import policy_reports
-    from mcp_guard.policy.inline_tests import run_test
+    from mcp_guard.policy.inline_tests import run_tests
 
     policy = _load(files)
-    results = [run_test(one, policy) for one in policy.tests]
+    results = run_tests(policy.tests, policy)
     if cross_check:
         from mcp_guard.policy.cross_check import cross_checked
 

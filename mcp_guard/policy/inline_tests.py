@@ -50,17 +50,17 @@ class TestResult(msgspec.Struct, frozen=True):
         return not self.failures
 
 
-def run_test(test: InlineTest, judge: Judge) -> TestResult:
+def run_tests(tests: Sequence[InlineTest], judge: Judge) -> list[TestResult]:
+    """All tests, in order."""
+    return [_run(test, judge) for test in tests]
+
+
+def _run(test: InlineTest, judge: Judge) -> TestResult:
     """Judge the test's call and what it is of, and compare."""
     call = test.call
     decision = judge.decide(call, trace=True)
     level = judge.preview(call.principal, call.server, call.name, kind=call.kind).level
     return TestResult(test, decision, level, tuple(_failures(test, decision, level)))
-
-
-def run_tests(tests: Sequence[InlineTest], judge: Judge) -> list[TestResult]:
-    """All tests, in order."""
-    return [run_test(test, judge) for test in tests]
 
 
 def _failures(test: InlineTest, decision: Decision, level: VisibilityLevel) -> list[str]:
