@@ -90,11 +90,6 @@ class Rule(msgspec.Struct, frozen=True):
     reads: Reads = Reads()
     cost: float | None = None
 
-    @property
-    def verdicts(self) -> Verdicts:
-        """What it decides about tools, of a rule that is about them."""
-        return self.about["tool"]
-
 
 def kinds(effect: Effect, scope: Scope, reads: Reads) -> tuple[OfferKind, ...]:
     """What a rule is about: the kinds that it names. One that names none is about tools; but a denial that asks neither

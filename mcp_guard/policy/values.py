@@ -50,11 +50,6 @@ class Call(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Json] = {}
     kind: OfferKind = "tool"
 
-    @property
-    def tool(self) -> str:
-        """The name, of a call of a tool."""
-        return self.name
-
 
 class RuleTrace(msgspec.Struct, frozen=True):
     """One rule's part in a decision. `error` is the text of a condition that could not be evaluated, else None."""
