@@ -9,16 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from mcp_guard.policy.policy import ApprovalsAsked, ArgumentsKept, Ungoverned, UnlistedTools
+from mcp_guard.policy.rules import Status
 from mcp_guard.policy.shapes import Section, texts
 from mcp_guard.policy.values import Effect, Outcome, VisibilityLevel
 
-Status = Literal["active", "draft", "disabled"]
-UnlistedTools = Literal["deny", "policy"]
-Ungoverned = Literal["allow", "deny"]
-ApprovalsAsked = Literal["client", "store"]
 Dollars = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
-ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
 
 
 class AgentSection(Section, frozen=True):

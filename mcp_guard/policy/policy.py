@@ -40,16 +40,22 @@ NO_EXPANSION = Decision("deny", "default", None, "No policy rule allows any URI 
 COMPLETED = Decision("allow", "policy", None, "Arguments may be completed for whatever the agent is shown.")
 
 
+UnlistedTools = Literal["deny", "policy"]
+Ungoverned = Literal["allow", "deny"]
+ApprovalsAsked = Literal["client", "store"]
+ArgumentsKept = Literal["full", "redacted", "hashed", "none"]
+
+
 class Settings(msgspec.Struct, frozen=True):
     """How the guard behaves beyond the rules (policy file: `settings`)."""
 
-    unlisted_tools: Literal["deny", "policy"] = "deny"
-    ungoverned_prompts: Literal["allow", "deny"] = "allow"
-    ungoverned_resources: Literal["allow", "deny"] = "allow"
-    audit_arguments: Literal["full", "redacted", "hashed", "none"] = "redacted"
+    unlisted_tools: UnlistedTools = "deny"
+    ungoverned_prompts: Ungoverned = "allow"
+    ungoverned_resources: Ungoverned = "allow"
+    audit_arguments: ArgumentsKept = "redacted"
     require_verified: bool = False
     require_grant: bool = False
-    approvals: Literal["client", "store"] = "client"
+    approvals: ApprovalsAsked = "client"
     approval_timeout: int = 300  # seconds
 
 
