@@ -1,6 +1,6 @@
 """The inline tests of all files, put together: whose call, of what, and what it must get."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from msgspec import UNSET, UnsetType
@@ -12,12 +12,13 @@ from mcp_guard.policy.inline_tests import InlineTest
 from mcp_guard.policy.report import Report
 from mcp_guard.policy.rules import Rule
 from mcp_guard.policy.scope_checks import Fault, slug_fault
+from mcp_guard.policy.selectors import OFFER_FIELDS
 from mcp_guard.policy.shapes import Checked
 from mcp_guard.policy.tree import Fields, Path
 from mcp_guard.policy.values import Call, Json, OfferKind, Principal
 
-KINDS: Mapping[OfferKind, str] = {"tool": "tool", "prompt": "prompt", "resource": "resource"}
-"""The field that says what is asked for, for each kind of it."""
+KINDS: tuple[OfferKind, ...] = tuple(OFFER_FIELDS)
+"""What a test's call can be of: so is the field called that names it."""
 
 
 def tests(
@@ -57,7 +58,7 @@ def _test_faults(section: ExpectationSection, rules: set[str] | None) -> Iterato
 
 def _offer_faults(call: CallSection, given: set[str]) -> Iterator[tuple[Path, Fault]]:
     """A call is of one thing; a resource takes no arguments. `given` are the fields as they were written."""
-    there = [field for field in KINDS.values() if field in given]
+    there = [field for field in KINDS if field in given]
     if not there and given <= set(CallSection.__struct_fields__):
         yield ("call",), Fault("missing-field", "a test's call needs a `tool`, a `prompt` or a `resource`")
     for field in there[1:]:
@@ -71,8 +72,8 @@ def _call(section: ExpectationSection, declared: Declarations) -> Call:
     call = section.call
     agent = call.agent if call.agent is not UNSET else declared.agent_for(call.client or "")
     principal = Principal(agent, call.user, tuple(call.groups), verified=call.verified, user_verified=call.verified)
-    for kind, field in KINDS.items():
-        name: str | UnsetType = getattr(call, field)
+    for kind in KINDS:
+        name: str | UnsetType = getattr(call, kind)
         if name is not UNSET:
             return Call(principal, call.server, name, cast(dict[str, Json], call.args), kind)
     return Call(principal, call.server, "")

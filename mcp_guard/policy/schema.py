@@ -16,7 +16,7 @@ def json_schema() -> Schema:
     """The schema of a policy file, as plain data."""
     schema = schema_of(PolicyDocument, "mcp-guard policy")
     calls = cast("dict[str, Schema]", schema["$defs"])[CallSection.__name__]
-    calls["oneOf"] = [{"required": [field]} for field in KINDS.values()]
+    calls["oneOf"] = [{"required": [field]} for field in KINDS]
     return schema
 
 

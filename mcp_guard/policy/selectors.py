@@ -20,9 +20,9 @@ PREFIXES: dict[ScopeField, dict[str, Kind]] = {
     "prompts": {},
     "resources": {},
 }
-"""What may stand before the colon in each field."""
+"""The fields in their order, and what may stand before a colon in each."""
 
-SCOPE_FIELDS: tuple[ScopeField, ...] = ("agents", "users", "groups", "servers", "tools", "prompts", "resources")
+SCOPE_FIELDS: tuple[ScopeField, ...] = tuple(PREFIXES)
 OFFER_FIELDS: dict[OfferKind, ScopeField] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 """The field in which a rule names what a server offers, for each kind of it."""
 
