@@ -4,7 +4,6 @@ from mcp_guard.gate.hub.arm import Guarded, Member, OpenGate
 from mcp_guard.gate.hub.desk import Addressed
 from mcp_guard.gate.hub.hub import Hub
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX
-from mcp_guard.gate.hub.patience import DEFAULT_WAIT, Patience
-from mcp_guard.gate.hub.waiting import Tardy
+from mcp_guard.gate.hub.patience import DEFAULT_WAIT, Patience, Tardy
 
 __all__ = ["DEFAULT_PREFIX", "DEFAULT_WAIT", "Addressed", "Guarded", "Hub", "Member", "OpenGate", "Patience", "Tardy"]

@@ -9,7 +9,7 @@ from mcp_guard.gate.hub import messages
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk
 from mcp_guard.gate.hub.kinds import CHANGES
-from mcp_guard.gate.hub.listen import FLAGS, tagged
+from mcp_guard.gate.hub.listen import FLAGS, notice, tagged
 
 
 def arm_changed(desk: Desk, arm: Arm) -> None:
@@ -34,7 +34,7 @@ def changed(desk: Desk, methods: Iterable[str]) -> None:
             continue
         for subscription in desk.subscriptions.values():
             if subscription.wanted.get(FLAGS[method]) is True:
-                subscription.notice(desk, tagged(method, {}, subscription.id))
+                notice(desk, subscription, tagged(method, {}, subscription.id))
 
 
 def outdate(arm: Arm, method: str) -> None:

@@ -1,20 +1,17 @@
 """One server behind the hub: its gate, how far its handshake has come, what it offers, and what waits for it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from mcp_guard.gate.hub.kinds import KINDS, Kind, Shelf
 from mcp_guard.gate.hub.messages import Head
+from mcp_guard.gate.hub.under_way import Listing
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Refusal, Unwritten
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
-
-if TYPE_CHECKING:
-    from mcp_guard.gate.hub.desk import Desk
-    from mcp_guard.gate.hub.lists import Listing
 
 MAX_QUEUED = 256  # requests that wait for a server to get ready
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
@@ -54,7 +51,7 @@ OpenGate: TypeAlias = Callable[[str, str, Policy], Guarded]
 the server.
 """
 
-Then: TypeAlias = "Callable[[Desk, Arm, Head, int], None]"
+Then: TypeAlias = "Callable[[Arm, Head, int], None]"
 """What is done with the answer to a request of the hub's own."""
 
 

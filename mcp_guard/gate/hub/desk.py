@@ -7,7 +7,7 @@ it. The invariant: only the arm that a request was sent to can answer it.
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -20,9 +20,10 @@ from mcp_guard.gate.hub.arm import Arm, Held, Member, OpenGate, Then
 from mcp_guard.gate.hub.early import Early, Line
 from mcp_guard.gate.hub.naming import Naming
 from mcp_guard.gate.hub.owners import MAX_KNOWN, Owners
-from mcp_guard.gate.hub.patience import Patience
+from mcp_guard.gate.hub.pages import Pages
+from mcp_guard.gate.hub.patience import Patience, Tardy
 from mcp_guard.gate.hub.questions import Questions
-from mcp_guard.gate.hub.waiting import Tardy
+from mcp_guard.gate.hub.under_way import Gather, Poll, Subscription
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
@@ -33,12 +34,6 @@ from mcp_guard.gate.wire import encode
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Json
 from mcp_guard.redaction import safe_text
-
-if TYPE_CHECKING:
-    from mcp_guard.gate.hub.listen import Subscription
-    from mcp_guard.gate.hub.lists import Gather
-    from mcp_guard.gate.hub.pages import Pages
-    from mcp_guard.gate.hub.polls import Poll
 
 Addressed: TypeAlias = tuple[str, Output]
 HUB = ""  # the address of what is the hub's own

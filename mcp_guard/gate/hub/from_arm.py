@@ -75,7 +75,7 @@ def _response(desk: Desk, arm: Arm, head: Head, asked: RequestId | None, size: i
     if isinstance(request_id, str) and request_id.startswith(messages.OWN):
         then = arm.asks.pop(request_id, None)
         if then is not None:
-            then(desk, arm, head, now)
+            then(arm, head, now)
         return
     entry = _entry(desk, arm, request_id)
     if entry is None:
@@ -181,7 +181,7 @@ def _pass(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
 def _tagged(desk: Desk, arm: Arm, method: str, params: dict[str, Json]) -> None:
     subscription = listen.owner(desk, arm, params)
     if subscription is not None:
-        subscription.notice(desk, listen.tagged(method, params, subscription.id))
+        listen.notice(desk, subscription, listen.tagged(method, params, subscription.id))
 
 
 def _list_changed(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:

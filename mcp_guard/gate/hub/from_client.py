@@ -5,6 +5,7 @@ server's gate; one for all is the hub's to ask and to answer. What cannot be pla
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -14,7 +15,7 @@ from mcp_guard.gate.connection import BATCH_PROTOCOL, modern_envelope
 from mcp_guard.gate.hub import hello, listen, lists, messages, placing, polls, routes
 from mcp_guard.gate.hub.desk import Desk, Open, shown, without_token
 from mcp_guard.gate.hub.kinds import KINDS
-from mcp_guard.gate.hub.polls import Poll
+from mcp_guard.gate.hub.under_way import Poll
 from mcp_guard.gate.messages import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -143,13 +144,13 @@ def _set_level(desk: Desk, request: Request, now: int) -> None:
     params = desk.level = without_token(request.params)
     arms = [arm for arm in desk.arms.values() if arm.standing == "ready" and arm.has("logging")]
     expected = {arm.slug for arm in arms if not arm.overdue}
-    poll = Poll(request, expected, now + desk.patience.wait, _level_set)
+    poll = Poll(request, expected, now + desk.patience.wait, partial(_level_set, desk))
     for arm in arms:
         desk.ask(
             arm,
             request.method,
             params,
-            lambda desk, arm, head, now: polls.answered(desk, poll, arm.slug, head, now),
+            lambda arm, head, now: polls.answered(desk, poll, arm.slug, head, now),
             now,
         )
     polls.begin(desk, poll, now)

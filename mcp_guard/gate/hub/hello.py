@@ -5,6 +5,8 @@ time is up. Modern (2026-07-28, "Discovery"): a server is asked for its capabili
 `server/discover` is answered out of that. A server that comes later is announced by list changes.
 """
 
+from functools import partial
+
 import msgspec
 
 from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
@@ -12,7 +14,7 @@ from mcp_guard.gate.hub import announcing, listen, lists, merging, messages, pol
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, shown, without_token
 from mcp_guard.gate.hub.messages import Head
-from mcp_guard.gate.hub.polls import Poll
+from mcp_guard.gate.hub.under_way import Poll
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, MalformedError
 from mcp_guard.gate.outputs import Reply
 from mcp_guard.gate.requests import Request
@@ -36,7 +38,7 @@ def initialize(desk: Desk, request: Request, now: int) -> None:
     for arm in eager:
         if arm.slug in expected:
             greet(desk, arm, now)
-    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, _initialize_answer), now)
+    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, partial(_initialize_answer, desk)), now)
 
 
 def introduced(desk: Desk, envelope: dict[str, Json], now: int) -> None:
@@ -53,7 +55,7 @@ def introduced(desk: Desk, envelope: dict[str, Json], now: int) -> None:
 def discover(desk: Desk, request: Request, now: int) -> None:
     """The modern client asks what there is: answered once the servers that are being greeted have answered."""
     expected = {arm.slug for arm in desk.arms.values() if _expected(arm)}
-    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, _discover_answer), now)
+    polls.begin(desk, Poll(request, expected, now + desk.patience.wait, partial(_discover_answer, desk)), now)
 
 
 def _expected(arm: Arm) -> bool:
@@ -68,9 +70,9 @@ def greet(desk: Desk, arm: Arm, now: int) -> None:
     arm.standing, arm.since = "greeting", now
     waiting.owes(desk, arm, waiting.GREETING, now)
     if desk.era == "legacy":
-        desk.ask(arm, "initialize", desk.hello or {}, _greeted, now)
+        desk.ask(arm, "initialize", desk.hello or {}, partial(_greeted, desk), now)
     else:
-        desk.ask(arm, "server/discover", {"_meta": envelope(desk)}, _greeted, now)
+        desk.ask(arm, "server/discover", {"_meta": envelope(desk)}, partial(_greeted, desk), now)
 
 
 def envelope(desk: Desk) -> dict[str, Json]:
@@ -153,7 +155,7 @@ def dismiss(desk: Desk, arm: Arm, now: int) -> None:
     lists.arm_gone(desk, arm, now)
 
 
-def ignore(desk: Desk, arm: Arm, head: Head, now: int) -> None:
+def ignore(arm: Arm, head: Head, now: int) -> None:
     """An answer that changes nothing."""
 
 

@@ -15,8 +15,7 @@ from mcp_guard.gate.hub.arm import Arm, Guarded, Member, OpenGate
 from mcp_guard.gate.hub.desk import Addressed, Desk
 from mcp_guard.gate.hub.kinds import CHANGES
 from mcp_guard.gate.hub.naming import DEFAULT_PREFIX, Naming
-from mcp_guard.gate.hub.patience import Patience
-from mcp_guard.gate.hub.waiting import Tardy
+from mcp_guard.gate.hub.patience import Patience, Tardy
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_REQUEST, RequestId
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Record, Refusal, Reply, Unwritten
 from mcp_guard.gate.session import answered

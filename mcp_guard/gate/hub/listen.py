@@ -11,6 +11,7 @@ from mcp_guard.gate.hub import messages, routes
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk
 from mcp_guard.gate.hub.messages import Head
+from mcp_guard.gate.hub.under_way import LISTED, Subscription
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
@@ -21,47 +22,9 @@ FLAGS = {
     "notifications/prompts/list_changed": "promptsListChanged",
     "notifications/resources/list_changed": "resourcesListChanged",
 }
-LISTED = ("resourceSubscriptions", "taskIds")
 MAX_SUBSCRIPTIONS = 1_024
 MAX_RESOURCES = 1_000  # of one of them
 MAX_EARLY = 256  # notices kept until the acknowledgment
-
-
-class Subscription:
-    """One `subscriptions/listen` of the client's, and what stands for it at each server."""
-
-    def __init__(self, request: Request, deadline: int) -> None:
-        wanted = request.params.get("notifications")
-        self.id: RequestId = request.id
-        self.wanted: dict[str, Json] = wanted if isinstance(wanted, dict) else {}
-        self.meta = request.params.get("_meta")
-        self.deadline = deadline
-        self.owners: dict[str, str] = {}  # whose each resource is, as far as it was known when a server was asked
-        self.asks: dict[str, str] = {}  # the hub's request at each server
-        self.waiting: set[str] = set()  # servers that have not acknowledged it yet
-        self.agreed: dict[str, list[Json]] = {name: [] for name in LISTED}
-        self.acknowledged = False
-        self._early: list[bytes] = []
-
-    def notice(self, desk: Desk, line: bytes) -> None:
-        """Send a notice of this subscription, or keep it until that has been acknowledged."""
-        if self.acknowledged:
-            desk.reply(line)
-        elif len(self._early) < MAX_EARLY and line not in self._early:
-            self._early.append(line)
-
-    def acknowledge(self, desk: Desk) -> None:
-        """Tell the client what it will hear of, and then what it should have heard by now."""
-        if self.acknowledged:
-            return
-        self.acknowledged = True
-        honoured: dict[str, Json] = {flag: True for flag in FLAGS.values() if self.wanted.get(flag) is True}
-        honoured |= {name: self.agreed[name] for name in LISTED if name in self.wanted}
-        params: dict[str, Json] = {"notifications": honoured}
-        desk.reply(tagged("notifications/subscriptions/acknowledged", params, self.id))
-        early, self._early = self._early, []
-        for line in early:
-            desk.reply(line)
 
 
 def tagged(method: str, params: dict[str, Json], subscription: RequestId) -> bytes:
@@ -81,7 +44,7 @@ def begin(desk: Desk, request: Request, now: int) -> None:
         if arm.standing == "ready":
             _subscribe(desk, subscription, arm, now)
     if not subscription.waiting:
-        subscription.acknowledge(desk)
+        _acknowledge(desk, subscription)
 
 
 def join(desk: Desk, arm: Arm, now: int) -> None:
@@ -96,7 +59,7 @@ def _subscribe(desk: Desk, subscription: Subscription, arm: Arm, now: int) -> No
         params["_meta"] = {name: value for name, value in subscription.meta.items() if name != "progressToken"}
     if not subscription.acknowledged and not arm.overdue:
         subscription.waiting.add(arm.slug)
-    request_id = desk.ask(arm, "subscriptions/listen", params, partial(_ended, subscription), now)
+    request_id = desk.ask(arm, "subscriptions/listen", params, partial(_ended, desk, subscription), now)
     subscription.asks[arm.slug] = request_id
 
 
@@ -120,7 +83,7 @@ def _owner(desk: Desk, subscription: Subscription, uri: str) -> str | None:
     return subscription.owners.get(uri)
 
 
-def _ended(subscription: Subscription, desk: Desk, arm: Arm, head: Head, now: int) -> None:
+def _ended(desk: Desk, subscription: Subscription, arm: Arm, head: Head, now: int) -> None:
     """A server has ended its part, or cannot do it. The client's subscription lives on: there are the others."""
     subscription.asks.pop(arm.slug, None)
     _settled(desk, subscription, arm.slug)
@@ -129,7 +92,30 @@ def _ended(subscription: Subscription, desk: Desk, arm: Arm, head: Head, now: in
 def _settled(desk: Desk, subscription: Subscription, slug: str) -> None:
     subscription.waiting.discard(slug)
     if not subscription.waiting:
-        subscription.acknowledge(desk)
+        _acknowledge(desk, subscription)
+
+
+def notice(desk: Desk, subscription: Subscription, line: bytes) -> None:
+    """Send a notice of a subscription, or keep it until that has been acknowledged."""
+    if subscription.acknowledged:
+        desk.reply(line)
+    elif len(subscription.early) < MAX_EARLY and line not in subscription.early:
+        subscription.early.append(line)
+
+
+def _acknowledge(desk: Desk, subscription: Subscription) -> None:
+    """Tell the client what it will hear of, and then what it should have heard by now."""
+    if subscription.acknowledged:
+        return
+    subscription.acknowledged = True
+    wanted = subscription.wanted
+    honoured: dict[str, Json] = {flag: True for flag in FLAGS.values() if wanted.get(flag) is True}
+    honoured |= {name: subscription.agreed[name] for name in LISTED if name in wanted}
+    params: dict[str, Json] = {"notifications": honoured}
+    desk.reply(tagged("notifications/subscriptions/acknowledged", params, subscription.id))
+    for line in subscription.early:
+        desk.reply(line)
+    subscription.early.clear()
 
 
 # What servers say
@@ -199,4 +185,4 @@ def expire(desk: Desk, now: int) -> None:
     for subscription in desk.subscriptions.values():
         if not subscription.acknowledged and now >= subscription.deadline:
             subscription.waiting.clear()
-            subscription.acknowledge(desk)
+            _acknowledge(desk, subscription)

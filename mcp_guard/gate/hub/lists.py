@@ -7,63 +7,29 @@ it, of each server as it gets ready, so that it need not wait for all of them wh
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from mcp_guard.gate.hub import announcing, merging, messages, waiting
 from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub.desk import Desk
 from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.pages import Pages
+from mcp_guard.gate.hub.under_way import Gather, Listing
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
-
-if TYPE_CHECKING:
-    from mcp_guard.gate.hub.desk import Desk
 
 MAX_PAGES = 1_000  # of one server's list
 MAX_BYTES = 16 * 1024 * 1024
 MAX_GATHERS = 256  # lists that the client may wait for at once
 
 
-class Gather(msgspec.Struct):
-    """Somebody waits for lists: a `request` of the client's for one of them, or requests that are `held` until it is
-    known which server they belong to. `waiting`: the lists still missing, by server and method.
-    """
-
-    deadline: int
-    waiting: set[tuple[str, str]] = set()
-    request: Request | None = None
-    held: Request | None = None
-    answered: set[str] = set()
-    errors: dict[str, Head] = {}
-
-
-class Listing(msgspec.Struct):
-    """One server is being asked for one list. `gathers` wait for this turn, `next` for the one after it."""
-
-    kind: Kind
-    meta: dict[str, Json]
-    gathers: list[Gather]
-    next: list[Gather] = []
-    entries: dict[str, Entry] = {}
-    ttls: list[Json] = []
-    size: int = 0
-    pages: int = 0
-    cursor: str | None = None
-    asked: bool = False
-    late: bool = False  # somebody was answered without it
-    outdated: bool = False  # the server said meanwhile that the list has changed
-    ahead: bool = False  # nobody has asked for it yet
-    void: bool = False  # what comes of it was filtered by rules that hold no more: it is to be asked for again
-
-
 # Asking
 
 
-def ask(desk: "Desk", request: Request, now: int) -> None:
+def ask(desk: Desk, request: Request, now: int) -> None:
     """A list request of the client's: the next page of one that it has begun, or a new one."""
     kind = KINDS[request.method]
     if "cursor" in request.params:
@@ -80,7 +46,7 @@ def ask(desk: "Desk", request: Request, now: int) -> None:
         _begin(desk, Gather(now + desk.patience.wait, request=request), offering, [kind], _meta(meta), now)
 
 
-def hold(desk: "Desk", request: Request, methods: list[str], now: int) -> None:
+def hold(desk: Desk, request: Request, methods: list[str], now: int) -> None:
     """Keep a request until these lists are known, as far as they are not; then it is sent on its way again."""
     meta = _meta(request.params.get("_meta"))
     gather = Gather(now + desk.patience.wait, held=request)
@@ -89,7 +55,7 @@ def hold(desk: "Desk", request: Request, methods: list[str], now: int) -> None:
     _begin(desk, gather, arms, kinds, meta, now, only_unknown=True)
 
 
-def ask_ahead(desk: "Desk", arm: Arm, now: int) -> None:
+def ask_ahead(desk: Desk, arm: Arm, now: int) -> None:
     """Ask a server that has just got ready for its tools, if the client has not been given a list yet: it will want
     one as soon as its own handshake is done.
     """
@@ -100,7 +66,7 @@ def ask_ahead(desk: "Desk", arm: Arm, now: int) -> None:
         _fetch(desk, arm, arm.listings[kind.method], now)
 
 
-def settled(desk: "Desk", methods: list[str]) -> bool:
+def settled(desk: Desk, methods: list[str]) -> bool:
     """Whether listing again could tell nothing new, or nobody could be asked."""
     if len(desk.gathers) >= MAX_GATHERS:
         return True
@@ -118,7 +84,7 @@ def _meta(meta: Json) -> dict[str, Json]:
 
 
 def _begin(
-    desk: "Desk",
+    desk: Desk,
     gather: Gather,
     arms: list[Arm],
     kinds: list[Kind],
@@ -141,7 +107,7 @@ def _begin(
     _finish_if_done(desk, gather, now)
 
 
-def _join(desk: "Desk", arm: Arm, kind: Kind, gather: Gather, meta: dict[str, Json], now: int) -> None:
+def _join(desk: Desk, arm: Arm, kind: Kind, gather: Gather, meta: dict[str, Json], now: int) -> None:
     """Have a server asked for a list, in this turn or the next. Nobody waits for one that is overdue."""
     running = arm.listings.get(kind.method)
     if running is None:
@@ -159,7 +125,7 @@ def _join(desk: "Desk", arm: Arm, kind: Kind, gather: Gather, meta: dict[str, Js
         running.gathers.append(gather)
 
 
-def _fetch(desk: "Desk", arm: Arm, listing: Listing, now: int) -> None:
+def _fetch(desk: Desk, arm: Arm, listing: Listing, now: int) -> None:
     """Ask for the first page, or the next one; of a server that is not ready, once it is."""
     if arm.standing != "ready":
         desk.want(arm)
@@ -169,10 +135,10 @@ def _fetch(desk: "Desk", arm: Arm, listing: Listing, now: int) -> None:
     params: dict[str, Json] = {} if listing.cursor is None else {"cursor": listing.cursor}
     if listing.meta:
         params["_meta"] = listing.meta
-    desk.ask(arm, listing.kind.method, params, partial(_page, listing), now)
+    desk.ask(arm, listing.kind.method, params, partial(_page, desk, listing), now)
 
 
-def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> None:
+def _page(desk: Desk, listing: Listing, arm: Arm, head: Head, now: int) -> None:
     """A page has come, or an error."""
     kind = listing.kind
     if listing.void:
@@ -204,7 +170,7 @@ def _page(listing: Listing, desk: "Desk", arm: Arm, head: Head, now: int) -> Non
         _fetch(desk, arm, listing, now)
 
 
-def _end(desk: "Desk", arm: Arm, listing: Listing, now: int, failure: Head | None = None) -> None:
+def _end(desk: Desk, arm: Arm, listing: Listing, now: int, failure: Head | None = None) -> None:
     """A server's list is complete, or never will be: tell who waited, and begin the next turn if there is one."""
     kind, shelf = listing.kind, arm.shelves[listing.kind.method]
     del arm.listings[kind.method]
@@ -230,7 +196,7 @@ def _end(desk: "Desk", arm: Arm, listing: Listing, now: int, failure: Head | Non
         _fetch(desk, arm, arm.listings[kind.method], now)
 
 
-def _own(desk: "Desk", arm: Arm, entries: dict[str, Entry], kind: Kind, now: int) -> dict[str, Entry]:
+def _own(desk: Desk, arm: Arm, entries: dict[str, Entry], kind: Kind, now: int) -> dict[str, Entry]:
     """The entries that are the server's to list: a task belongs to the one that made it known first."""
     if kind.method != "tasks/list":
         return entries
@@ -240,7 +206,7 @@ def _own(desk: "Desk", arm: Arm, entries: dict[str, Entry], kind: Kind, now: int
 # Servers and time
 
 
-def arm_ready(desk: "Desk", arm: Arm, now: int) -> None:
+def arm_ready(desk: Desk, arm: Arm, now: int) -> None:
     """A server that was waited for is ready: ask it."""
     for listing in list(arm.listings.values()):
         if not arm.offers(listing.kind):
@@ -249,7 +215,7 @@ def arm_ready(desk: "Desk", arm: Arm, now: int) -> None:
             _fetch(desk, arm, listing, now)
 
 
-def arm_gone(desk: "Desk", arm: Arm, now: int) -> None:
+def arm_gone(desk: Desk, arm: Arm, now: int) -> None:
     """A server will not answer any more."""
     for listing in list(arm.listings.values()):
         listing.gathers += listing.next
@@ -257,7 +223,7 @@ def arm_gone(desk: "Desk", arm: Arm, now: int) -> None:
         _end(desk, arm, listing, now, Head())
 
 
-def shown_anew(desk: "Desk", now: int) -> None:
+def shown_anew(desk: Desk, now: int) -> None:
     """What the client may see may be something else now: nothing that was listed before is shown any more, and whoever
     waits for lists waits for new ones.
     """
@@ -271,7 +237,7 @@ def shown_anew(desk: "Desk", now: int) -> None:
             _ask_again(desk, gather, gather.request, now)
 
 
-def _ask_again(desk: "Desk", gather: Gather, request: Request, now: int) -> None:
+def _ask_again(desk: Desk, gather: Gather, request: Request, now: int) -> None:
     """What has come so far for a request is not good any more."""
     kind, meta = KINDS[request.method], _meta(request.params.get("_meta"))
     answered, gather.answered = gather.answered, set()
@@ -281,7 +247,7 @@ def _ask_again(desk: "Desk", gather: Gather, request: Request, now: int) -> None
             _join(desk, arm, kind, gather, meta, now)
 
 
-def expire(desk: "Desk", now: int) -> None:
+def expire(desk: Desk, now: int) -> None:
     """Wait no longer for those who have kept somebody waiting for a whole list."""
     for gather in list(desk.gathers):
         if now >= gather.deadline:
@@ -289,7 +255,7 @@ def expire(desk: "Desk", now: int) -> None:
                 waiting.go_without(desk, desk.arms[slug])
 
 
-def go_without(desk: "Desk", arm: Arm, now: int) -> None:
+def go_without(desk: Desk, arm: Arm, now: int) -> None:
     """Nobody waits for a server any more: who did is answered with what is known, and hears of it if it comes."""
     for gather in list(desk.gathers):
         missed = {(slug, method) for slug, method in gather.waiting if slug == arm.slug}
@@ -300,7 +266,7 @@ def go_without(desk: "Desk", arm: Arm, now: int) -> None:
         _finish_if_done(desk, gather, now)
 
 
-def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:
+def _finish_if_done(desk: Desk, gather: Gather, now: int) -> None:
     if gather.waiting or gather not in desk.gathers:
         return
     desk.gathers.remove(gather)
@@ -319,7 +285,7 @@ def _finish_if_done(desk: "Desk", gather: Gather, now: int) -> None:
     desk.answer(request.id, pages.first(request.id, shown, ttl, modern=request.modern))
 
 
-def _merged(desk: "Desk", kind: Kind, now: int) -> tuple[list[bytes], float]:
+def _merged(desk: Desk, kind: Kind, now: int) -> tuple[list[bytes], float]:
     """All that may be shown, in order, each key once; and how long it may be kept."""
     unshared = kind.named and desk.naming.prefixed  # no name under one server's prefix can be another's
     seen: set[str] = set()
@@ -343,7 +309,7 @@ def _merged(desk: "Desk", kind: Kind, now: int) -> tuple[list[bytes], float]:
     return shown, merging.ttl(ttls)
 
 
-def _next_page(desk: "Desk", request: Request, kind: Kind) -> None:
+def _next_page(desk: Desk, request: Request, kind: Kind) -> None:
     pages = desk.pages.get(request.method)
     line = pages.at(request.id, request.params["cursor"], modern=request.modern) if pages is not None else None
     if line is None:

@@ -1,4 +1,4 @@
-"""How long the hub waits for whom, in microseconds."""
+"""How long the hub waits for whom, in microseconds; and for whom it has waited in vain."""
 
 import msgspec
 
@@ -18,3 +18,22 @@ class Patience(msgspec.Struct, frozen=True):
     def of(cls, wait: float) -> "Patience":
         """The usual patience, but for `wait` (seconds)."""
         return cls(wait=int(wait * 1_000_000))
+
+
+class Tardy:
+    """What clients have waited for in vain, of which server, and what has not come anywhere since."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+
+    def add(self, slug: str, owed: str) -> None:
+        """A client has waited for this in vain."""
+        self._known.add((slug, owed))
+
+    def discard(self, slug: str, owed: str) -> None:
+        """It has come: the next one may wait for it again."""
+        self._known.discard((slug, owed))
+
+    def knows(self, slug: str, owed: str) -> bool:
+        """Whether to wait for this is likely to be in vain."""
+        return (slug, owed) in self._known

@@ -6,35 +6,13 @@ has answered all it owes. What it was waited for in vain is known to all hubs th
 the server's next life, does not pay for it again.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mcp_guard.gate.hub.arm import Arm
-    from mcp_guard.gate.hub.desk import Desk
+from mcp_guard.gate.hub.arm import Arm
+from mcp_guard.gate.hub.desk import Desk
 
 GREETING = "greeting"  # what a server owes that has been greeted; else it is the method of a list
 
 
-class Tardy:
-    """What clients have waited for in vain, of which server, and what has not come anywhere since."""
-
-    def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
-
-    def add(self, slug: str, owed: str) -> None:
-        """A client has waited for this in vain."""
-        self._known.add((slug, owed))
-
-    def discard(self, slug: str, owed: str) -> None:
-        """It has come: the next one may wait for it again."""
-        self._known.discard((slug, owed))
-
-    def knows(self, slug: str, owed: str) -> bool:
-        """Whether to wait for this is likely to be in vain."""
-        return (slug, owed) in self._known
-
-
-def owes(desk: "Desk", arm: "Arm", what: str, now: int) -> None:
+def owes(desk: Desk, arm: Arm, what: str, now: int) -> None:
     """A server has just been asked for something that the client may wait for."""
     if not arm.owed:
         arm.due = now + desk.patience.wait
@@ -43,7 +21,7 @@ def owes(desk: "Desk", arm: "Arm", what: str, now: int) -> None:
         go_without(desk, arm)
 
 
-def paid(desk: "Desk", arm: "Arm", what: str) -> None:
+def paid(desk: Desk, arm: Arm, what: str) -> None:
     """It has answered."""
     arm.owed.discard(what)
     desk.tardy.discard(arm.slug, what)
@@ -51,7 +29,7 @@ def paid(desk: "Desk", arm: "Arm", what: str) -> None:
         arm.overdue = False
 
 
-def expire(desk: "Desk", now: int) -> None:
+def expire(desk: Desk, now: int) -> None:
     """Wait no longer for those whose time is up."""
     for arm in desk.arms.values():
         if arm.owed and not arm.overdue and now >= arm.due:
@@ -60,7 +38,7 @@ def expire(desk: "Desk", now: int) -> None:
             go_without(desk, arm)
 
 
-def go_without(desk: "Desk", arm: "Arm") -> None:
+def go_without(desk: Desk, arm: Arm) -> None:
     """Nobody waits for this server until it owes nothing; who does, is told as soon as the matter at hand is done."""
     arm.overdue = True
     desk.missed.append(arm)
