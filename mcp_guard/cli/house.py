@@ -2,10 +2,12 @@
 
 Help is plain text, options under their headings, no summary cut short. And no option is taken for the value of the one
 before, nor nothing for a file or a filter. In `grants add --tool $UNSET --deny` the shell leaves no pattern, and the
-pattern would be `--deny`: what was to forbid would allow. `log --since "$UNSET"` would show everything.
+pattern would be `--deny`: what was to forbid would allow. `log --since "$UNSET"` would show everything. Nor is one that
+takes one value given two: `stop --agent a --agent b` would stop only the second, and say nothing of the first.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import Any
@@ -13,13 +15,22 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-_NAMED = {"FILE", "GLOB", "GROUP", "ID", "MOMENT", "OUTCOME", "REV", "TAG", "TYPE", "URL", "WHEN"}  # never empty
+# Values of these names are never empty.
+_NAMED = {"FILE", "FILE|URL", "GLOB", "GROUP", "ID", "MOMENT", "OUTCOME", "REV", "TAG", "TYPE", "URL", "WHEN"}
 _WIDEST = 30  # characters of a name, for which there is room beside it
 _TYPE = re.compile(r" <[^|<>]*>$")  # what the library says of a type, where that is no list of choices
 
 
 class HouseCommand(TyperCommand):
     """A command that takes values for values, and whose help shows arguments by their names alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; refuse an option that comes again though it takes one value."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for one, times in Counter(given).items():
+            if times > 1 and _takes_one(one) and not ctx.resilient_parsing:
+                raise typer.BadParameter("it takes one value, and came again", ctx, param_hint=one.opts[0])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it, unless where a value belongs there is none, or the next option."""
@@ -92,6 +103,13 @@ def _write(formatter: Any, title: str, rows: Sequence[tuple[str, str]]) -> None:
             beside = len(name) <= names - 2 and bool(lines)
             formatter.write(f"{before}{name:<{names}}{lines.pop(0)}\n" if beside else f"{before}{name}\n")
             formatter.write("".join(f"{before}{'':<{names}}{line}\n" for line in lines))
+
+
+def _takes_one(parameter: Any) -> bool:
+    """Whether to say it twice says two things: not so of what is repeatable, nor of a mere `--json`."""
+    if parameter.param_type_name != "option" or parameter.multiple:
+        return False
+    return not parameter.is_flag or bool(parameter.secondary_opts)
 
 
 def _given(value: object) -> Sequence[object]:

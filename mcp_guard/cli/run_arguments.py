@@ -57,7 +57,8 @@ def parse(words: Sequence[str]) -> RunArguments | None:
     """The arguments, or None where they are not plainly `OPTION VALUE …` with one upstream (`-- COMMAND ARG…` last)."""
     end = words.index("--") if "--" in words else len(words)
     options, command = words[:end], tuple(words[end + 1 :])
-    if len(options) % 2:
+    once = [option for option in options[::2] if option not in REPEATED]
+    if len(options) % 2 or len(set(once)) < len(once):
         return None
     fields: dict[str, object] = {"command": command}
     for option, value in zip(options[::2], options[1::2], strict=True):

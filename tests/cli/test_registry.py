@@ -156,6 +156,31 @@ def test_an_option_is_no_value_of_the_one_before(registry: Path, run: Run, words
     assert registry.read_bytes() == before
 
 
+TWICE: dict[tuple[str, ...], str] = {
+    ("stop", "--agent", "cursor", "--agent", "new-bot"): "--agent",
+    ("stop", "--all", "--expires", "3d", "--expires", "2h"): "--expires",
+    ("grants", "add", "--agent", "cursor", "--tool", "a", "--tool=b", "--deny"): "--tool",
+    ("overrides", "add", "--tool", "a", "--tool", "b", "--deny"): "--tool",
+    ("budgets", "set", "--agent", "cursor", "--calls", "5", "--enforce", "--no-enforce"): "--enforce",
+    ("agents", "list", "--db", "a.db", "--db", "b.db"): "--db",
+    ("run", "--mode", "observe", "--mode", "enforce", "--", "cat"): "--mode",
+}
+
+
+@pytest.mark.parametrize("words", TWICE, ids=" ".join)
+def test_an_option_that_takes_one_value_is_not_given_two(registry: Path, run: Run, words: tuple[str, ...]) -> None:
+    before = registry.read_bytes()
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert f"{TWICE[words]}: it takes one value, and came again" in err
+    assert registry.read_bytes() == before
+
+
+def test_what_is_repeatable_or_a_mere_switch_may_come_again(registry: Path, run: Run) -> None:
+    assert run("agents", "update", "cursor", "--tag", "a", "--tag", "b", "--json", "--json")[0] == 0
+    assert run("agents", "list", "--tag", "b", "--json")[1].count("cursor") == 1
+
+
 STRANGE: dict[tuple[str, ...], str] = {
     ("stop", "--agent", "curosr"): "no agent `curosr` has connected or been registered yet; is it `cursor`?",
     ("agents", "token", "qqq"): "no agent `qqq` has connected or been registered yet",
@@ -208,6 +233,7 @@ EMPTY: dict[tuple[str, ...], str] = {
     ("approvals", "list", "--status", "denied"): "no approvals match",
     ("grants", "list"): "no grants\n",
     ("grants", "list", "--agent", "cursor"): "no grants match",
+    ("grants", "list", "--agent", ""): "no grants match",
     ("instances", "list", "--agent", "cursor"): "`cursor` is not connected",
 }
 

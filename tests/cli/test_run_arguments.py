@@ -55,7 +55,10 @@ def test_the_quick_reading_understands_the_usual_form():
     assert parse([*words.split(), *more.split()]) == expected
 
 
-@pytest.mark.parametrize("words", ["", "--help", "--policy a", "--policy -- cat", "--mode sometimes -- cat", "--"])
+OTHER_FORMS = ("", "--help", "--policy a", "--policy -- cat", "--mode sometimes -- cat", "--", "--db a --db b -- cat")
+
+
+@pytest.mark.parametrize("words", OTHER_FORMS)
 def test_the_quick_reading_leaves_everything_else_to_the_full_one(words):
     assert parse(words.split()) is None
 

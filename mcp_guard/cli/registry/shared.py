@@ -75,7 +75,7 @@ def note_strangers(book: "Book", *, agent: str | None = None, tool: str | None =
 
 def none_of(what: str, *filters: object) -> str:
     """What is said where a list is empty: in all, or of what was asked for."""
-    return f"no {what} match" if any(filters) else f"no {what}"
+    return f"no {what} match" if any(one is not None for one in filters) else f"no {what}"
 
 
 def expiry(text: str | None) -> int | None:
