@@ -9,7 +9,8 @@ from hashlib import sha256
 
 import msgspec
 
-from mcp_guard.gate.pages import UNREADABLE, UnlistableError, reads_otherwise
+from mcp_guard.gate.pages import UnlistableError, reads_otherwise
+from mcp_guard.gate.wire import UNREADABLE, decode_members, decode_text
 from mcp_guard.redaction import safe_text
 
 _LONGEST_NAME = 256
@@ -50,9 +51,7 @@ class _Schema(msgspec.Struct):
     properties: dict[str, msgspec.Raw] = {}
 
 
-_decode_text = msgspec.json.Decoder(str).decode
 _decode_schema = msgspec.json.Decoder(_Schema).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Catalog:
@@ -78,8 +77,8 @@ class Catalog:
         """
         text = bytes(definition)
         try:
-            members = _decode_members(text)
-            name = _decode_text(members["name"])
+            members = decode_members(text)
+            name = decode_text(members["name"])
         except (*UNREADABLE, KeyError):
             return None, None
         known = self.tools.get(name)
@@ -117,4 +116,4 @@ def _declared(members: Mapping[str, msgspec.Raw]) -> frozenset[str]:
 
 
 def _members(text: bytes) -> dict[str, bytes]:
-    return {name: bytes(value) for name, value in _decode_members(text).items()}
+    return {name: bytes(value) for name, value in decode_members(text).items()}

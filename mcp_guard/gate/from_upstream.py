@@ -19,7 +19,7 @@ from mcp_guard.gate.outputs import Listed, Output, Record, Reply
 from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, with_result
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
-from mcp_guard.gate.wire import UnreadableError, decode, encode_slices, seal
+from mcp_guard.gate.wire import UNREADABLE, UnreadableError, decode, decode_elements, encode_slices, seal
 from mcp_guard.policy.values import Json, OfferKind
 
 
@@ -38,7 +38,6 @@ class _Head(msgspec.Struct):
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 _OF_IDS = frozenset((int, float, str))  # and no bool
@@ -84,7 +83,7 @@ def _read_head(line: bytes) -> _Head:
         head = _decode_head(line)
     except msgspec.ValidationError:
         head = _read_odd_head(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except UNREADABLE:
         raise _NotAMessageError("not JSON") from None
     if head.jsonrpc != "2.0":
         raise _NotAMessageError('jsonrpc must be "2.0"')
@@ -115,8 +114,8 @@ def _read_odd_head(line: bytes) -> _Head:
 def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
     """An array of messages (2025-03-26): each goes its way; what passes of them passes as an array again."""
     try:
-        elements = _decode_elements(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        elements = decode_elements(line)
+    except UNREADABLE:
         raise _NotAMessageError("not JSON") from None
     if len(elements) > MAX_ELEMENTS:
         raise _NotAMessageError(f"a batch has more than {MAX_ELEMENTS} elements")

@@ -11,15 +11,13 @@ from collections import deque
 import msgspec
 
 from mcp_guard.gate.messages import MAX_ID_LENGTH, RequestId
-from mcp_guard.gate.pages import UNREADABLE, Page
-from mcp_guard.gate.wire import seal
+from mcp_guard.gate.pages import Page
+from mcp_guard.gate.wire import UNREADABLE, decode_any, encode_unsealed, seal
 
 SHORTEST = 4 * 1024  # bytes of a line that is kept: a shorter one is as soon read
 MEMO_PAGES, MEMO_BYTES = 64, 8 * 1024 * 1024  # how many pages are kept, and of how many bytes together
 MOST_MEMBERS = 32  # of a result that is kept: each takes many times the memory that it takes in its line
 
-_decode_any = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 _ENVELOPE = {"jsonrpc", "id", "result"}
 
 
@@ -51,7 +49,7 @@ class KnownPages:
         for known in self._pages:
             request_id = known.under(line)
             if request_id is not None:
-                envelope = {**known.page.envelope, "id": msgspec.Raw(_encode(request_id))}
+                envelope = {**known.page.envelope, "id": msgspec.Raw(encode_unsealed(request_id))}
                 return request_id, msgspec.structs.replace(known.page, envelope=envelope)
         return None
 
@@ -78,8 +76,8 @@ def _around_id(line: bytes, page: Page) -> tuple[int, int] | None:
     value = bytes(page.envelope["id"])
     names = list(envelope)
     place = names.index("id")
-    before = _encode({name: envelope[name] for name in names[: place + 1]})[: -len(value) - 1]
-    behind = _encode({name: envelope[name] for name in names[place:]})[len('{"id":') + len(value) :]
+    before = encode_unsealed({name: envelope[name] for name in names[: place + 1]})[: -len(value) - 1]
+    behind = encode_unsealed({name: envelope[name] for name in names[place:]})[len('{"id":') + len(value) :]
     same = len(before) + len(value) + len(behind) == len(line) and line.startswith(before) and line.endswith(behind)
     return (len(before), len(behind)) if same else None
 
@@ -89,8 +87,8 @@ def _plain_id(value: bytes) -> RequestId | None:
     the page around it may be.
     """
     try:
-        found = _decode_any(value)
-    except (*UNREADABLE, ValueError):
+        found = decode_any(value)
+    except UNREADABLE:
         return None
-    plain = type(found) in (int, str) and _encode(found) == value
+    plain = type(found) in (int, str) and encode_unsealed(found) == value
     return found if plain and seal(value) is value else None

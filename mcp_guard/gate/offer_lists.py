@@ -10,10 +10,10 @@ import msgspec
 
 from mcp_guard.gate.offers import is_shown
 from mcp_guard.gate.outputs import Output
-from mcp_guard.gate.pages import UNREADABLE, elements, filtered, read_page, reads_otherwise
+from mcp_guard.gate.pages import elements, filtered, read_page, reads_otherwise
 from mcp_guard.gate.requests import Open, Request
 from mcp_guard.gate.session import Session, forward
-from mcp_guard.gate.wire import encode_slices
+from mcp_guard.gate.wire import UNREADABLE, decode_members, decode_text, encode_slices
 from mcp_guard.policy.values import OfferKind
 
 
@@ -40,9 +40,6 @@ LISTS: dict[str, OfferList] = {
     "resources/templates/list": OfferList("resource", "resourceTemplates", "uriTemplate", _may_expand),
 }
 
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_text = msgspec.json.Decoder(str).decode
-
 
 def ask(session: Session, request: Request, now: int) -> list[Output]:
     """One of the list requests: its answer is filtered, where the policy has a say."""
@@ -60,8 +57,8 @@ def visible(session: Session, entry: Open, line: bytes) -> bytes:
 
 def _is_shown(session: Session, listed: OfferList, element: msgspec.Raw) -> bool:
     try:
-        members = _decode_members(element)
-        name = _decode_text(members[listed.named_by])
+        members = decode_members(element)
+        name = decode_text(members[listed.named_by])
     except (*UNREADABLE, KeyError):
         return False
     return listed.shown(session, name) and not reads_otherwise(bytes(element), members, listed.named_by)

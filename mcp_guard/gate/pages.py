@@ -10,7 +10,15 @@ import msgspec
 
 from mcp_guard.gate import answers
 from mcp_guard.gate.messages import ENVELOPE_MEMBERS, MalformedError, folded, refuse_near_names
-from mcp_guard.gate.wire import encode_slices, seal
+from mcp_guard.gate.wire import (
+    UNREADABLE,
+    decode_any,
+    decode_elements,
+    decode_members,
+    encode_slices,
+    encode_unsealed,
+    seal,
+)
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True):
@@ -22,15 +30,9 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode_plain = msgspec.json.Decoder(_Plain).decode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_any = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 MOST_ELEMENTS = 100_000  # of one page: each is judged
 _OF_A_PAGE = ("_meta", "cacheScope", "nextCursor", "resultType", "ttlMs")  # beside the list itself
-
-UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class UnlistableError(Exception):
@@ -57,12 +59,12 @@ def read_page(line: bytes, member: str) -> Page:
         refuse_near_names(envelope, ENVELOPE_MEMBERS, "member")
         refuse_near_names(result, frozenset((member, *_OF_A_PAGE)), "member of the result")
         listed = bytes(result[member])
-        cursor = _decode_any(result["nextCursor"]) if "nextCursor" in result else None
+        cursor = decode_any(result["nextCursor"]) if "nextCursor" in result else None
     except (*UNREADABLE, KeyError):
         raise _no_list(member) from None
     except MalformedError as error:
         raise UnlistableError(f"the upstream's answer is not one list of {member}: {error.reason}") from None
-    beside = _encode([envelope, {**result, member: None}])
+    beside = encode_unsealed([envelope, {**result, member: None}])
     return Page(envelope, result, member, listed, cursor if isinstance(cursor, str) else None, seal(beside) is beside)
 
 
@@ -74,10 +76,10 @@ def _read(line: bytes) -> tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]]:
     try:
         plain = _decode_plain(line)
     except msgspec.ValidationError:
-        envelope = _decode_members(line)
+        envelope = decode_members(line)
         if "result" not in envelope:
             raise UnlistableError("the upstream answered with an error") from None
-        return {**envelope, "result": _IN_PLACE}, _decode_members(envelope["result"])
+        return {**envelope, "result": _IN_PLACE}, decode_members(envelope["result"])
     if line.startswith(b'{"result"'):  # the other order that is usual
         return {"result": _IN_PLACE, "jsonrpc": plain.jsonrpc, "id": plain.id}, plain.result
     return {"jsonrpc": plain.jsonrpc, "id": plain.id, "result": _IN_PLACE}, plain.result
@@ -86,7 +88,7 @@ def _read(line: bytes) -> tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]]:
 def elements(page: Page) -> list[msgspec.Raw]:
     """The elements of a page. Raises UnlistableError."""
     try:
-        found = _decode_elements(page.listed)
+        found = decode_elements(page.listed)
     except UNREADABLE:
         raise _no_list(page.member) from None
     if len(found) > MOST_ELEMENTS:
@@ -99,7 +101,7 @@ def reads_otherwise(element: bytes, members: Mapping[str, msgspec.Raw], member: 
     that takes the first of duplicates, or heeds no case, or nothing behind a NUL. `members` is the element as the guard
     reads it; it is only read once more, name by name, where that does not tell.
     """
-    if _encode(members) == element and _plainly_once(members, member.lower()):  # so nothing is there twice
+    if encode_unsealed(members) == element and _plainly_once(members, member.lower()):  # so nothing is there twice
         return False
     quoted = b'"%b"' % member.lower().encode()
     if b"\\u00" not in element and element.lower().count(quoted) < 2:  # spaces between; no ASCII letter is escaped
@@ -148,7 +150,7 @@ def with_result(page: Page, result: Mapping[str, object]) -> bytes:
     looked through once more.
     """
     line = {**page.envelope, "result": result}
-    return _encode(line) if page.sealed else encode_slices(line)
+    return encode_unsealed(line) if page.sealed else encode_slices(line)
 
 
 def kept_private(line: bytes) -> bytes:
@@ -156,9 +158,9 @@ def kept_private(line: bytes) -> bytes:
     result is kept by nobody and passes as it is (2026-07-28, "Caching").
     """
     try:
-        envelope = _decode_members(line)
-        result = _decode_members(envelope["result"])
-        interim = "resultType" in result and _decode_any(result["resultType"]) == "input_required"
+        envelope = decode_members(line)
+        result = decode_members(envelope["result"])
+        interim = "resultType" in result and decode_any(result["resultType"]) == "input_required"
     except (*UNREADABLE, KeyError):
         return seal(line)
     return encode_slices({**envelope, "result": result if interim else _private(result)})
@@ -167,7 +169,7 @@ def kept_private(line: bytes) -> bytes:
 def _private(result: dict[str, msgspec.Raw]) -> dict[str, object]:
     hinted: dict[str, object] = {**result}
     if "ttlMs" in result:
-        hinted["ttlMs"] = _decode_any(result["ttlMs"])
+        hinted["ttlMs"] = decode_any(result["ttlMs"])
     answers.keep_private(hinted)
     return hinted
 

@@ -26,8 +26,14 @@ def _escape_run(error: UnicodeError) -> tuple[str, int]:
 
 codecs.register_error("mcp_guard_json_escape", _escape_run)
 
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
+# To take the upstream's texts apart, whose parts stay as it wrote them. What these raise is `UNREADABLE`.
+decode_any = msgspec.json.Decoder().decode
+decode_text = msgspec.json.Decoder(str).decode
+decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
+
+encode_unsealed = msgspec.json.Encoder().encode
 
 
 def decode(text: bytes) -> Json:
@@ -37,7 +43,7 @@ def decode(text: bytes) -> Json:
     number that has no double (1e400) or too many digits.
     """
     try:
-        return _decode(text)
+        return decode_any(text)
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
     except UnicodeDecodeError:
@@ -56,7 +62,7 @@ def encode(value: object) -> bytes:
     Raises UnreadableError for values nested too deeply to be encoded or strings that are not Unicode text.
     """
     try:
-        text = _encode(value)
+        text = encode_unsealed(value)
         return text if text.isascii() else text.decode().encode("ascii", "mcp_guard_json_escape")
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
@@ -67,7 +73,7 @@ def encode(value: object) -> bytes:
 def encode_slices(value: object) -> bytes:
     """Encode values that hold slices of the upstream's own text (`msgspec.Raw`), sealed. Raises UnreadableError."""
     try:
-        return seal(_encode(value))
+        return seal(encode_unsealed(value))
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
 

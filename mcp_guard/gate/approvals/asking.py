@@ -4,7 +4,6 @@ Either way the row of the approval is committed before anything waits (`Pending`
 made of it, and the call is denied.
 """
 
-import msgspec
 from msgspec import structs
 
 from mcp_guard.events import ApprovalRequested
@@ -16,6 +15,7 @@ from mcp_guard.gate.outputs import Pending
 from mcp_guard.gate.recorder import shown_id
 from mcp_guard.gate.requests import Open, ReadCall
 from mcp_guard.gate.session import Session
+from mcp_guard.gate.wire import encode_unsealed
 from mcp_guard.policy.values import Decision, Json
 from mcp_guard.policy.wording import WORDS
 
@@ -145,15 +145,12 @@ def _requested(session: Session, waiting: Waiting, visible: Seen, where: str, no
     return ApprovalRequested(
         **structs.asdict(structs.replace(event, rule=waiting.id)),
         method=call.request.method,
-        arguments=_encode({"named": visible.name, **shown.kept}).decode(),
+        arguments=encode_unsealed({"named": visible.name, **shown.kept}).decode(),
         call_hash=waiting.bound,
         pattern=_pattern(connection.server, call.tool) if call.kind == "tool" and visible.name == call.tool else "",
         reason=" ".join(part for part in (waiting.decision.reason, waiting.decision.message or "") if part),
         expires=waiting.deadline,
     )
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _pattern(server: str, tool: str) -> str:
