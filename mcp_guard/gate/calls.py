@@ -4,6 +4,8 @@ A call of a tool that the upstream has not listed waits while the guard lists; t
 goes upstream is encoded from the very values that are judged.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from mcp_guard.events import Judged
@@ -24,7 +26,7 @@ from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.members import NEAR_MEMBERS
-from mcp_guard.policy.values import Decision
+from mcp_guard.policy.values import Decision, Json
 
 MAX_HELD = 64 * 1024 * 1024  # bytes of calls that wait until the tools are known; one alone may be as large as any
 NOTHING_DECLARED: frozenset[str] = frozenset()
@@ -35,6 +37,8 @@ NEAR_NAMES = Decision(
     None,
     "An argument's name differs only in case, or behind a NUL, from another's: it could be read in two ways.",
 )
+_AFTER_POLICY = frozenset(("override", "approval"))  # layers that have the last word on what the policy says
+_NOTHING_SAID: Mapping[str, Json] = {}
 WHATEVER_IS_SHOWN = (NEAR_NAMES, NEAR_MEMBERS)  # decided of what is hidden from the agent as of what it is shown
 
 
@@ -116,18 +120,14 @@ def row(session: Session, call: ReadCall, decision: Decision, now: int, *, forwa
     """The row of one decided call."""
     tool = session.tools.catalog.tools.get(call.tool)
     label = shown_name(call.tool) if tool is None else tool.label
-    rule = decision.rule if decision.decided_by != "approval" else _approved_rule(session, call, decision)
+    rule, said = decision.rule, _NOTHING_SAID
+    if decision.decided_by in _AFTER_POLICY:
+        alone = session.policy.decide(session.call(call.tool, call.arguments))
+        rule, said = alone.rule, {"policy": alone.outcome}  # by that rule it costs, on that another policy is compared
+    if tool is None and decision is not _UNLISTED:
+        said = {**said, "unlisted": True}  # another policy may not judge it
     event = session.recorder.decided(now, call, label, decision, session.snapshot, forwarded=forwarded, rule=rule)
-    if tool is not None or decision is _UNLISTED:
-        return event
-    return msgspec.structs.replace(event, data={**event.data, "unlisted": True})  # another policy may not judge it
-
-
-def _approved_rule(session: Session, call: ReadCall, decision: Decision) -> str | None:
-    """The rule of the policy that says what an approved call costs: that is not what has decided."""
-    if not session.policy.priced:
-        return decision.rule
-    return session.policy.decide(session.call(call.tool, call.arguments)).rule
+    return msgspec.structs.replace(event, data={**event.data, **said}) if said else event
 
 
 def decide(session: Session, call: ReadCall, now: int) -> Decision:

@@ -60,19 +60,24 @@ def with_layers(event: RecordedEvent, decision: Decision) -> Decision | str:
     """The decision with what the layers added to the recorded one: a grant stands in for a missing rule, an override
     asks for a person's approval, and where that is asked for, a person decided as recorded.
     """
-    if event.decided_by == "approval" and decision.outcome == "require_approval":
-        return Decision("allow" if event.decision == "allow" else "deny", "approval", event.rule, _A_PERSON)
-    layer: DecidedBy = "grant" if event.decided_by == "grant" else "override"
-    if event.decided_by not in ("grant", "override"):
+    layer, alone = event.decided_by, event.data.get("policy")
+    if layer not in ("grant", "override", "approval"):
         return decision
-    if layer == "grant":
-        unsure = decision.rule is None and decision.decided_by == "policy"
-        if unsure:
+    if layer == "grant" or alone == "deny":
+        if decision.rule is None and decision.decided_by == "policy":
             return "a grant or a rule decides: the arguments that would tell were not kept"
-        missing = decision.decided_by == "default"
-        return Decision("allow", layer, event.rule, "A grant allows this tool.") if missing else decision
-    if decision.outcome != "allow":
-        return decision
-    return msgspec.structs.replace(
-        decision, outcome="require_approval", decided_by=layer, rule=event.rule, reason=_APPROVAL
-    )
+        if decision.decided_by == "default":
+            decision = Decision("allow", "grant", _deciding(event, "grant"), "A grant allows this tool.")
+    if decision.outcome == "allow" and (layer == "override" or alone in ("allow", "deny")):
+        deciding = _deciding(event, "override")
+        decision = msgspec.structs.replace(
+            decision, outcome="require_approval", decided_by="override", rule=deciding, reason=_APPROVAL
+        )
+    if layer == "approval" and decision.outcome == "require_approval":
+        return Decision("allow" if event.decision == "allow" else "deny", layer, event.rule, _A_PERSON)
+    return decision
+
+
+def _deciding(event: Recorded, layer: DecidedBy) -> str | None:
+    """The grant or override of which a row tells: it has the id of the last that had a say."""
+    return event.rule if event.decided_by == layer else None

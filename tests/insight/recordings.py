@@ -38,8 +38,9 @@ class Recording:
         **facts: Any,
     ) -> None:
         self.book = Playbook()
+        self.registry: Any = registry or NoRegistry()
         connection = Connection(id=id, server=server, **{"user": "kim", "redaction_key": KEY, **facts})
-        self.book.gate = Gate(connection, policy_of(policy), registry or NoRegistry())
+        self.book.gate = Gate(connection, policy_of(policy), self.registry)
         self.book.now = at
         self.events: list[Event] = []
         self._calls = 0
@@ -66,10 +67,18 @@ class Recording:
         """Send a call and have it answered; gives its decision."""
         self._calls += 1
         turn = self._take(self.book.client(call(self._calls, name, **arguments)))
+        for event in turn.events:
+            if event.type == "approval.requested":
+                turn = self._answered(event.rule or "")
         decided = next(event for event in turn.events if event.type == "tool.decided")
         if decided.data["forwarded"]:
             self._take(self.book.upstream(result(self._calls, content=[])))
         return decided
+
+    def _answered(self, approval: str) -> Turn:
+        """The person who keeps the registry decides."""
+        self.registry.decide(approval)
+        return self._take(self.book.turn(self.book.gate.registry_changed(self.book.now)))
 
     def ask(self, method: str, **params: Any) -> Event | None:
         """Ask something of a prompt or resource and have it answered; gives its decision, if the policy has a say."""
