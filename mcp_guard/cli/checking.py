@@ -27,9 +27,7 @@ def check(
     catalog: CatalogFiles = None,
     db: Database = None,
     no_catalog: NoCatalog = False,
-    cross_check: Annotated[
-        bool, typer.Option("--cross-check", help="Ask a second, independent CEL engine too.")
-    ] = False,
+    cross_check: CrossCheck = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there are only warnings, too.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -24,6 +24,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a configuration, and show the servers it names. Exits with 2 on any error."""
+    from mcp_guard.cli.named_servers import read_file
     from mcp_guard.config import ConfigError, load
     from mcp_guard.policy import Source
 
@@ -75,19 +76,6 @@ def _unreadable(source: "Source", position: int, why: str) -> "Diagnostic":
     place = tree.place(tree.find(("policy", position)))
     hint = "the path is relative to the directory of this file"
     return Diagnostic("error", "unreadable-policy", why, place, hint)
-
-
-def read_file(path: str) -> bytes:
-    """The bytes of a configuration file. Raises GuardError where it cannot be read."""
-    from mcp_guard.errors import GuardError
-
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except IsADirectoryError:
-        raise GuardError(f"{path}: a directory, not a configuration", "Give a YAML or JSON file.") from None
-    except OSError as error:
-        raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "Check the path.") from None
 
 
 def _print(found: "Sequence[Diagnostic]", config: "GuardConfig | None", *, as_json: bool) -> None:

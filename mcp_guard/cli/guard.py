@@ -9,7 +9,7 @@ import gc
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from mcp_guard import __version__
@@ -65,7 +65,7 @@ def _guard(
     imports.msgspec_alone()
     if not all(path.lower().endswith(".json") for path in files.paths):
         imports.yaml()
-    policy = load_policy(files, sources)
+    policy = load_policy(sources)
 
     from mcp_guard.store import Store
 
@@ -78,10 +78,7 @@ def _guard(
         from mcp_guard.transports.ledger import Ledger
         from mcp_guard.transports.stdio import Pump, say
 
-        if not files.paths:
-            say("no policy: every call is denied; give one with --policy FILE")
-        for warning in policy.warnings:
-            say(str(warning))
+        tell_of(policy)
         registry = LiveRegistry(store)
         imports.first_needed()
         proof = None if token is None else proven(store, token, arguments.agent, arguments.user)
@@ -131,11 +128,24 @@ def user_policy() -> tuple[str, ...]:
     return (path,) if os.path.exists(path) else ()
 
 
-def load_policy(files: PolicyFiles, sources: list[tuple[str, bytes]]) -> "Policy":
-    """The policy that the files make, of which `sources` is what they hold: none, where there are none."""
+def load_policy(files: Sequence[tuple[str, bytes]]) -> "Policy":
+    """The policy that these files make, by their paths and what they hold; without any, the one that denies all.
+
+    Raises PolicyError.
+    """
     from mcp_guard.policy import Policy, Source, load
 
-    return load([Source(path, text) for path, text in sources]) if files.paths else Policy.empty()
+    return load([Source(path, text) for path, text in files]) if files else Policy.empty()
+
+
+def tell_of(policy: "Policy") -> None:
+    """What a person should know of a policy before clients come."""
+    from mcp_guard.transports.stdio import say
+
+    if not policy.files:
+        say("no policy: every call is denied; give one with --policy FILE")
+    for warning in policy.warnings:
+        say(str(warning))
 
 
 def open_gate(facts: "Connection", policy: "Policy", registry: "Registry") -> "Bridged":
@@ -189,7 +199,7 @@ def _reloader(gate: "Bridged", files: PolicyFiles, registry: "LiveRegistry") -> 
         from mcp_guard.transports.stdio import say
 
         try:
-            policy = load_policy(files, files.read())
+            policy = load_policy(files.read())
         except GuardError as error:
             say(f"the changed policy is refused, the last good one stays in force\n{error}")
             return gate.policy_rejected(files.paths, [error.message], now)

@@ -127,8 +127,7 @@ def _read_policy(paths: list[str]) -> None:
         from mcp_guard.cli.guard import load_policy
         from mcp_guard.cli.policy_files import PolicyFiles
 
-        files = PolicyFiles(paths)
-        load_policy(files, files.read())
+        load_policy(PolicyFiles(paths).read())
 
 
 def _database(given: str | None) -> str | None:

@@ -17,7 +17,7 @@ from mcp_guard.governance.snapshot import AgentStatus, RiskLevel
 from mcp_guard.slugs import check_pinned
 
 if TYPE_CHECKING:
-    from mcp_guard.policy import Policy, Source
+    from mcp_guard.policy import Policy
     from mcp_guard.policy.values import Json, OfferKind
 
 app = House(help="Check, test and explain policy files.", no_args_is_help=True)
@@ -31,9 +31,10 @@ app.command(epilog=checking.COMPLETE_EPILOG)(checking.complete)
 def run_inline_tests(files: Files, cross_check: CrossCheck = False, as_json: AsJson = False) -> None:
     """Run the tests inside policy files. Exits with 1 where one fails."""
     from mcp_guard.cli import policy_reports
+    from mcp_guard.cli.policy_sources import load_policy
     from mcp_guard.policy.inline_tests import run_tests
 
-    policy = _load(files)
+    policy = load_policy(files)
     results = run_tests(policy.tests, policy)
     if cross_check:
         from mcp_guard.policy.cross_check import cross_checked
@@ -67,6 +68,7 @@ def explain(
 ) -> None:
     """Show what becomes of one call, and each rule's part in it."""
     from mcp_guard.cli import policy_reports
+    from mcp_guard.cli.policy_sources import load_policy
     from mcp_guard.policy import Call, Principal
 
     check_pinned(agent)
@@ -74,7 +76,7 @@ def explain(
     arguments = _arguments(args)
     if kind == "resource" and arguments:
         bad_input("--args goes with --tool and --prompt", "a resource has no arguments: leave it out")
-    policy = _load(files)
+    policy = load_policy(files)
     principal = Principal(
         agent,
         user,
@@ -100,19 +102,6 @@ def schema() -> None:
 
 app.command(epilog=impact.EPILOG)(impact.impact)
 app.command(epilog=suggest.EPILOG)(suggest.suggest)
-
-
-def _read(files: Sequence[str]) -> "list[Source]":
-    from mcp_guard.cli.policy_files import PolicyFiles
-    from mcp_guard.policy import Source
-
-    return [Source(path, text) for path, text in PolicyFiles(files).read()]
-
-
-def _load(files: Sequence[str]) -> "Policy":
-    from mcp_guard.policy import load
-
-    return load(_read(files))
 
 
 def _offer(given: "Sequence[tuple[OfferKind, str | None]]") -> "tuple[OfferKind, str]":

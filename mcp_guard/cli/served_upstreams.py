@@ -7,11 +7,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from mcp_guard.cli.guard import open_gate, server_slug
+from mcp_guard.cli.named_servers import read_config, remote_server, with_config
 from mcp_guard.cli.run_arguments import RunArguments
-from mcp_guard.cli.switched import (
-    _remote_server as remote_server,  # pyright: ignore[reportPrivateUsage]  (the same server, told by the same options)
-)
-from mcp_guard.cli.switched import read_config, with_config
 from mcp_guard.cli.upstreams import arm_of, slug_of_url, tell_unready
 from mcp_guard.config import GuardConfig
 from mcp_guard.errors import GuardError

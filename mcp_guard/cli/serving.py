@@ -10,7 +10,7 @@ from mcp_guard.api.api import Api
 from mcp_guard.api.metrics import Latency
 from mcp_guard.cli.bearer_tokens import is_exposed, read_tokens
 from mcp_guard.cli.credentials import taken_token, taken_webhook_secret
-from mcp_guard.cli.guard import connection, load_policy, user_policy
+from mcp_guard.cli.guard import connection, load_policy, tell_of, user_policy
 from mcp_guard.cli.output import EXIT_DONE, EXIT_FINDING
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
@@ -46,15 +46,14 @@ def start(arguments: ServeArguments) -> int:
     context = _tls(arguments)
     run, behind = upstreams(arguments.run)
     files = PolicyFiles(run.policy or user_policy())
-    policy = load_policy(files, files.read())
-    _warn(arguments, files, credentials)
-    for warning in policy.warnings:
-        say(str(warning))
+    policy = load_policy(files.read())
+    tell_of(policy)
+    _warn(arguments, credentials)
     store = Store.open(run.db or default_database(), retain_days=run.retain)
     try:
         registry = LiveRegistry(store)
         who = access(arguments, credentials, store, registry)
-        shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
+        shared = SharedPolicy(files, policy, registry)
         ledger = Ledger(store, say, registry)
         latency = Latency()
         open_switch = _opener(run, behind, shared, ledger, store.redaction_key(), latency)
@@ -135,10 +134,8 @@ def _tls(arguments: ServeArguments) -> ssl.SSLContext | None:
     return context
 
 
-def _warn(arguments: ServeArguments, files: PolicyFiles, credentials: tuple[Credential, ...]) -> None:
+def _warn(arguments: ServeArguments, credentials: tuple[Credential, ...]) -> None:
     """What a person should know before clients come."""
-    if not files.paths:
-        say("no policy: every call is denied; give one with --policy FILE")
     if arguments.token_file is not None and is_exposed(arguments.token_file):
         say(f"others on this machine may read {arguments.token_file}: chmod 600 it")
     if (credentials or arguments.require_token) and arguments.tls_cert is None and not is_loopback(arguments.host):

@@ -1,49 +1,27 @@
 """One policy and one registry for many connections of one process: looked after for all, in force for each in turn."""
 
 from collections.abc import Callable
-from typing import Protocol
 
+from mcp_guard.cli.guard import load_policy
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.errors import GuardError
 from mcp_guard.policy import Policy
 from mcp_guard.store import LiveRegistry
-from mcp_guard.transports.conversation import Addressed
-
-
-class Governed(Protocol):
-    """What takes a new policy: a conversation."""
-
-    def replace_policy(self, policy: Policy, now: int) -> list[Addressed]:
-        """Another policy is in force from now on."""
-        ...
-
-    def policy_rejected(self, files: list[str], errors: list[str], now: int) -> list[Addressed]:
-        """A new policy could not be taken."""
-        ...
-
-    def registry_changed(self, now: int) -> list[Addressed]:
-        """What is kept of agents has changed."""
-        ...
+from mcp_guard.transports.conversation import Addressed, Conversation
+from mcp_guard.transports.stdio import say
 
 
 class SharedPolicy:
-    """The policy in force, and the files it came from. `load` reads them anew; `say` tells a person what came of it."""
+    """The policy in force, and the files that it came from and is read from anew when they change."""
 
-    def __init__(
-        self,
-        files: PolicyFiles,
-        policy: Policy,
-        registry: LiveRegistry,
-        load: Callable[[], Policy],
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, files: PolicyFiles, policy: Policy, registry: LiveRegistry) -> None:
         self.policy = policy
         self.registry = registry
-        self._files, self._load, self._say = files, load, say
+        self._files = files
         self._changes = 0
         self._errors: list[str] = []  # why the latest change was refused
 
-    def reloader(self, governed: Governed) -> Callable[[int], list[Addressed]]:
+    def reloader(self, governed: Conversation) -> Callable[[int], list[Addressed]]:
         """What a connection asks before each message: the outputs of a change that it has not heard of, or none."""
         seen, known = self._changes, self.registry.changes
 
@@ -72,10 +50,10 @@ class SharedPolicy:
             return
         self._changes += 1
         try:
-            self.policy = self._load()
+            self.policy = load_policy(self._files.read())
         except GuardError as error:
             self._errors = [error.message]
-            self._say(f"the changed policy is refused, the last good one stays in force\n{error}")
+            say(f"the changed policy is refused, the last good one stays in force\n{error}")
         else:
             self._errors = []
-            self._say(f"the changed policy is in force: {', '.join(self._files.paths)}")
+            say(f"the changed policy is in force: {', '.join(self._files.paths)}")

@@ -14,13 +14,12 @@ from msgspec.structs import replace
 
 from mcp_guard.cli import event_loop
 from mcp_guard.cli.credentials import proven, taken_token
-from mcp_guard.cli.guard import connection, load_policy, open_gate, telling, user_policy, wanted_webhooks
+from mcp_guard.cli.guard import connection, load_policy, open_gate, tell_of, telling, user_policy, wanted_webhooks
+from mcp_guard.cli.named_servers import read_config, remote_server, with_config
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.cli.upstreams import arm_of, slug_of_url, tell_unready
-from mcp_guard.config import Auth, GuardConfig, HttpServer
-from mcp_guard.errors import GuardError
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.gate.hub import Hub, Member, Patience
 from mcp_guard.store import LiveRegistry, SameClient, Store
@@ -46,7 +45,7 @@ def guard_remote(arguments: RunArguments) -> int:
     assert arguments.url is not None
     token, webhooks = taken_token(), wanted_webhooks(arguments)
     slug = arguments.server or slug_of_url(arguments.url)
-    arm = arm_of(slug, _remote_server(arguments), limit=arguments.max_message << 20)
+    arm = arm_of(slug, remote_server(arguments), limit=arguments.max_message << 20)
 
     def converse(policy: "Policy", registry: LiveRegistry, key: bytes, proof: "Proof | None") -> Conversation:
         return Single(slug, open_gate(connection(arguments, slug, key, proof), policy, registry))
@@ -82,35 +81,6 @@ def guard_many(arguments: RunArguments) -> int:
     return _guard(arguments, PolicyFiles(arguments.policy or user_policy()), arms, converse, token, webhooks)
 
 
-def read_config(path: str) -> GuardConfig:
-    """The configuration that a file holds; what is to be warned of in it is said. Raises GuardError."""
-    from mcp_guard.config.loading import load
-    from mcp_guard.policy import Source
-
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-    except OSError as error:
-        raise GuardError(
-            f"{path}: cannot read the configuration: {error.strerror}", "Check the path after --config."
-        ) from None
-    config = load(Source(path, text))
-    for warning in config.warnings:
-        say(str(warning))
-    return config
-
-
-def with_config(arguments: RunArguments, config: GuardConfig, home: str) -> RunArguments:
-    """The arguments, with what the configuration says where the command line says nothing."""
-    return arguments._replace(
-        policy=arguments.policy or tuple(os.path.join(home, path) for path in config.policy),
-        db=arguments.db or (os.path.join(home, config.db) if config.db is not None else None),
-        agent=arguments.agent or config.agent,
-        user=arguments.user or config.user,
-        group=arguments.group or config.groups,
-    )
-
-
 def _guard(
     arguments: RunArguments,
     files: PolicyFiles,
@@ -120,11 +90,8 @@ def _guard(
     webhooks: "Webhooks | None",
 ) -> int:
     """Guard the arms for the client on stdin and stdout, in the conversation that `converse` makes."""
-    policy = load_policy(files, files.read())
-    if not files.paths:
-        say("no policy: every call is denied; give one with --policy FILE")
-    for warning in policy.warnings:
-        say(str(warning))
+    policy = load_policy(files.read())
+    tell_of(policy)
     store = Store.open(arguments.db or default_database(), retain_days=arguments.retain)
     try:
         registry = LiveRegistry(store)
@@ -132,7 +99,7 @@ def _guard(
         conversation = converse(policy, registry, store.redaction_key(), proof)
         client = StdioClient(arguments.max_message << 20)
         ledger = Ledger(store, say, registry)
-        shared = SharedPolicy(files, policy, registry, lambda: load_policy(files, files.read()), say)
+        shared = SharedPolicy(files, policy, registry)
         reload = shared.reloader(conversation)
         switch = Switch(conversation, client, arms, ledger, reload, limit=arguments.max_message << 20)
         with telling(webhooks, store.path):
@@ -163,34 +130,3 @@ async def _until_over(switch: Switch) -> int:
         loop.add_signal_handler(number, end, number)
     await switch.run()
     return 128 + ended_by[0] if ended_by else 1 if switch.lost else 0
-
-
-def _remote_server(arguments: RunArguments) -> HttpServer:
-    """The server that the arguments describe, as a configuration file would."""
-    assert arguments.url is not None
-    return HttpServer(
-        url=arguments.url,
-        transport=arguments.transport,
-        headers=dict(_header(text) for text in arguments.header),
-        auth=_auth(arguments),
-    )
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise GuardError("a header is not of the form 'Name: value'", "For example: --header 'X-Api-Key: ${API_KEY}'")
-    return name.strip(), value.strip()
-
-
-_KINDS = {"auto": "auto", "oauth": "browser", "client-credentials": "client_credentials", "none": "none"}
-
-
-def _auth(arguments: RunArguments) -> Auth:
-    return Auth(
-        kind=_KINDS[arguments.auth],  # pyright: ignore[reportArgumentType]  (its values are the kinds)
-        client_id=arguments.client_id,
-        client_secret=arguments.client_secret,
-        scopes=arguments.scope,
-        issuer=arguments.issuer,
-    )

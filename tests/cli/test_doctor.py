@@ -87,7 +87,7 @@ CONFIGS = [  # command, arguments, where it is found, what is found
     ("npx", f"--token ghp_{'0a1B' * 9}", "permissions", "warning: a secret stands in its arguments (github-token)"),
     (GUARD, "run --policy /nowhere.yaml -- npx", "policies", "error: /nowhere.yaml: cannot read"),
     (GUARD, "run -- npx", "policies", "warning: there is none: every call is denied"),
-    (GUARD, "run --config /nowhere.yaml", "policies", "error: cannot be read: No such file or directory"),
+    (GUARD, "run --config /nowhere.yaml", "policies", "error: /nowhere.yaml: cannot read"),
 ]
 
 

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
+from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.cli.shared_policy import SharedPolicy
 from mcp_guard.events import Event, Judged
 from mcp_guard.gate import Admitted, Connection, Denied, Forward, Gate, Pending, Record
@@ -78,7 +79,7 @@ class Line:
         self._ledger = Ledger(self.store, registry=self._registry)
         read = policy_of(policy)
         self._conversation = self._of_several(read) if several else Single("files", self._gate("files", "", read))
-        shared = SharedPolicy(_NoFiles(), read, self._registry, lambda: read, print)  # pyright: ignore  (a stand-in)
+        shared = SharedPolicy(PolicyFiles([]), read, self._registry)
         self._reload = shared.reloader(self._conversation)
         self._server = Server(tools=TOOLS, prompts=["report"], resources=["db://users", "db://orders"])
         self._lives = 0
@@ -180,13 +181,6 @@ RUN = {
     "resources/read": {"contents": []},
     "subscriptions/listen": None,
 }
-
-
-class _NoFiles:
-    paths: tuple[str, ...] = ()
-
-    def changed(self) -> bool:
-        return False
 
 
 def texts(told: list) -> list[str]:

@@ -32,10 +32,9 @@ def check(servers: Sequence[Seen]) -> Iterator[Finding]:
 
 def _policy(paths: tuple[str, ...]) -> Finding:
     subject = "policy " + ", ".join(map(short, paths))
-    files = PolicyFiles(paths)
     check_it = f"mcp-guard policy check {' '.join(map(typed_path, paths))}"
     try:
-        policy = load_policy(files, files.read())
+        policy = load_policy(PolicyFiles(paths).read())
     except PolicyError as error:
         return Finding("error", subject, f"refused: {len(error.diagnostics)} findings", check_it)
     except GuardError as error:
@@ -46,19 +45,17 @@ def _policy(paths: tuple[str, ...]) -> Finding:
 
 
 def _config(path: str) -> Finding:
-    from mcp_guard.config import load
+    from mcp_guard.cli.named_servers import read_file
+    from mcp_guard.config import ConfigError, load
     from mcp_guard.policy import Source
 
     subject = f"configuration {short(path)}"
     try:
-        with open(path, "rb") as file:
-            config = load(Source(path, file.read()))
-    except OSError as error:
-        return Finding(
-            "error", subject, f"cannot be read: {error.strerror}", "mcp-guard init --undo takes its guard out"
-        )
-    except GuardError:
+        config = load(Source(path, read_file(path)))
+    except ConfigError:
         return Finding("error", subject, "refused", f"mcp-guard config check {typed_path(path)}")
+    except GuardError as error:
+        return Finding("error", subject, error.message, "mcp-guard init --undo takes its guard out")
     return Finding("ok", subject, f"loads: {len(config.servers)} servers")
 
 
