@@ -163,9 +163,8 @@ def _refuse_near_method(method: str) -> None:
     """Raise MalformedError for a method that a lenient reader could take for one that is judged or filtered."""
     near = folded(method).strip()
     if near in _JUDGED:
-        raise MalformedError(
-            INVALID_REQUEST, f"the method differs only in case or spaces, or behind a NUL, from {near}"
-        )
+        reason = f"the method differs only in case or spaces, or behind a NUL, from {near}"
+        raise MalformedError(INVALID_REQUEST, f"{near} needs an id" if method == near else reason)
 
 
 # Notifications and responses

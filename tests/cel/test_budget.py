@@ -39,6 +39,7 @@ TOO_MUCH = [
     ('a.replace("x", "yyyyyyyyyy").size() == 0', {"a": "x" * 800_000}),
     ('a.lowerAscii() == ""', {"a": LONG}),
     ("a.join() == ''", {"a": WORDS}),
+    ("strings.quote(a) == ''", {"a": "é" * 500_000}),
     ("a + a == ''", {"a": LONG}),
     ("bytes(a) == b''", {"a": LONG}),
     ("b.exists(p, a.matches(p))", {"a": "x" * 10_000, "b": ["(x.{1,100}){5}y" + str(i) for i in range(100)]}),

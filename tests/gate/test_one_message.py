@@ -97,6 +97,7 @@ def test_a_method_that_a_lenient_reader_takes_for_a_call_is_refused(method, has_
 def test_a_call_without_an_id_is_still_a_call_and_goes_nowhere():
     turn = connected(ALLOW_ALL).client(notification("tools/call", name="read_file", arguments={}))
     assert turn.upstream == []
+    assert turn.client[0]["error"]["message"] == "tools/call needs an id"
     assert turn.types == ["message.rejected"]
 
 

@@ -159,7 +159,7 @@ def join(budget: Budget, items: Value, separator: Value = "") -> Value:
 def quote(budget: Budget, text: Value) -> Value:
     """`strings.quote(text)`: as a literal of the language."""
     _texts("strings.quote", text)
-    budget.spend_characters(len(text), 16)
+    budget.spend_characters(len(text), 4)
     return f'"{text.translate(QUOTED)}"'
 
 
