@@ -78,6 +78,6 @@ def with_layers(event: RecordedEvent, decision: Decision) -> Decision | str:
     return decision
 
 
-def _deciding(event: Recorded, layer: DecidedBy) -> str | None:
+def _deciding(event: RecordedEvent, layer: DecidedBy) -> str | None:
     """The grant or override of which a row tells: it has the id of the last that had a say."""
     return event.rule if event.decided_by == layer else None
