@@ -52,7 +52,8 @@ EXAMPLES: Mapping[type[v.Input], object] = {
     v.NewEvaluation: {"agent": "claude-code", "pass_rate": 0.93, "suite": "nightly"},
 }
 
-# What the types do not say: that it is a grant, and only that, which has an end; and that there are no parts of calls.
+# What the types do not say: that an approval which is a grant, and only that, has an end; that there are no parts of
+# calls; and that what is approved ahead has an end, too.
 _RULES: Mapping[str, Schema] = {
     "Approve": {
         "anyOf": [
@@ -60,6 +61,15 @@ _RULES: Mapping[str, Schema] = {
             {
                 "properties": {"scope": {"const": "grant"}, "expires_at": {"type": "string"}},
                 "required": ["scope", "expires_at"],
+            },
+        ]
+    },
+    "NewPermission": {
+        "anyOf": [
+            {"properties": {"effect": {"enum": ["allow", "deny"]}}},
+            {
+                "properties": {"effect": {"const": "approve"}, "expires_at": {"type": "string"}},
+                "required": ["expires_at"],
             },
         ]
     },

@@ -6,6 +6,7 @@ a page is right also where rows came or went since the one before.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from hashlib import sha256
 
 from msgspec import UNSET, UnsetType
 
@@ -25,16 +26,24 @@ from mcp_guard.store.registry import (
 from mcp_guard.store.registry.book import Book, Row
 from mcp_guard.store.registry.snapshots import moment
 
+_LONGEST_KEY = 400  # characters; see `queries.Paged`
 _TOOLS = "SELECT server, tool, listed, description, first_seen, last_seen, versions, hash, definition FROM tools"
 
 
 def paged(rows: Iterable[Row], asked: Asked, key: Callable[[Row], str], *, newest_first: bool = False) -> Row:
     """The page of these rows that was asked for."""
     limit, after = asked.query.limit, _said(asked.query.after)
-    ordered = sorted(((key(row), row) for row in rows), key=lambda one: one[0], reverse=newest_first)
+    ordered = sorted(((_place(key(row)), row) for row in rows), key=lambda one: one[0], reverse=newest_first)
     left = [(name, row) for name, row in ordered if after is None or (name < after if newest_first else name > after)]
     page = left[:limit]
     return {"items": [row for _, row in page], "next": page[-1][0] if len(left) > limit else None}
+
+
+def _place(key: str) -> str:
+    """A key as it stands in a query: servers may call their tools anything, and nothing behind it is to be out of
+    reach.
+    """
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}#{sha256(key.encode()).hexdigest()}"
 
 
 def _slug(row: Row) -> str:
@@ -198,7 +207,9 @@ def record_eval(book: Book, asked: Asked) -> Row:
 
 def list_approvals(book: Book, asked: Asked) -> Row:
     """The calls that a person is asked about, oldest first."""
-    return paged(approvals.listed(book, status=_said(asked.query.status), agent=_said(asked.query.agent)), asked, _id)
+    query = asked.query
+    page = paged(approvals.brief(book, status=_said(query.status), agent=_said(query.agent)), asked, _id)
+    return {**page, "items": [approvals.get(book, row["id"]) for row in page["items"]]}
 
 
 def approve(book: Book, asked: Asked) -> Row:

@@ -66,7 +66,7 @@ def check(claims: Claims, demands: Demands, now: int) -> Identity:
     if agent is not None and not is_agent(agent):
         raise CredentialError(f"the token's `{demands.agent_claim}` cannot be the slug of an agent", AGENT_RULE)
     user = None if demands.user_claim is None else _label(claims, demands.user_claim)
-    if demands.user_claim == "email" and claims.get("email_verified", True) is not True:
+    if demands.user_claim in ("email", "/email") and claims.get("email_verified", True) is not True:
         raise CredentialError("the token's e-mail address was never verified by its issuer")
     if agent is None and user is None:
         raise CredentialError("the token says neither which agent nor which user it is about")

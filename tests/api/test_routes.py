@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -315,3 +316,41 @@ def test_the_description_says_which_approvals_have_an_end(
     schema = described(ROUTES)["components"]["schemas"]["Approve"]
     assert Draft202012Validator(schema).is_valid(body) is good
     assert (call("POST", f"/api/approvals/{waiting}/approve", body)[0] == 200) is good
+
+
+AHEAD = [
+    ({"effect": "allow"}, True),
+    ({"effect": "deny", "expires_at": FOREVER}, True),
+    ({"effect": "approve", "expires_at": FOREVER}, True),
+    ({"effect": "approve"}, False),
+    ({"effect": "approve", "expires_at": None}, False),
+]
+
+
+@pytest.mark.parametrize(("body", "good"), AHEAD)
+def test_nothing_is_approved_ahead_without_an_end(call: Calls, body: dict[str, object], good: bool) -> None:
+    asked = {"agent": "cursor", "pattern": "send_*", **body}
+    schema = described(ROUTES)["components"]["schemas"]["NewPermission"]
+    assert Draft202012Validator(schema).is_valid(asked) is good
+    assert (call("POST", "/api/permissions", asked)[0] == 201) is good
+
+
+@pytest.mark.parametrize("status", ["", "&status=pending"])
+def test_calls_that_wait_are_read_page_by_page_with_what_would_run(call: Calls, waiting: str, status: str) -> None:
+    (shown,) = call("GET", f"/api/approvals?limit=1{status}")[1]["items"]
+    assert (shown["id"], shown["status"], shown["arguments"]) == (waiting, "pending", {"path": "/srv/a"})
+    assert call("GET", f"/api/approvals?after={waiting}{status}")[1] == {"items": [], "next": None}
+
+
+def test_no_tool_is_out_of_reach_behind_one_of_a_long_name(call: Calls, book: Book) -> None:
+    names = ["a", "b" * 70_000, "b" * 70_000 + "c", "d"]
+    store = Store.open(book.path)
+    given = tuple((name[-9:], json.dumps({"name": name}).encode()) for name in names)
+    store.learn(ToolsListed(id="c-1", ts=1, type="tools.listed", connection_id="c", server="files", definitions=given))
+    store.close()
+    seen, after = list[str](), ""
+    while after is not None:
+        page = call("GET", f"/api/tools?limit=1{after and '&after=' + quote(after)}")[1]
+        seen += [tool["tool"] for tool in page["items"]]
+        after = page["next"]
+    assert sorted(seen) == sorted(names)

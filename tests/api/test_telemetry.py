@@ -153,6 +153,7 @@ REJECTED = [
     ("below zero", point(-1), {}),
     ("more than anybody pays", point(1e300), {}),
     ("no value", {**point(1), "asDouble": None}, {}),
+    ("more than a double holds, as a text", {**point(1), "asDouble": "9" * 400}, {}),
     ("time that is none", {**point(1), "timeUnixNano": "-5"}, {}),
     ("a sum that may fall", point(1), {"monotonic": False}),
     ("a sum of unknown kind", point(1), {"temporality": 0}),
@@ -175,9 +176,11 @@ def test_other_metrics_are_none_of_our_business(report: Report, book: Book) -> N
     assert not telemetry.listed(book)
 
 
+HUGE = json.dumps(request({**point(1), "asDouble": None, "asInt": int("9" * 400)})).encode()
 UNREADABLE: list[tuple[str, bytes, dict[str, str], int]] = [
     ("no JSON", b"{", {"content_type": "application/json"}, 400),
     ("another form", b"[]", {"content_type": "application/json"}, 400),
+    ("more than a double holds", HUGE, {"content_type": "application/json"}, 400),
     ("half a protobuf", b"\x0a\x05\x0a", {"content_type": PROTOBUF}, 400),
     ("a group", b"\x0b", {"content_type": PROTOBUF}, 400),
     ("a number without an end", b"\xff" * 11, {"content_type": PROTOBUF}, 400),

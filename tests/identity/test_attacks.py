@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_guard.identity.claims import Demands, check
 from mcp_guard.identity.errors import CredentialError
 from mcp_guard.identity.issuers import Issuer
 from mcp_guard.identity.key_sets import KeySets
@@ -255,6 +256,14 @@ def test_a_token_that_is_not_what_it_seems_proves_nothing(world: World, name: st
         world.prove(text)
     said = f"{caught.value.message} {caught.value.hint}"
     assert all(piece not in said for piece in text.split(".") if len(piece) > 8)
+
+
+@pytest.mark.parametrize("named", ["email", "/email"])
+def test_an_address_that_nobody_verified_is_none_however_its_claim_is_named(world: World, named: str) -> None:
+    demands = Demands(ISSUER, "guard", None, named, None, 86_400)
+    assert check(world.their_claims(), demands, NOW * SECOND).user == "ann@acme.example"
+    with pytest.raises(CredentialError, match="never verified"):
+        check(world.their_claims(email_verified=False), demands, NOW * SECOND)
 
 
 def test_keys_that_a_header_brings_along_are_not_looked_at(world: World) -> None:

@@ -169,6 +169,13 @@ def test_a_set_is_fetched_over_http_of_this_machine() -> None:
         assert [key.id for key in KeySets().keys(f"{url}/keys", "a")] == ["a"]
 
 
+def test_what_this_machine_says_is_asked_of_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(_with_body(b'"of the proxy"')) as proxy, answering(_with_body(b'"of this machine"')) as url:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert read_set(f"{url}/keys") == b'"of this machine"'
+
+
 def _redirecting(to: str) -> Callable[[BaseHTTPRequestHandler], None]:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path == "/there":

@@ -210,7 +210,7 @@ def test_what_a_person_has_approved_is_judged_again_and_nobody_is_asked_twice(li
 
 def test_an_approval_ahead_that_is_taken_back_in_that_instant_is_none(line_of):
     line = line_of()
-    given = grants.add(line.book, AGENT, "send_mail", "approve")
+    given = grants.add(line.book, AGENT, "send_mail", "approve", expires=line.book.now + 60_000_000)
     told = line.say(line.call(7, "send_mail"), changes=[lambda book: grants.revoke(book, given["id"])])
     assert len(questions(told)) == 1
     assert (line.decisions(), line.ran) == ([], [])

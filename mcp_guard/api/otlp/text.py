@@ -55,7 +55,7 @@ class _Request(_Message, frozen=True):
 _decode = msgspec.json.Decoder(_Request).decode
 _decode_value = msgspec.json.Decoder(dict[str, Any]).decode
 _TEMPORALITIES = {"AGGREGATION_TEMPORALITY_DELTA": 1, "AGGREGATION_TEMPORALITY_CUMULATIVE": 2}
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # UnicodeDecodeError is a ValueError
+_UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)  # UnicodeDecodeError is a ValueError
 
 
 def read(body: bytes) -> list[Sum]:

@@ -19,6 +19,8 @@ CALL = "tools/call"
 SCOPES: tuple[ApprovalScope, ...] = ("once", "session", "grant")
 STATUSES = ("pending", "approved", "denied", "withdrawn", "expired")
 
+_OF_STATUS = "id, connection_id, agent, status, requested_at, expires_at"
+_MAY_STAND_AS = {"expired": ("pending",), "withdrawn": ("pending",)}  # where nobody was there to write it down
 _COLUMNS = (
     "id, connection_id, agent, user, server, method, tool, arguments, call_hash, pattern, reason, status, scope, "
     "requested_at, expires_at, decided_at, decided_by, decided_via, comment"
@@ -72,10 +74,23 @@ def ruling(connection: sqlite3.Connection, approval_id: str) -> Ruling | None:
 
 def listed(book: Book, *, status: str | None = "pending", agent: str | None = None) -> list[Row]:
     """The approvals, oldest first: of one status, or (None) of all. Raises InvalidError."""
+    return [_shown(book, row) for row in _found(book, _COLUMNS, status, agent)]
+
+
+def brief(book: Book, *, status: str | None = "pending", agent: str | None = None) -> list[Row]:
+    """The same without what was asked for, which may be long: the `id` of each, and how it stands."""
+    return _found(book, _OF_STATUS, status, agent)
+
+
+def _found(book: Book, columns: str, status: str | None, agent: str | None) -> list[Row]:
+    """The rows with how they stand now. Of the history, which agents write, no more is read than is asked about."""
     if status is not None and status not in STATUSES:
         raise InvalidError(f"`{status}` is no status of an approval", f"it is one of {', '.join(STATUSES)}")
-    rows = [_shown(book, row) for row in book.rows(f"SELECT {_COLUMNS} FROM approvals ORDER BY requested_at, id")]
-    return [row for row in rows if status in (None, row["status"]) and agent in (None, row["agent"])]
+    held = STATUSES if status is None else (status, *_MAY_STAND_AS.get(status, ()))
+    where = " OR ".join(f"status = '{one}'" for one in held)  # by its index, where only those are asked for that wait
+    query = f"SELECT {columns} FROM approvals WHERE ({where}) AND coalesce(?, agent) = agent ORDER BY requested_at, id"
+    rows = [{**row, "status": _status(book, row)} for row in book.rows(query, (agent,))]
+    return [row for row in rows if status in (None, row["status"])]
 
 
 def get(book: Book, approval_id: str) -> Row:

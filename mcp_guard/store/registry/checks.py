@@ -23,7 +23,7 @@ def check_agent(slug: str) -> None:
 def check_label(text: str) -> None:
     """Whether this can name a user, a group, or a token of somebody else's."""
     if _LABEL.fullmatch(text) is None:
-        raise InvalidError(f"`{text}` is no short text on one line")
+        raise InvalidError(f"`{text}` is no short text on one line", "1 to 256 characters")
 
 
 def check_pattern(pattern: str) -> None:

@@ -52,6 +52,8 @@ def insert(
 ) -> str:
     """The same within a transaction; gives the id. Raises InvalidError, ConflictError."""
     grant_id = book.new_id()
+    if effect == APPROVE and expires is None:
+        raise InvalidError("a standing approval needs an end", "what a person says once is not for good")
     until = expiry(change, expires)
     known = change.one(_SAME, (agent, pattern, effect == APPROVE))
     if known is not None:

@@ -86,7 +86,10 @@ def remove(book: Book, override_id: str, reason: str = "") -> Row:
     with book.changing() as change:
         if change.execute("DELETE FROM overrides WHERE id = ?", (override_id,)) == 0:
             raise NotFoundError(f"there is no override `{override_id}`")
-        change.tell("override.removed", known["agent"], {"reason": reason}, tool=known["pattern"], rule=override_id)
+        if known["brake"]:
+            change.tell("calls.resumed", known["agent"], {"reason": reason}, rule=override_id)
+        else:
+            change.tell("override.removed", known["agent"], {"reason": reason}, tool=known["pattern"], rule=override_id)
     return known
 
 

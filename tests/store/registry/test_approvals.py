@@ -207,6 +207,18 @@ def test_nobody_decides_after_the_time_is_up(store: Store, book: Book, clock: Cl
         approvals.approve(book, "C-a1")
 
 
+def test_of_the_history_no_more_is_read_than_is_asked_about(store: Store, book: Book) -> None:
+    for number in range(1, 4):
+        store.record([asked(book, number)])
+    approvals.deny(book, "C-a1")
+    store.record([settled(book, "withdrawn", 2)])
+    book._connection.execute("UPDATE approvals SET arguments = 'unreadable' WHERE id <> 'C-a3'")
+    assert [row["id"] for row in approvals.listed(book)] == ["C-a3"]
+    assert [row["id"] for row in approvals.listed(book, agent="claude-code")] == []
+    standing = {row["id"]: row["status"] for row in approvals.brief(book, status=None)}
+    assert standing == {"C-a1": "denied", "C-a2": "withdrawn", "C-a3": "pending"}
+
+
 def test_what_was_decided_in_the_store_stands_against_the_guards_own_end(store: Store, book: Book) -> None:
     store.record([asked(book)])
     approvals.deny(book, "C-a1")

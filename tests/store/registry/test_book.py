@@ -86,6 +86,7 @@ REFUSED: dict[str, tuple[Callable[[Book], object], type[Exception]]] = {
     "a secret that is granted": (lambda book: grants.add(book, "known", f"files:{KEY}", "allow"), InvalidError),
     "a secret that is stopped": (lambda book: overrides.add(book, None, KEY, "deny"), InvalidError),
     "a grant that is over": (lambda book: grants.add(book, "known", "x", "allow", expires=book.now), InvalidError),
+    "an approval ahead without an end": (lambda book: grants.add(book, "known", "x", "approve"), InvalidError),
     "an effect that is none": (lambda book: overrides.add(book, None, "x", "allow"), InvalidError),
     "nothing to resume": (lambda book: overrides.resume(book, None), NotFoundError),
     "dollars by the hour": (lambda book: budgets.put(book, "known", "hour", "usd", 3), InvalidError),
@@ -131,6 +132,11 @@ def test_a_deleted_agent_stays_for_the_record_and_can_be_created_again(book: Boo
     assert agents.listed(book) == []
     assert [row["status"] for row in agents.listed(book, deleted=True)] == ["deleted"]
     assert agents.create(book, "cursor")["owner"] == ""
+
+
+def test_a_brake_that_is_removed_as_an_override_is_told_of_as_released(book: Book) -> None:
+    overrides.remove(book, overrides.stop(book, None)["id"])
+    assert told(book)[-2:] == ["calls.stopped", "calls.resumed"]
 
 
 def test_resuming_an_agent_does_not_release_the_brake_of_all(book: Book) -> None:
