@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 
 _KNOWN = """
     SELECT 1 FROM events
@@ -9,23 +10,16 @@ _KNOWN = """
 """
 
 
-def is_known(connection: sqlite3.Connection, policy_hash: str, version: str) -> bool:
-    """Whether a guard of this version has recorded that it loaded the policy with this hash."""
-    return connection.execute(_KNOWN, (policy_hash, version)).fetchone() is not None
-
-
 def known_policy(path: str, policy_hash: str, version: str) -> bool:
-    """The same of a database that is not open. Creates nothing, waits for nobody; False on any trouble."""
+    """Whether a guard of this version has recorded that it loaded the policy with this hash.
+
+    Creates nothing, waits for nobody; False on any trouble.
+    """
     try:
-        connection = read_only(path, timeout=0.0)
+        with closing(read_only(path, timeout=0.0)) as connection:
+            return connection.execute(_KNOWN, (policy_hash, version)).fetchone() is not None
     except (OSError, ValueError, sqlite3.Error):
         return False
-    try:
-        return is_known(connection, policy_hash, version)
-    except sqlite3.Error:
-        return False
-    finally:
-        connection.close()
 
 
 def read_only(path: str, timeout: float) -> sqlite3.Connection:

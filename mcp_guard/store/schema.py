@@ -144,9 +144,9 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("ROLLBACK")
 
 
-def registry_version(cursor: sqlite3.Cursor) -> int:
+def registry_version(database: sqlite3.Connection | sqlite3.Cursor) -> int:
     """The version of the registry now. Raises sqlite3.Error."""
-    return cursor.execute("SELECT version FROM registry").fetchone()[0]
+    return database.execute("SELECT version FROM registry").fetchone()[0]
 
 
 def version(connection: sqlite3.Connection, path: str) -> int:

@@ -8,13 +8,12 @@ Checkpoints and retention are `maintenance`'s, on a thread of its own.
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from mcp_guard.store import files
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
-from mcp_guard.store.known import is_known
 from mcp_guard.store.maintenance import Maintenance
 from mcp_guard.store.opening import BUSY_TIMEOUT, writable
 from mcp_guard.store.rows import Row, row, storable
@@ -32,6 +31,9 @@ _PAUSES = (*[0.0] * 20, *[0.00002] * 50, 0.0005)  # seconds; a commit holds the 
 _LOOK_AGAIN = 0.005  # seconds for which the file at the path is taken to be the same
 _COMMIT = 5000  # bytes that a commit adds to the write-ahead log, beside its data
 _WAKE_AFTER = 4 << 20  # bytes written between two looks of the maintenance thread
+
+Answer = TypeVar("Answer")
+Facts = TypeVarTuple("Facts")
 
 
 class Store:
@@ -83,11 +85,7 @@ class Store:
 
     def registry_version(self) -> int:
         """The registry's version now: another than before says that something was changed. Raises StoreError."""
-        cursor = self._sound_cursor()
-        try:
-            return registry_version(cursor)
-        except sqlite3.Error as error:
-            raise self._failed(cursor.connection, error) from error
+        return self._ask(registry_version)
 
     def snapshot(self, agent: str, credential: "Credential | None", now: int) -> "Snapshot":
         """How an agent, and the credential that it came with, stand at `now` (microseconds since the epoch).
@@ -96,11 +94,7 @@ class Store:
         """
         from mcp_guard.store.registry.snapshots import snapshot
 
-        connection = self._sound_cursor().connection
-        try:
-            return snapshot(connection, agent, credential, now)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        return self._ask(snapshot, agent, credential, now)
 
     def prove(self, credential: str, key_sets: "KeySets | None" = None) -> "Proof":
         """What a virtual key or a signed token proves now; `key_sets` has the keys of issuers.
@@ -109,21 +103,13 @@ class Store:
         """
         from mcp_guard.store.registry.proving import prove
 
-        connection = self._sound_cursor().connection
-        try:
-            return prove(connection, credential, time.time_ns() // 1000, key_sets)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        return self._ask(prove, credential, time.time_ns() // 1000, key_sets)
 
     def ruling(self, approval: str) -> "Ruling | None":
         """What a person has decided about an approval; None where nobody has. Raises StoreError."""
         from mcp_guard.store.registry.approvals import ruling
 
-        connection = self._sound_cursor().connection
-        try:
-            return ruling(connection, approval)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        return self._ask(ruling, approval)
 
     def standing(self, credential: "Credential", now: int) -> tuple[str | None, int | None]:
         """Why a credential proves nothing at `now`, or None; and when it expires (both microseconds since the epoch).
@@ -132,78 +118,55 @@ class Store:
         """
         from mcp_guard.store.registry.standing import standing
 
-        connection = self._sound_cursor().connection
-        try:
-            return standing(connection, credential, now)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        return self._ask(standing, credential, now)
 
     def issuers(self) -> "list[Issuer]":
         """The issuers whose tokens are believed. Raises StoreError."""
         from mcp_guard.store.registry.issuers import trusted
 
-        connection = self._sound_cursor().connection
-        try:
-            return trusted(connection)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        return self._ask(trusted)
 
     def instance_ended(self, instance: str) -> str | None:
         """Why somebody has ordered that an instance's connection ends; None where nobody has. Raises StoreError."""
-        connection = self._sound_cursor().connection
-        try:
-            found = connection.execute("SELECT disconnect FROM instances WHERE id = ?", (instance,)).fetchone()
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
-        return None if found is None else found[0]
+        from mcp_guard.store.registry import instances
+
+        return self._ask(instances.end_ordered, instance)
 
     def follow(self, event: "Event") -> None:
         """Keep among the instances what an `agent.connected` or `agent.disconnected` says. Raises StoreError."""
         from mcp_guard.store.registry import instances
 
-        cursor = self._sound_cursor()
-        try:
-            (instances.arrived if event.type == "agent.connected" else instances.left)(cursor, event)
-        except sqlite3.Error as error:
-            raise self._failed(cursor.connection, error) from error
+        self._ask(instances.arrived if event.type == "agent.connected" else instances.left, event)
 
     def heard(self, instances: Iterable[str], now: int) -> None:
         """Keep that these instances are connected at `now` (microseconds since the epoch). Raises StoreError."""
         from mcp_guard.store.registry import instances as registered
 
-        cursor = self._sound_cursor()
-        try:
-            registered.heard(cursor, instances, now)
-        except sqlite3.Error as error:
-            raise self._failed(cursor.connection, error) from error
+        self._ask(registered.heard, instances, now)
         self._grown(_COMMIT)
 
     def learn(self, listing: "ToolsListed") -> None:
         """Keep what a server listed in the catalog of tools. Raises StoreError: then nothing of it is kept."""
         from mcp_guard.store import catalog
 
-        connection = self._sound_cursor().connection
-        try:
-            catalog.learn(connection, listing)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
+        self._ask(catalog.learn, listing)
 
     def redaction_key(self) -> bytes:
         """The 32 secret bytes, kept beside the database, that key the hashes standing for secrets in the log."""
         return self._key
 
-    def knows_policy(self, policy_hash: str, version: str) -> bool:
-        """Whether a guard of this version has ever recorded that it loaded the policy with this hash."""
-        connection = self._sound_cursor().connection
-        try:
-            return is_known(connection, policy_hash, version)
-        except sqlite3.Error as error:
-            raise self._failed(connection, error) from error
-
     def close(self) -> None:
         """Stop the thread, put the write-ahead log into the database, close. Never raises, never waits long."""
         self._maintenance.stop()
         self._disconnect()
+
+    def _ask(self, question: "Callable[[sqlite3.Connection, *Facts], Answer]", *facts: *Facts) -> Answer:
+        """What is asked of, or kept in, the database beside the rows of the log. Raises StoreError."""
+        connection = self._sound_cursor().connection
+        try:
+            return question(connection, *facts)
+        except sqlite3.Error as error:
+            raise self._failed(connection, error) from error
 
     def _connect(self) -> None:
         files.refuse_unusable(self.path)

@@ -202,12 +202,12 @@ def test_a_policy_is_known_once_a_guard_of_this_version_has_recorded_that_it_loa
     store: Store, path: Path
 ) -> None:
     questions = [("ab", "0.1.0"), ("ab", "0.2.0"), ("cd", "0.1.0"), ("", "")]
-    before = [(store.knows_policy(*each), known_policy(str(path), *each)) for each in questions]
+    before = [known_policy(str(path), *each) for each in questions]
     store.record([event("policy.loaded", policy_hash="ab", data={"files": ["p.yaml"], "version": "0.1.0"})])
     store.record([event("policy.rejected", 2, policy_hash="cd", data={"version": "0.1.0"})])
-    after = [(store.knows_policy(*each), known_policy(str(path), *each)) for each in questions]
-    assert before == [(False, False)] * 4
-    assert after == [(True, True)] + [(False, False)] * 3
+    after = [known_policy(str(path), *each) for each in questions]
+    assert before == [False] * 4
+    assert after == [True] + [False] * 3
 
 
 def test_the_question_for_a_policy_does_not_read_the_whole_log(store: Store, path: Path) -> None:

@@ -39,7 +39,7 @@ _LOST = 100_000_000  # microseconds of silence after which an instance is lost: 
 InstanceStatus = Literal["connected", "ended", "lost"]
 
 
-def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
+def arrived(connection: sqlite3.Connection, event: Event) -> None:
     """Take in an `agent.connected`: the instance, and its agent where nobody has registered it. Raises sqlite3.Error,
     with nothing written.
     """
@@ -48,9 +48,9 @@ def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
     name, version = (str(said.get(field, ""))[:_LONGEST] for field in ("name", "version"))
     agent, at = storable_text(event.agent or ""), timestamp(event.ts)
     protocol, transport = (str(event.data.get(field, "")) for field in ("protocol", "transport"))
-    cursor.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        if cursor.execute(_REGISTER, (agent, name, at)).rowcount:
+        if connection.execute(_REGISTER, (agent, name, at)).rowcount:
             data = {"by": "mcp-guard", "client": name}
             told = Event(
                 id=f"{event.id}-registered",
@@ -60,14 +60,14 @@ def arrived(cursor: sqlite3.Cursor, event: Event) -> None:
                 agent=agent,
                 data=data,
             )
-            cursor.execute(insertion(1), storable(row(told)))
+            connection.execute(insertion(1), storable(row(told)))
         facts = event.connection_id, agent, event.user or "", event.server or "", name, version
         row_of_it = (*facts, os.uname().nodename if hasattr(os, "uname") else "", _directory(), protocol, transport, at)
-        cursor.execute(_SEEN, tuple(map(storable_text, row_of_it)))
-        cursor.execute("COMMIT")
+        connection.execute(_SEEN, tuple(map(storable_text, row_of_it)))
+        connection.execute("COMMIT")
     finally:
-        if cursor.connection.in_transaction:
-            cursor.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _directory() -> str:
@@ -78,17 +78,23 @@ def _directory() -> str:
         return ""
 
 
-def left(cursor: sqlite3.Cursor, event: Event) -> None:
+def left(connection: sqlite3.Connection, event: Event) -> None:
     """Take in an `agent.disconnected`. Raises sqlite3.Error."""
     at = timestamp(event.ts)
-    cursor.execute("UPDATE instances SET last_seen = ?, ended_at = ? WHERE id = ?", (at, at, event.connection_id))
+    connection.execute("UPDATE instances SET last_seen = ?, ended_at = ? WHERE id = ?", (at, at, event.connection_id))
 
 
-def heard(cursor: sqlite3.Cursor, instances: Iterable[str], now: int) -> None:
+def heard(connection: sqlite3.Connection, instances: Iterable[str], now: int) -> None:
     """These are connected still (`now`: microseconds since the epoch). Raises sqlite3.Error."""
-    cursor.execute("BEGIN IMMEDIATE")
-    cursor.executemany(_HEARD, [(timestamp(now), instance) for instance in instances])
-    cursor.execute("COMMIT")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(_HEARD, [(timestamp(now), instance) for instance in instances])
+    connection.execute("COMMIT")
+
+
+def end_ordered(connection: sqlite3.Connection, instance: str) -> str | None:
+    """Why somebody has ordered that an instance's connection ends; None where nobody has. Raises sqlite3.Error."""
+    found = connection.execute("SELECT disconnect FROM instances WHERE id = ?", (instance,)).fetchone()
+    return None if found is None else found[0]
 
 
 def listed(book: Book, *, agent: str | None = None, ended: bool = False) -> list[Row]:

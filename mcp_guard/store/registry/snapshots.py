@@ -45,7 +45,7 @@ def _snapshot(connection: sqlite3.Connection, agent: str, credential: Credential
     overrides = connection.execute(_OVERRIDES, (agent,)).fetchall()
     return Snapshot(
         agent,
-        registry_version(connection.cursor()),
+        registry_version(connection),
         now,
         credential=credential,
         status=status,
