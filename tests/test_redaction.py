@@ -36,6 +36,17 @@ def whys(arguments: dict[str, Any], mode: ArgumentsMode = "redacted") -> dict[st
 
 ALNUM = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"
 GUARD_KEY = "mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3_pW4q-Zt8_Yx1Lk0sVb2nRc7dEa5fGh9jKm3oPu6iQsT"
+HEX = "0123456789abcdef0123456789abcdef"
+LONG = f"{ALNUM}{ALNUM}"
+SERVICE_TOKENS = [
+    *(f"ntn_{LONG}", f"lin_api_{LONG}", f"ATATT3xFfGF0{LONG}=1A2B3C4D", f"sntryu_{HEX}{HEX}", f"tvly-dev-{LONG}"),
+    *(f"BSA{LONG}", f"figd_{LONG}", f"sbp_{HEX}01234567", f"glsa_{LONG[:32]}_0a1b2c3d", f"dapi{HEX}", f"hvs.{LONG}"),
+    *(f"SG.{ALNUM}.{LONG}", f"dckr_pat_{ALNUM}", f"shpat_{HEX}", f"PMAK-{HEX[:24]}-{HEX}01", f"gsk_{LONG}"),
+    *(f"xai-{LONG}", f"pplx-{LONG}", f"r8_{LONG}", f"fc-{HEX}", f"7123456789:AA{LONG[:33]}", f"SK{HEX}", f"key-{HEX}"),
+    *(f"sq0atp-{ALNUM}", "NRAK-ABCDEFGHJKLMNPQRSTUVWXYZ012", f"HRKU-{LONG}", f"rubygems_{HEX}{HEX[:16]}"),
+    *(f"dp.pt.{LONG}", f"pscale_tkn_{LONG}", f"lsv2_pt_{HEX}_0123456789", f"pat{LONG[:14]}.{HEX}{HEX}"),
+    *("pat-na1-01234567-0123-0123-0123-0123456789ab", f"AGE-SECRET-KEY-1{LONG.upper()}", f"fm2_{LONG}"),
+]
 SECRETS = [
     ("guard-key", GUARD_KEY),
     ("guard-key", f"MCP_GUARD_TOKEN={GUARD_KEY}"),
@@ -68,6 +79,13 @@ SECRETS = [
     ("url-password", "redis://:p@localhost"),
     ("registry-token", f"npm_{ALNUM}{ALNUM}"),
     ("registry-token", f"hf_{ALNUM}{ALNUM}"),
+    ("bearer-token", f"ApiKey {ALNUM}=="),
+    ("signed-url", f"https://acme.blob.core.windows.net/c?sv=2022&sig={ALNUM}{ALNUM}%3D"),
+    ("signed-url", f"https://acme.s3.amazonaws.com/k?X-Amz-Signature={HEX}{HEX}"),
+    *(("service-token", token) for token in SERVICE_TOKENS),
+    ("assignment", "ALTER USER kim WITH PASSWORD 'hunter22'"),
+    ("assignment", "CREATE USER kim IDENTIFIED BY 'hunter22'"),
+    ("assignment", "IDENTIFIED WITH mysql_native_password BY 'hunter22'"),
     ("assignment", "password=hunter2"),
     ("assignment", "export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG"),
     ("assignment", '{"api_key": "a1b2c3d4"}'),
@@ -95,6 +113,9 @@ HARMLESS = [
     "550e8400-e29b-41d4-a716-446655440000",
     "the key mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3",  # its id alone: by that it is revoked
     "desk-lamp-with-a-very-long-name-indeed",
+    "the user identified by 'alice'",
+    "https://example.com/search?sig=short",
+    "key-0123456789abcdef and SKU 0123456789",
 ]
 
 
@@ -171,6 +192,12 @@ PAIRS = [
 def test_what_an_object_names_so_itself_is_a_secret(pair: dict[str, Any]) -> None:
     value = next(name for name in pair if name.lower() == "value")
     assert whys({"env": [pair]}) == {f"/env/0/{value}": "name"}
+
+
+def test_what_stands_behind_a_secret_option_of_a_command_is_one() -> None:
+    command = ["mysql", "-u", "root", "--password", "hunter2", "--token", "--verbose", "x", "--pin", 1234]
+    assert whys({"args": command}) == {"/args/4": "name"}
+    assert whys({"args": ["--max-tokens", 4096, "password", "x", "--path", "y"]}) == {}
 
 
 def test_what_an_object_names_otherwise_is_kept() -> None:
@@ -336,7 +363,7 @@ arguments_of_any_kind = st.dictionaries(texts, values, max_size=5)
 def shape_or_assignment(text: str) -> bool:
     """Whether the walk takes a text for a secret, without the help of the prefilter."""
     encoded = text.encode()
-    return any(pattern.search(encoded) for pattern in p._shapes.values()) or any(p._assigned(encoded))
+    return any(pattern.search(encoded) for pattern in p._shapes().values()) or any(p._assigned(encoded))
 
 
 @given(texts)

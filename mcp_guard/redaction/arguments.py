@@ -137,7 +137,7 @@ class _Walk:
                 if isinstance(source, dict) and isinstance(target, dict):
                     self._fill_object(source, target, path)
                 elif isinstance(source, list) and isinstance(target, list):
-                    target.extend(self._kept(None, value, (path, str(index))) for index, value in enumerate(source))
+                    self._fill_list(source, target, path)
             if not self._below:
                 return top, self._entries
             level, self._below = self._below, []
@@ -152,6 +152,12 @@ class _Walk:
                 self._add((path, shown), name, f"key {kind}")
             judged_by = paired if paired is not None and name.lower() == "value" else name
             target[shown] = self._kept(judged_by, value, (path, shown))
+
+    def _fill_list(self, source: "list[Json]", target: "list[Json]", path: Path) -> None:
+        before: Json = None
+        for index, value in enumerate(source):
+            target.append(self._kept(_option(before, value) if self._names_too else None, value, (path, str(index))))
+            before = value
 
     def _kept(self, name: str | None, value: "Json", path: Path) -> "Json":
         """The value as it is kept: itself, an empty copy that is filled on the next level, or None."""
@@ -197,6 +203,12 @@ def _paired_name(members: "Mapping[str, Json]") -> str | None:
     named = {name.lower(): value for name, value in members.items()}
     found = named.get("name", named.get("key"))
     return found if isinstance(found, str) else None
+
+
+def _option(before: "Json", value: "Json") -> str | None:
+    """The option of a command whose value stands behind it in a list: `["--password", "…"]`."""
+    is_option = isinstance(before, str) and before.startswith("-")
+    return str(before) if is_option and not (isinstance(value, str) and value.startswith("-")) else None
 
 
 def _entry(path: Path, text: bytes, why: str, key: bytes) -> Entry:

@@ -6,7 +6,8 @@ holds because JSON escapes nothing that names and shapes consist of (what `url-p
 through escaped), and because the prefilter asks for less: no boundary before a shape, no value after a name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Protocol
 
 import re2  # pyright: ignore[reportMissingTypeStubs]  (it has none: `_compile` is the only place that touches it)
@@ -39,12 +40,42 @@ _NAMES = (
 _WHOLE_NAMES = rb"auth|pass|pw|pin|otp|cvv|cvc|pat|ssn"  # the whole of a key
 _NUMBER_NAMES = rb"passw|passcode|pwd|secret|pin|otp|cvv|cvc|ssn"  # not of `max_tokens`: under these a number is secret
 
+# How the tokens of services begin that call them by a prefix of their own, each with the least that follows.
+_OF_SERVICES = (
+    rb"ntn_[A-Za-z0-9]{30,}|secret_[A-Za-z0-9]{40,}",  # Notion
+    rb"lin_(?:api|oauth)_[A-Za-z0-9]{30,}",  # Linear
+    rb"AT[AC]TT3[A-Za-z0-9_=-]{30,}",  # Atlassian
+    rb"sntry[su]_[A-Za-z0-9+/=_-]{30,}",  # Sentry
+    rb"(?:figd|sbp|hvs|hvb|gsk|glc|phx|fm[12])[._][A-Za-z0-9_-]{30,}",  # Figma, Supabase, Vault, Groq, Grafana, …
+    rb"glsa_[A-Za-z0-9]{30,}_[a-f0-9]{8}",  # Grafana
+    rb"(?:xai|pplx|fc|tvly|tvly-dev|tvly-prod)-[A-Za-z0-9]{30,}",  # xAI, Perplexity, Firecrawl, Tavily
+    rb"BSA[A-Za-z0-9_-]{27,}",  # Brave
+    rb"r8_[A-Za-z0-9]{30,}",  # Replicate
+    rb"dapi[a-f0-9]{32}",  # Databricks
+    rb"SG[.][A-Za-z0-9_-]{20,}[.][A-Za-z0-9_-]{30,}",  # SendGrid
+    rb"dckr_[a-z]+_[A-Za-z0-9_-]{20,}",  # Docker
+    rb"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}",  # Shopify
+    rb"PMAK-[a-f0-9]{24}-[a-f0-9]{30,}",  # Postman
+    rb"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}",  # Telegram
+    rb"AGE-SECRET-KEY-1[A-Z0-9]{30,}",
+    rb"(?:SK|key-)[a-f0-9]{32}",  # Twilio, Mailgun
+    rb"sq0[a-z]{3}-[A-Za-z0-9_-]{20,}",  # Square
+    rb"NRAK-[A-Z0-9]{20,}",  # New Relic
+    rb"HRKU-[A-Za-z0-9_-]{30,}",  # Heroku
+    rb"rubygems_[a-f0-9]{40,}",
+    rb"dp[.](?:pt|st|ct|sa|scim|audit)[.][A-Za-z0-9_.-]{30,}",  # Doppler
+    rb"pscale_[a-z]+_[A-Za-z0-9_-]{30,}",  # PlanetScale
+    rb"lsv2_(?:pt|sk)_[a-f0-9]{32}",  # LangSmith
+    rb"pat[A-Za-z0-9]{14}[.][a-f0-9]{32,}",  # Airtable
+    rb"pat-[a-z]{2}[0-9]-[a-f0-9]{8}-[a-f0-9-]{20,}",  # HubSpot
+)
+
 # What gives itself away, by kind. The minimal lengths keep prose out.
 _SHAPES: dict[str, bytes] = {
     "private-key": rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
     "guard-key": rb"(?i:mcpg_[0-9a-z]{26}_)[A-Za-z0-9_-]{16,}",  # our own: store.registry.credentials
     "json-web-token": rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_.-]*",
-    "bearer-token": rb"(?i:bearer) +[A-Za-z0-9._~+/=-]{16,}",
+    "bearer-token": rb"(?i:bearer|apikey) +[A-Za-z0-9._~+/=-]{16,}",
     "basic-credentials": rb"(?i:authorization[\"'\\:=\s]+(?:basic|digest|token)) +[^\s\"'\\]{6,}",
     "url-password": rb"://[^/?#\s@]*:[^/?#\s@]+@",
     "github-token": rb"(?:gh[a-z]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
@@ -56,17 +87,20 @@ _SHAPES: dict[str, bytes] = {
     "stripe-key": rb"(?:[srp]k_(?:live|test)|whsec)_[A-Za-z0-9]{16,}",
     "api-key": rb"sk-[A-Za-z0-9_-]{16,}",
     "registry-token": rb"(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|hf_[A-Za-z0-9]{30,}|dop_v1_[a-f0-9]{30,})",
+    "service-token": rb"(?:" + b"|".join(_OF_SERVICES) + rb")",
+    "signed-url": rb"(?i:[?&](?:sig|signature|x-(?:amz|goog)-signature)=)[A-Za-z0-9%+/=_-]{30,}",
 }
 # The others begin where no letter or digit is before them.
-_ANYWHERE = frozenset({"private-key", "guard-key", "url-password"})
+_ANYWHERE = frozenset({"private-key", "guard-key", "url-password", "signed-url"})
 
-# `password=hunter2`, `"api_key": "a1b2c3"`, `<token>a1b2c3`, `--token a1b2c3`: a name, what sets it off, a value.
+# `password=hunter2`, `"api_key": "a1b2c3"`, `<token>a1b2c3`, `--token a1b2c3`, SQL's `PASSWORD 'a1b2c3'` and
+# `IDENTIFIED BY 'a1b2c3'`: a name, what sets it off, a value.
 _ASSIGNMENT = (
     rb"(?i)(?:(?:"
     + _NAMES
     + rb")[a-z0-9_-]*[\"'\\]*\s*(?:[:=]>?|>)\s*[\"'\\]*|--[a-z0-9_-]*(?:"
     + _NAMES
-    + rb")[a-z0-9_-]* +)"
+    + rb")[a-z0-9_-]* +|(?:identified|password)\s+(?:by\s+)?[\"'\\]+)"
     rb"([^\s\"'\\<>(){}\[\],;$]{6,})"
 )
 
@@ -75,14 +109,25 @@ def _bounded(kind: str) -> bytes:
     return (rb"()" if kind in _ANYWHERE else rb"(^|[^A-Za-z0-9])") + _SHAPES[kind]
 
 
-_prefilter = _compile(rb"(?i:" + _NAMES + rb")|\"(?i:" + _WHOLE_NAMES + rb")\"|" + b"|".join(_SHAPES.values()))
+_prefilter = _compile(
+    rb"(?i:" + _NAMES + rb"|identified(?:\s|\\[a-z]))|\"(?i:" + _WHOLE_NAMES + rb")\"|" + b"|".join(_SHAPES.values())
+)
 _name = _compile(rb"(?i:" + _NAMES + rb"|^(?:" + _WHOLE_NAMES + rb")$)")
 _number_name = _compile(rb"(?i:" + _NUMBER_NAMES + rb")")
-_any_shape = _compile(rb"|".join(map(_bounded, _SHAPES)))
-_shapes = {kind: _compile(_bounded(kind)) for kind in _SHAPES}
 _assignment = _compile(_ASSIGNMENT)
 _key_end = _compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY")
 _key_text = _compile(rb"[A-Za-z0-9+/=]{16,}(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*")
+
+
+@cache
+def _any_shape() -> _Pattern:
+    """Made when the first text is suspected: most guards start, and many end, without one."""
+    return _compile(rb"|".join(map(_bounded, _SHAPES)))
+
+
+@cache
+def _shapes() -> Mapping[str, _Pattern]:
+    return {kind: _compile(_bounded(kind)) for kind in _SHAPES}
 
 
 def may_hold_secret(json: bytes) -> bool:
@@ -101,8 +146,8 @@ def kind_of_secret(text: str) -> str | None:
     encoded = _bytes(text)
     if _prefilter.search(encoded) is None:
         return None
-    if _any_shape.search(encoded) is not None:
-        return next(kind for kind, pattern in _shapes.items() if pattern.search(encoded))
+    if _any_shape().search(encoded) is not None:
+        return next(kind for kind, pattern in _shapes().items() if pattern.search(encoded))
     return "assignment" if any(_assigned(encoded)) else None
 
 
@@ -111,7 +156,7 @@ def mask(text: str, mark: str) -> str:
     encoded = _bytes(text)
     if _prefilter.search(encoded) is None:
         return text
-    for kind, pattern in _shapes.items():
+    for kind, pattern in _shapes().items():
         spans = [(found.end(1), found.end()) for found in pattern.finditer(encoded)]
         if spans and kind == "private-key":
             spans = [(spans[0][0], len(encoded))]
@@ -136,7 +181,7 @@ def mask_in_part(text: str, mark: str) -> tuple[str, int]:
 
 def _spans(encoded: bytes) -> Iterator[tuple[int, int]]:
     """Where secrets are; of a private key, what can be the text of a key and nothing else."""
-    for kind, pattern in _shapes.items():
+    for kind, pattern in _shapes().items():
         for found in pattern.finditer(encoded):
             if kind != "private-key":
                 yield found.end(1), found.end()
