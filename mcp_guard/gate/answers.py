@@ -6,7 +6,8 @@ does not. Texts are written for a model to act on and hold no argument values.
 
 from collections.abc import Iterable, Mapping
 
-from mcp_guard.gate.messages import INVALID_PARAMS, RequestId
+from mcp_guard.gate.connection import SUBSCRIPTION_META
+from mcp_guard.gate.messages import INVALID_PARAMS, RequestId, within
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Decision, Json, OfferKind
 
@@ -135,8 +136,7 @@ def has_tools(result: dict[str, Json]) -> bool:
 
 
 def _capability(result: dict[str, Json], kind: OfferKind) -> dict[str, Json] | None:
-    capabilities = result.get("capabilities")
-    declared = capabilities.get(LISTS[kind]) if isinstance(capabilities, dict) else None
+    declared = within(result, "capabilities", LISTS[kind])
     return declared if isinstance(declared, dict) else None
 
 
@@ -152,7 +152,7 @@ def list_changed(kind: OfferKind, subscription: RequestId | None = None) -> byte
     """`notifications/tools/list_changed`, say; tagged with the subscription it belongs to in the modern era."""
     message: dict[str, object] = {"jsonrpc": "2.0", "method": f"notifications/{LISTS[kind]}/list_changed"}
     if subscription is not None:
-        message["params"] = {"_meta": {"io.modelcontextprotocol/subscriptionId": subscription}}
+        message["params"] = {"_meta": {SUBSCRIPTION_META: subscription}}
     return encode(message)
 
 

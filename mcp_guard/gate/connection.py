@@ -19,6 +19,7 @@ from mcp_guard.redaction.text import MARK
 PROTOCOL_META = "io.modelcontextprotocol/protocolVersion"
 CLIENT_META = "io.modelcontextprotocol/clientInfo"
 CAPABILITIES_META = "io.modelcontextprotocol/clientCapabilities"
+SUBSCRIPTION_META = "io.modelcontextprotocol/subscriptionId"
 
 _LONGEST_LABEL = 256
 _LONGEST_NAME = 4096  # characters of a client's name that its agent is named after

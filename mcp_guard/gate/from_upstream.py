@@ -12,9 +12,16 @@ import msgspec
 from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.batch import MAX_ELEMENTS
-from mcp_guard.gate.connection import BATCH_PROTOCOL
+from mcp_guard.gate.connection import BATCH_PROTOCOL, SUBSCRIPTION_META
 from mcp_guard.gate.known_pages import SHORTEST
-from mcp_guard.gate.messages import ENVELOPE_MEMBERS, INTERNAL_ERROR, MAX_ID_LENGTH, RequestId, without_near_names
+from mcp_guard.gate.messages import (
+    ENVELOPE_MEMBERS,
+    INTERNAL_ERROR,
+    MAX_ID_LENGTH,
+    RequestId,
+    within,
+    without_near_names,
+)
 from mcp_guard.gate.outputs import Listed, Output, Record, Reply
 from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, with_result
 from mcp_guard.gate.requests import Open
@@ -188,9 +195,8 @@ def _asked_back(session: Session, entry: Open, line: bytes, now: int) -> None:
         message = decode(line)
     except UnreadableError:
         return  # then a person is asked again
-    result = message.get("result") if isinstance(message, dict) else None
-    if isinstance(result, dict) and result.get("resultType") == "input_required":
-        state = result.get("requestState")
+    if within(message, "result", "resultType") == "input_required":
+        state = within(message, "result", "requestState")
         session.approvals.asked_back(entry.bound, state if isinstance(state, str) else None, entry.approval, now)
 
 
@@ -268,7 +274,7 @@ def _discover_answer(session: Session, entry: Open, head: _Head, line: bytes, no
 def _capabilities(session: Session, head: _Head, line: bytes) -> tuple[dict[str, Json] | None, bytes]:
     """The result that holds the upstream's capabilities, and the line to pass on for it."""
     message = decode(line) if head.result is not msgspec.UNSET else None
-    result = message.get("result") if isinstance(message, dict) else None
+    result = within(message, "result")
     if not isinstance(result, dict):
         return None, passable(session, line)
     session.has_tools = answers.has_tools(result)
@@ -302,9 +308,11 @@ def _tools_changed(session: Session, line: bytes, now: int) -> list[Output]:
 def _acknowledged(session: Session, line: bytes, now: int) -> list[Output]:
     """The guard honours changes of lists itself where the upstream does not, so the acknowledgment says so."""
     message = decode(line)
-    params = message.get("params") if isinstance(message, dict) else None
-    agreed = params.get("notifications") if isinstance(params, dict) else None
-    entry = session.open.get(_subscription(params)) if isinstance(params, dict) else None
+    agreed, subscription = (
+        within(message, "params", "notifications"),
+        within(message, "params", "_meta", SUBSCRIPTION_META),
+    )
+    entry = session.open.get(subscription) if isinstance(subscription, int | str) else None
     honoured: list[OfferKind] = [kind for kind in entry.wants if session.governs(kind)] if entry is not None else []
     if session.observing or not honoured or not isinstance(agreed, dict):
         return [Reply(passable(session, line))]
@@ -312,19 +320,12 @@ def _acknowledged(session: Session, line: bytes, now: int) -> list[Output]:
     return [Reply(encode_slices(message))]
 
 
-def _subscription(params: dict[str, Json]) -> RequestId:
-    meta = params.get("_meta")
-    request_id = meta.get("io.modelcontextprotocol/subscriptionId") if isinstance(meta, dict) else None
-    return request_id if isinstance(request_id, int | str) else ""
-
-
 def _resource_updated(session: Session, line: bytes, now: int) -> list[Output]:
     """An update of a resource: not for an agent that may not read it, whatever was subscribed to and when."""
     session.refresh(now)
     if session.governs("resource") and not session.observing:
         message = decode(line)
-        params = message.get("params") if isinstance(message, dict) else None
-        uri = params.get("uri") if isinstance(params, dict) else None
+        params, uri = within(message, "params"), within(message, "params", "uri")
         if not isinstance(uri, str) or not offers.is_shown(session, "resource", uri):
             return session.rejected("upstream", "an update of a resource that the agent may not read", len(line), now)
         assert isinstance(message, dict)
@@ -336,9 +337,7 @@ def _resource_updated(session: Session, line: bytes, now: int) -> list[Output]:
 
 def _cancelled(session: Session, line: bytes, now: int) -> list[Output]:
     """The upstream withdraws a request of its own (legacy), or ends a subscription (modern)."""
-    message = decode(line)
-    params = message.get("params") if isinstance(message, dict) else None
-    request_id = params.get("requestId") if isinstance(params, dict) else None
+    request_id = within(decode(line), "params", "requestId")
     if type(request_id) is int or type(request_id) is str:  # and no bool: true would stand for 1
         session.asked.discard(request_id)
         entry = session.open.get(request_id)

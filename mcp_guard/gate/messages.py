@@ -84,6 +84,13 @@ def _check_id(value: Json) -> None:
         raise MalformedError(INVALID_REQUEST, "id is too long")
 
 
+def within(value: Json, *path: str) -> Json:
+    """What stands at a path of members within a value; None where there is no such thing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def readable_id(message: Json) -> RequestId | None:
     """The id to answer a malformed message with: its own where that is valid, else None (JSON-RPC 2.0, section 5)."""
     if isinstance(message, dict):

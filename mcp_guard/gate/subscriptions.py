@@ -12,6 +12,7 @@ from mcp_guard.gate.messages import (
     SUBSCRIBED_MEMBERS,
     MalformedError,
     refuse_near_names,
+    within,
 )
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Record
 from mcp_guard.gate.requests import Open, ReadCall, Request
@@ -31,7 +32,7 @@ FLAGS: dict[OfferKind, str] = {
 def listen(session: Session, request: Request, now: int) -> list[Output]:
     """Forward the request, without the resources that this client may not read."""
     wanted = request.params.get("notifications")
-    uris = wanted.get("resourceSubscriptions") if isinstance(wanted, dict) else None
+    uris = within(wanted, "resourceSubscriptions")
     if session.governs("resource"):
         refuse_near_names(request.params, LISTEN_MEMBERS, "parameter")
         refuse_near_names(wanted if isinstance(wanted, dict) else {}, SUBSCRIBED_MEMBERS, "member")
@@ -51,7 +52,7 @@ def again(session: Session, request: Request, now: int) -> list[Output]:
 
 def wants(wanted: Json) -> frozenset[OfferKind]:
     """The lists of whose changes a filter asks to hear."""
-    return frozenset(kind for kind, flag in FLAGS.items() if isinstance(wanted, dict) and wanted.get(flag) is True)
+    return frozenset(kind for kind, flag in FLAGS.items() if within(wanted, flag) is True)
 
 
 def _uris(given: Json) -> list[str]:

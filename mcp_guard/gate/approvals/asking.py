@@ -11,6 +11,7 @@ from mcp_guard.gate.approvals import binding, form
 from mcp_guard.gate.approvals.seen import Seen, recorded, seen
 from mcp_guard.gate.approvals.waiting import Subject, Waiting
 from mcp_guard.gate.connection import CAPABILITIES_META
+from mcp_guard.gate.messages import within
 from mcp_guard.gate.outputs import Pending
 from mcp_guard.gate.recorder import shown_id
 from mcp_guard.gate.requests import Open, ReadCall
@@ -118,8 +119,7 @@ def _capabilities(session: Session, call: ReadCall) -> Json:
     """What the client can do, as it says: once in the legacy era, with each request in the modern one."""
     if not call.request.modern:
         return session.client.capabilities
-    meta = call.request.params.get("_meta")
-    return meta.get(CAPABILITIES_META) if isinstance(meta, dict) else None
+    return within(call.request.params, "_meta", CAPABILITIES_META)
 
 
 def _requested(session: Session, waiting: Waiting, visible: Seen, where: str, now: int) -> ApprovalRequested:

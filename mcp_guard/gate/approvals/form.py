@@ -18,7 +18,7 @@ import msgspec
 from mcp_guard.gate.approvals.seen import NOTHING, OF_PARAMETERS, Entry, Seen
 from mcp_guard.gate.approvals.showing import GOES_ON, quoted, visible
 from mcp_guard.gate.approvals.waiting import Waiting
-from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.messages import RequestId, within
 from mcp_guard.gate.wire import decode, encode
 from mcp_guard.governance import ApprovalScope
 from mcp_guard.policy.values import Json, OfferKind
@@ -64,7 +64,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 def is_offered(capabilities: Json) -> bool:
     """Whether a client with these capabilities shows forms: none named means forms (2025-11-25, "Elicitation")."""
-    offered = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
+    offered = within(capabilities, "elicitation")
     return isinstance(offered, dict) and ("form" in offered or not offered)
 
 
@@ -199,14 +199,11 @@ def no_of(answer: Json) -> No:
     """What kind of no an answer is that is no yes."""
     if _choice(answer) == _DENY:
         return "deny"
-    action = answer.get("action") if isinstance(answer, dict) else None
+    action = within(answer, "action")
     return "decline" if action == "decline" else "cancel" if action == "cancel" else "unreadable"
 
 
 def _choice(answer: Json) -> str | None:
     """What was chosen in the form that was sent off."""
-    if not isinstance(answer, dict) or answer.get("action") != "accept":
-        return None
-    content = answer.get("content")
-    choice = content.get(_FIELD) if isinstance(content, dict) else None
+    choice = within(answer, "content", _FIELD) if within(answer, "action") == "accept" else None
     return choice if isinstance(choice, str) else None

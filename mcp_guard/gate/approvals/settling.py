@@ -15,7 +15,7 @@ from mcp_guard.gate import answers, calls, judging
 from mcp_guard.gate.approvals import asking, binding, form
 from mcp_guard.gate.approvals.seen import seen
 from mcp_guard.gate.approvals.waiting import Waiting
-from mcp_guard.gate.messages import INVALID_PARAMS, MalformedError
+from mcp_guard.gate.messages import INVALID_PARAMS, MalformedError, within
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Refusal, Reply
 from mcp_guard.gate.requests import Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, replies
@@ -77,7 +77,7 @@ def returned(request: Request) -> Returned | None:
     responses = params.pop("inputResponses", None)
     state = params.pop("requestState")
     assert isinstance(state, str)
-    return Returned(state, approval, responses.get(form.KEY) if isinstance(responses, dict) else None)
+    return Returned(state, approval, within(responses, form.KEY))
 
 
 def came_back(session: Session, brought: Returned, call: ReadCall, now: int) -> list[Output]:
@@ -194,8 +194,7 @@ def tick(session: Session, now: int) -> list[Output]:
 def _keep_alive(waiting: Waiting) -> list[Output]:
     """A notice of progress, if the client asked for any: ever a little more, and less than the server will tell of."""
     waiting.told += 1
-    meta = waiting.call.request.params.get("_meta")
-    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    token = within(waiting.call.request.params, "_meta", "progressToken")
     if not isinstance(token, int | str) or isinstance(token, bool):
         return []
     return [Reply(answers.progress(token, waiting.told / 1_000_000, _WAITS))]
