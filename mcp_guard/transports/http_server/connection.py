@@ -185,7 +185,7 @@ class HttpConnection(asyncio.Protocol):
         """Find out who asks for what, or refuse it. A client that keeps its connection mostly says the same again."""
         method, known = self._parser.get_method(), self._known
         said_again = known is not None and (method, self._url, self._lines) == known.said
-        if known is not None and said_again and self._server.still_hears(known.caller):
+        if known is not None and said_again and self._server.door.still_hears(known.caller):
             self._head, self._fields, self._caller = known.head, known.fields, known.caller
             return
         if len(self._url) + sum(len(name) + len(value) + _FIELD for name, value in self._lines) > self._limits.head:
@@ -196,8 +196,8 @@ class HttpConnection(asyncio.Protocol):
             headers.add(name, value)
         path, _, query = self._url.decode("latin-1").partition("?")
         self._head = Head(method.decode("latin-1"), path, query, headers, self._peer)
-        self._fields = self._server.fields(self._head)
-        verdict = self._server.admit(self._head)
+        self._fields = self._server.door.fields(self._head)
+        verdict = self._server.door.admit(self._head)
         if isinstance(verdict, Answer):
             self._refuse(verdict)
         else:

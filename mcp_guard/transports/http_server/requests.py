@@ -5,7 +5,8 @@ them, decoded as ISO 8859-1 so that no byte is lost. What goes out is checked he
 line early.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Literal
 
@@ -102,15 +103,9 @@ def response_head(status: int, fields: Fields, date: bytes) -> bytes:
     return "\r\n".join(lines).encode("ascii") + b"\r\ndate: " + date + b"\r\n\r\n"
 
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def http_date(time: tuple[int, ...]) -> bytes:
-    """A date as header fields write it (RFC 9110, 5.6.7), of the first seven members of a `struct_time` in UTC."""
-    year, month, day, hour, minute, second, weekday = time[:7]
-    text = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{second:02} GMT"
-    return text.encode("ascii")
+def http_date() -> bytes:
+    """Now, as header fields write it (RFC 9110, 5.6.7)."""
+    return formatdate(usegmt=True).encode("ascii")
 
 
 def accepts(accept: str | None, content_type: str) -> bool:
@@ -134,12 +129,3 @@ def prefers_stream(accept: str) -> bool:
     """Whether a client that takes both names the stream of events before the plain answer."""
     text = accept.lower()
     return EVENT_STREAM in text and text.find(EVENT_STREAM) < text.find(JSON)
-
-
-_REFUSALS = {401: "no valid token", 421: "another Host", 403: "another Origin"}
-
-
-def told(refused: Mapping[int, int]) -> Iterator[str]:
-    """Requests that may not be made, as a person reads it: "3 × no valid token"."""
-    for status, number in sorted(refused.items()):
-        yield f"{number} × {_REFUSALS.get(status, f'status {status}')}"

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Protocol
 
 from mcp_guard.transports.http_server.channel import Channel
+from mcp_guard.transports.http_server.door import Door
 from mcp_guard.transports.http_server.limits import Limits
-from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head
+from mcp_guard.transports.http_server.requests import Caller, Head
 
 if TYPE_CHECKING:
     from mcp_guard.transports.http_server.connection import HttpConnection
@@ -13,24 +14,13 @@ if TYPE_CHECKING:
 class Server(Protocol):
     """One server over HTTP."""
 
+    door: Door
     limits: Limits
     date: bytes  # now, as a Date field says it
     receiving: int  # bytes of bodies that are being received on all connections
 
-    def admit(self, head: Head) -> Caller | Answer:
-        """Who makes a request, or why it is refused before its body is read."""
-        ...
-
-    def still_hears(self, caller: Caller) -> bool:
-        """Whether a caller that was admitted before would be admitted again."""
-        ...
-
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later. Raises nothing."""
-        ...
-
-    def fields(self, head: Head) -> Fields:
-        """What every response to a request says."""
         ...
 
     def connected(self, connection: "HttpConnection") -> bool:

@@ -1,12 +1,7 @@
-"""What is at which path, and for whom: from requests to the clients that make them.
-
-Everything that can be refused by a request's head is refused before its body is read (`admit`).
-"""
+"""What is at which path: from requests that were let in (`door`) to the clients that make them."""
 
 import asyncio
 import secrets
-import time
-from collections import Counter
 from collections.abc import Callable
 
 from mcp_guard.gate import answers
@@ -21,33 +16,20 @@ from mcp_guard.transports.http_server.client_end import TOO_MUCH
 from mcp_guard.transports.http_server.clients import CallerKey, Client, Clients, OpenSwitch, caller_key
 from mcp_guard.transports.http_server.connection import HttpConnection
 from mcp_guard.transports.http_server.connections import Connections
+from mcp_guard.transports.http_server.door import MCP_PATH, SSE_PATH, Door
 from mcp_guard.transports.http_server.exchange import Exchange
 from mcp_guard.transports.http_server.limits import Limits
 from mcp_guard.transports.http_server.old_sse import MESSAGE_PATH, OldSession
 from mcp_guard.transports.http_server.requests import (
-    EVENT_STREAM,
-    JSON,
     Answer,
     Caller,
-    Fields,
     Head,
-    accepts,
     http_date,
     refusal,
-    told,
 )
 from mcp_guard.transports.http_server.session import SESSION_FIELD, Session
 from mcp_guard.transports.http_server.spoken import Spoken
 from mcp_guard.transports.http_server.stateless import Asked, StatelessCaller
-
-MCP_PATH, SSE_PATH, HEALTH_PATH = "/mcp", "/sse", "/healthz"
-_METHODS = {
-    MCP_PATH: ("POST", "GET", "DELETE"),
-    SSE_PATH: ("GET",),
-    MESSAGE_PATH: ("POST",),
-    HEALTH_PATH: ("GET", "HEAD"),
-}
-_CORS_METHODS = (("access-control-allow-methods", "POST, GET, DELETE, PUT, PATCH"), ("access-control-max-age", "600"))
 
 
 class Service:
@@ -61,17 +43,14 @@ class Service:
         say: Callable[[str], None],
         beside: Beside | None = None,
     ) -> None:
-        self._beside = beside
+        self.door = Door(access, beside, limits.report, say)
         self.limits = limits
         self.receiving = 0
-        self.stopping = False
-        self._access, self._say = access, say
+        self._say = say
         self._loop = asyncio.get_running_loop()
         self._connections = Connections()
         self._clients = Clients(limits, open_switch, say)
-        self._refused: Counter[int] = Counter()  # requests that `access` refused and nobody has been told of, by status
-        self._told = self._loop.time()
-        self.date = http_date(time.gmtime())
+        self.date = http_date()
 
     # What connections ask (see connection.Server)
 
@@ -87,91 +66,12 @@ class Service:
         """More is being received than may be: the largest message gives way."""
         self._connections.relieve()
 
-    def admit(self, head: Head) -> Caller | Answer:
-        """Who makes a request, or why it is refused before its body is read."""
-        methods = _METHODS.get(head.path)
-        if self._beside is not None and self._beside.serves(head.path):
-            return self._admit_beside(self._beside, head)
-        if (description := self._access.describe(head)) is not None:
-            return description
-        if methods is None:
-            return refusal(404, "there is nothing at this path: MCP is at /mcp, HTTP with SSE at /sse")
-        if head.path == HEALTH_PATH and head.method in methods:
-            return self._health()
-        caller = self._access.check(head)
-        if isinstance(caller, Answer):
-            preflight = self._preflight(head) if caller.status == 401 else None  # a preflight bears no token
-            if preflight is None:
-                self._refused[caller.status] += 1
-            return preflight or caller
-        if caller.role is not None:
-            return refusal(403, "this token is one of the API's, not one of an MCP client's")
-        if head.method == "OPTIONS" and (preflight := self._preflight(head)) is not None:
-            return preflight
-        if head.method not in methods:
-            return refusal(405, "this method is not for this path", (("allow", ", ".join(methods)),))
-        return self._unfit(head) or caller
-
-    def still_hears(self, caller: Caller) -> bool:
-        """Whether a caller that was admitted before would be admitted again."""
-        return self._access.why_barred(caller) is None
-
-    def _admit_beside(self, beside: Beside, head: Head) -> Caller | Answer:
-        caller = self._access.check(head)
-        status = caller.status if isinstance(caller, Answer) else 0
-        if status in (0, 401) and (preflight := self._preflight(head)) is not None:
-            return preflight
-        verdict = beside.admit(head, caller)
-        if status and isinstance(verdict, Answer):
-            self._refused[status] += 1
-        return verdict
-
-    def _health(self) -> Answer:
-        status = "stopping" if self.stopping else "ok"
-        return Answer(503 if self.stopping else 200, encode({"status": status}), (("cache-control", "no-store"),))
-
-    def _unfit(self, head: Head) -> Answer | None:
-        """What is wrong with the fields of a request in general, if anything is."""
-        headers = head.headers
-        if headers.repeated & {SESSION_FIELD, "last-event-id", "content-type"}:
-            return refusal(400, "a header field came twice that must come once")
-        version = headers.get(mirrored.VERSION_FIELD)
-        if head.method == "POST":
-            kind = (headers.get("content-type") or "").partition(";")[0].strip().lower()
-            if kind != JSON:
-                return refusal(415, "the Content-Type of a message must be application/json")
-        elif version is not None and version not in mirrored.LEGACY_VERSIONS:
-            if version in mirrored.MODERN_VERSIONS:
-                return refusal(405, "this revision has POST only", (("allow", "POST"),))
-            return refusal(400, "this protocol version is not supported")
-        wanted = {"POST": (JSON, EVENT_STREAM), "GET": (EVENT_STREAM,)}.get(head.method, ())
-        accept = headers.get("accept") or ("*/*" if head.path != MCP_PATH else None)
-        followed = headers.get("sec-fetch-mode") == "navigate"  # a link, in which nobody reads a stream of events
-        if head.path != MESSAGE_PATH and (followed or not all(accepts(accept, kind) for kind in wanted)):
-            return refusal(406, f"the Accept field must name {' and '.join(wanted)}")
-        return None
-
-    def _preflight(self, head: Head) -> Answer | None:
-        """A browser asks whether a page of another site may speak to us (Fetch, "CORS-preflight request")."""
-        if head.method != "OPTIONS" or self._access.allowed_origin(head.headers) is None:
-            return None
-        asked = head.headers.get("access-control-request-headers") or ""
-        allowed = asked if asked.isascii() and asked.isprintable() else ""
-        return Answer(204, b"", (*_CORS_METHODS, ("access-control-allow-headers", allowed)))
-
-    def fields(self, head: Head) -> Fields:
-        """What every response to a request says: that a page of an allowed origin may read it."""
-        origin = self._access.allowed_origin(head.headers)
-        if origin is None:
-            return ()
-        exposed = ("access-control-expose-headers", SESSION_FIELD)
-        return (("access-control-allow-origin", origin), exposed, ("vary", "origin"))
-
     def handle(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """Answer a request through its channel, now or later."""
         try:
-            if self._beside is not None and self._beside.serves(head.path):
-                self._beside.handle(head, caller, body, channel)
+            beside = self.door.beside
+            if beside is not None and beside.serves(head.path):
+                beside.handle(head, caller, body, channel)
                 return
             if self._connections.are_crowded_by(caller, self.limits.connections):
                 channel.answer(TOO_MUCH)
@@ -179,7 +79,7 @@ class Service:
             if spoken.is_longer_than(body, self.limits.batch):
                 channel.answer(refusal(413, f"a batch of more than {self.limits.batch} messages"))
                 return
-            if self.stopping and (spoken.asks(body) if head.method == "POST" else head.path == SSE_PATH):
+            if self.door.stopping and (spoken.asks(body) if head.method == "POST" else head.path == SSE_PATH):
                 channel.answer(_ENDING)
                 return
             _WAYS[head.path, head.method](self, head, caller, body, channel)
@@ -250,7 +150,7 @@ class Service:
     def _note_another(self, session_id: str, caller: Caller) -> None:
         """Somebody asked for a session that is not theirs: they are told as little as of one that is not there."""
         if self._clients.is_anothers(session_id, caller):
-            self._access.refuse_another(caller)
+            self.door.access.refuse_another(caller)
 
     # The stateless revision
 
@@ -358,19 +258,16 @@ class Service:
     def sweep(self) -> None:
         """About a second has passed."""
         now = self._loop.time()
-        self.date = http_date(time.gmtime())
+        self.date = http_date()
         for connection in self._connections:
             connection.sweep(now)
         self._clients.sweep(now)
-        self._clients.dismiss(self._access.why_barred)
-        if self._refused and now - self._told >= self.limits.report:
-            self._told = now
-            self._say(f"refused: {', '.join(told(self._refused))}")
-            self._refused.clear()
+        self._clients.dismiss(self.door.access.why_barred)
+        self.door.sweep(now)
 
     async def stop(self, grace: float) -> None:
         """Take nothing new, let open requests end for so many seconds, then end every connection in order."""
-        self.stopping = True
+        self.door.stopping = True
         await self._clients.stop(grace)
         for connection in self._connections:
             connection.finish()

@@ -501,7 +501,7 @@ async def test_what_cannot_begin_a_session_is_told_what_is_wrong_with_it(version
 async def test_health_says_when_the_server_ends():
     async with place() as there:
         await there.session()
-        there.service.stopping = True
+        there.service.door.stopping = True
         http = await there.dial()
         http.send("GET", "/healthz", {})
         reply = await http.reply()
