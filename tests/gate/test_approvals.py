@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_guard.events import ApprovalRequested, ApprovalSettled
 from mcp_guard.gate import Admitted, Connection, Forward, Pending, Refusal
+from mcp_guard.governance import Ruling
 from mcp_guard.governance.snapshot import Override
 from tests.gate.approving import DENY, MODERN, ONCE, POLICY, SESSION, STORE, Approving, said
 from tests.gate.playbook import Turn, call, notification, request, result, tool
@@ -188,6 +189,22 @@ def test_an_approval_for_the_session_holds_for_the_tool_as_it_was_when_the_perso
     book.upstream(result(listing["id"], tools=[tool("send_mail", "to", "bcc")]))
     assert book.client(said(asked, SESSION)).upstream == [call(7, "send_mail", to="bob")]
     assert book.mail(8).client[0]["method"] == "elicitation/create"
+
+
+def test_what_was_decided_in_the_store_stands_against_what_the_client_says_afterwards():
+    book = Approving()
+    asked = book.mail(7).client[0]
+    book.registry.rulings["C-a1"] = Ruling(False, "once", "ann", "not today")  # which the gate has not heard of
+    turn = book.client(said(asked))
+    assert (turn.upstream, turn.types) == ([], ["tool.decided"])
+    assert "ann denied this call: not today" in denial(turn)
+
+
+def test_what_was_approved_in_the_store_in_time_runs_though_it_is_heard_of_late():
+    book = Approving(STORE)
+    book.mail(7)
+    book.registry.rulings["C-a1"] = Ruling(True, "once", "ann")
+    assert book.wait(61).upstream == [call(7, "send_mail", to="bob")]
 
 
 def test_an_approval_holds_once_only():

@@ -65,6 +65,9 @@ def replied(session: Session, waiting: Waiting, message: dict[str, Json], now: i
         waiting.question = None
         session.approvals.add(waiting)
         return []
+    ruling = session.registry.ruling(waiting.id)
+    if ruling is not None:  # somebody was first, in the store, and it was not heard of yet
+        return _settled(session, waiting, ruling, now)
     return _answer(session, waiting, message.get("result"), now)
 
 
@@ -185,10 +188,18 @@ def tick(session: Session, now: int) -> list[Output]:
     outputs: list[Output] = []
     for waiting in list(session.approvals.waiting.values()):
         if now >= waiting.deadline:
-            outputs += _expired(session, waiting, now, waits=not waiting.suspended)
+            outputs += _at_the_end(session, waiting, now)
         elif not waiting.suspended and now >= waiting.asked + (waiting.told + 1) * KEEP_ALIVE:
             outputs += _keep_alive(waiting)
     return outputs
+
+
+def _at_the_end(session: Session, waiting: Waiting, now: int) -> list[Output]:
+    """Time is up, but for what somebody has decided by then."""
+    ruling = None if waiting.suspended else session.registry.ruling(waiting.id)
+    if ruling is None:
+        return _expired(session, waiting, now, waits=not waiting.suspended)
+    return [*_unasked(waiting), *_settled(session, waiting, ruling, now)]
 
 
 def _keep_alive(waiting: Waiting) -> list[Output]:
