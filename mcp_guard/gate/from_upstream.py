@@ -13,6 +13,7 @@ from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.batch import MAX_ELEMENTS
 from mcp_guard.gate.connection import BATCH_PROTOCOL, SUBSCRIPTION_META
+from mcp_guard.gate.heads import Head, NotAMessageError, Result, read_head
 from mcp_guard.gate.known_pages import SHORTEST
 from mcp_guard.gate.messages import (
     ENVELOPE_MEMBERS,
@@ -29,30 +30,8 @@ from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
 from mcp_guard.gate.wire import UNREADABLE, UnreadableError, decode, decode_elements, encode_slices, seal
 from mcp_guard.policy.values import Json, OfferKind
 
-
-class _Result(msgspec.Struct):
-    isError: object = None  # noqa: N815  (MCP's own name)
-
-
-class _Head(msgspec.Struct):
-    """What the guard needs to know of a line; the rest of it is checked to be JSON and not decoded."""
-
-    jsonrpc: object = None
-    id: object = msgspec.UNSET
-    method: str | msgspec.UnsetType = msgspec.UNSET
-    result: _Result | msgspec.UnsetType = msgspec.UNSET
-    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
-
-
 _OF_IDS = frozenset((int, float, str))  # and no bool
 _TWO_ANSWERS = "the upstream's answer has both a result and an error"  # two readers would see two (JSON-RPC 2.0, 5)
-
-
-class _NotAMessageError(Exception):
-    """A line from the upstream that is not a JSON-RPC message. The text says why, without quoting it."""
 
 
 def receive(session: Session, line: bytes, now: int) -> list[Output]:
@@ -60,15 +39,15 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
     try:
         if session.client.protocol == BATCH_PROTOCOL and line.lstrip()[:1] == b"[":
             return _receive_batch(session, line, now)
-    except _NotAMessageError as error:
+    except NotAMessageError as error:
         return session.rejected("upstream", str(error), len(line), now)
     return _receive_message(session, line, now)
 
 
 def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
     try:
-        head = _read_head(line) if len(line) < SHORTEST else _long_head(session, line)
-    except _NotAMessageError as error:
+        head = read_head(line) if len(line) < SHORTEST else _long_head(session, line)
+    except NotAMessageError as error:
         return session.rejected("upstream", str(error), len(line), now)
     if head.method is msgspec.UNSET:
         return _receive_response(session, head, line, now)
@@ -77,45 +56,11 @@ def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
     return _receive_request(session, head.id, line, now)
 
 
-def _long_head(session: Session, line: bytes) -> _Head:
-    """As `_read_head`; but a page of tools that came before is known by its bytes, whatever the id it comes under."""
+def _long_head(session: Session, line: bytes) -> Head:
+    """As `read_head`; but a page of tools that came before is known by its bytes, whatever the id it comes under."""
     asked = session.open_lists or session.tools.running
     request_id = session.tools.recognise(line) if asked else None
-    return _read_head(line) if request_id is None else _Head("2.0", request_id, result=_Result())
-
-
-def _read_head(line: bytes) -> _Head:
-    """Decode what is needed of a line. Raises _NotAMessageError unless it is one JSON-RPC 2.0 message."""
-    try:
-        head = _decode_head(line)
-    except msgspec.ValidationError:
-        head = _read_odd_head(line)
-    except UNREADABLE:
-        raise _NotAMessageError("not JSON") from None
-    if head.jsonrpc != "2.0":
-        raise _NotAMessageError('jsonrpc must be "2.0"')
-    answer = head.result is not msgspec.UNSET or head.error is not msgspec.UNSET
-    if (head.method is not msgspec.UNSET) == answer:
-        raise _NotAMessageError("a message needs a method, or one of result and error")
-    return head
-
-
-def _read_odd_head(line: bytes) -> _Head:
-    """The same for a line whose members are not of the usual types: a result that is no object is passed on."""
-    try:
-        message = decode(line)
-    except UnreadableError:
-        raise _NotAMessageError("not JSON") from None
-    if not isinstance(message, dict):
-        raise _NotAMessageError("a message must be a JSON object")
-    method = message.get("method", msgspec.UNSET)
-    if method is not msgspec.UNSET and not isinstance(method, str):
-        raise _NotAMessageError("method must be a string")
-    failed = message.get("error") is not None
-    result = msgspec.UNSET if failed and message.get("result") is None else _Result()
-    result = result if "result" in message else msgspec.UNSET
-    error = msgspec.Raw(b"{}" if failed else b"null") if "error" in message else msgspec.UNSET
-    return _Head(message.get("jsonrpc"), message.get("id", msgspec.UNSET), method, result, error)
+    return read_head(line) if request_id is None else Head("2.0", request_id, result=Result())
 
 
 def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
@@ -123,9 +68,9 @@ def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
     try:
         elements = decode_elements(line)
     except UNREADABLE:
-        raise _NotAMessageError("not JSON") from None
+        raise NotAMessageError("not JSON") from None
     if len(elements) > MAX_ELEMENTS:
-        raise _NotAMessageError(f"a batch has more than {MAX_ELEMENTS} elements")
+        raise NotAMessageError(f"a batch has more than {MAX_ELEMENTS} elements")
     outputs = [output for element in elements for output in _receive_message(session, bytes(element), now)]
     lines = [output.line for output in outputs if isinstance(output, Reply) and output.line[:1] != b"["]
     if len(lines) < 2:
@@ -152,7 +97,7 @@ def _in_one_reading(line: bytes) -> bytes:
 # Responses
 
 
-def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> list[Output]:
+def _receive_response(session: Session, head: Head, line: bytes, now: int) -> list[Output]:
     request_id = head.id
     if request_id is None and head.error is not msgspec.UNSET:
         return [Reply(passable(session, line))]  # about a message whose id the upstream could not read
@@ -163,7 +108,7 @@ def _receive_response(session: Session, head: _Head, line: bytes, now: int) -> l
         return _ANSWERS[entry.kind](session, entry, head, line, now)
     recorded = session.rejected("upstream", _TWO_ANSWERS, len(line), now)
     if not session.observing:
-        head, line = _Head("2.0", entry.id, error=head.error), answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
+        head, line = Head("2.0", entry.id, error=head.error), answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
     return _ANSWERS[entry.kind](session, entry, head, line, now) + recorded
 
 
@@ -176,11 +121,11 @@ def _passed(session: Session, entry: Open, line: bytes) -> list[Output]:
     return [Reply(line)] if entry.batch is None else replies(entry.batch.answer(entry.id, line))
 
 
-def _answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     return _passed(session, entry, passable(session, line))
 
 
-def _call_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _call_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     is_error = head.result is msgspec.UNSET or head.result.isError is True
     label = session.tools.label(entry.tool)
     event = session.recorder.completed(now, label, entry.decision, entry.started, is_error, len(line))
@@ -200,7 +145,7 @@ def _asked_back(session: Session, entry: Open, line: bytes, now: int) -> None:
         session.approvals.asked_back(entry.bound, state if isinstance(state, str) else None, entry.approval, now)
 
 
-def _list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _list_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """The client's own `tools/list`: only what this agent may see, on every page."""
     if head.result is msgspec.UNSET:
         return _passed(session, entry, seal(line) if session.observing else _in_one_reading(line))
@@ -223,26 +168,26 @@ def _shown(entry: Open, page: Page, visible: bytes) -> list[Output]:
     return [Listed(line, entry.id, result, visible)]
 
 
-def _offer_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _offer_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """What an admitted request for a prompt or resource got."""
     event = _offer_completed(session, entry, head, line, now)
     return [*_passed(session, entry, passable(session, line)), Record(event)]
 
 
-def _reading_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _reading_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """A resource that the policy let this agent read is for it alone, whatever the upstream says of sharing it."""
     event = _offer_completed(session, entry, head, line, now)
     shown = passable(session, line) if head.result is msgspec.UNSET else kept_private(line)
     return [*_passed(session, entry, shown), Record(event)]
 
 
-def _offer_completed(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> Event:
+def _offer_completed(session: Session, entry: Open, head: Head, line: bytes, now: int) -> Event:
     if entry.approval:
         _asked_back(session, entry, line, now)
     return offers.completed(session, entry, now, is_error=head.result is msgspec.UNSET, size=len(line))
 
 
-def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _offers_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """A list of prompts, resources or templates: only what this agent may see, on every page."""
     if head.result is msgspec.UNSET or session.observing:
         return _passed(session, entry, seal(line) if session.observing else _in_one_reading(line))
@@ -254,7 +199,7 @@ def _offers_answer(session: Session, entry: Open, head: _Head, line: bytes, now:
     return _passed(session, entry, shown)
 
 
-def _initialize_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _initialize_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """The protocol revision is settled; the list of tools is announced as one that may change."""
     result, line = _capabilities(session, head, line)
     if result is not None and session.client.introduce(None, result.get("protocolVersion"), session.policy):
@@ -262,7 +207,7 @@ def _initialize_answer(session: Session, entry: Open, head: _Head, line: bytes, 
     return _passed(session, entry, line)
 
 
-def _discover_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _discover_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """The modern era's probe succeeded, so the connection stands: list the tools."""
     result, line = _capabilities(session, head, line)
     outputs = _passed(session, entry, line)
@@ -271,7 +216,7 @@ def _discover_answer(session: Session, entry: Open, head: _Head, line: bytes, no
     return outputs + (listing.begin(session, now) if session.has_tools else listing.none_to_list(session, now))
 
 
-def _capabilities(session: Session, head: _Head, line: bytes) -> tuple[dict[str, Json] | None, bytes]:
+def _capabilities(session: Session, head: Head, line: bytes) -> tuple[dict[str, Json] | None, bytes]:
     """The result that holds the upstream's capabilities, and the line to pass on for it."""
     message = decode(line) if head.result is not msgspec.UNSET else None
     result = within(message, "result")
@@ -285,7 +230,7 @@ def _capabilities(session: Session, head: _Head, line: bytes) -> tuple[dict[str,
     return result, encode_slices(message)
 
 
-def _own_list_answer(session: Session, entry: Open, head: _Head, line: bytes, now: int) -> list[Output]:
+def _own_list_answer(session: Session, entry: Open, head: Head, line: bytes, now: int) -> list[Output]:
     """A page for the guard itself; with the last one, the calls that waited are judged."""
     outputs = listing.receive(session, line, now)
     return outputs if session.tools.running else outputs + calls.release(session, now)
@@ -356,7 +301,7 @@ def _receive_request(session: Session, request_id: object, line: bytes, now: int
     return [Reply(passable(session, line))]
 
 
-_ANSWERS: dict[str, Callable[[Session, Open, _Head, bytes, int], list[Output]]] = {
+_ANSWERS: dict[str, Callable[[Session, Open, Head, bytes, int], list[Output]]] = {
     "call": _call_answer,
     "discover": _discover_answer,
     "initialize": _initialize_answer,

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import msgspec
 
 from mcp_guard.gate.bridge.members import Members, down, is_id, message, plain, raw, read, text_of
+from mcp_guard.gate.connection import SUBSCRIPTION_META
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.policy.values import Json
 
-SUBSCRIPTION_META = "io.modelcontextprotocol/subscriptionId"
 MAX_RESOURCES = 1_000  # resources that the subscriptions of one connection may watch
 PATIENCE = 5_000_000  # microseconds that an upstream has to say whether it honours a resource
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from mcp_guard.gate.bridge import errors, inquiring, members, results, watching
 from mcp_guard.gate.bridge.client_link import ClientLink, Step
 from mcp_guard.gate.bridge.members import Members
-from mcp_guard.gate.bridge.subscriptions import SUBSCRIPTION_META, subscription_of
+from mcp_guard.gate.bridge.subscriptions import subscription_of
 from mcp_guard.gate.bridge.wanted import Wanted
+from mcp_guard.gate.connection import SUBSCRIPTION_META
 from mcp_guard.gate.messages import INTERNAL_ERROR
 from mcp_guard.gate.outputs import Denied, Reply
 from mcp_guard.gate.session import answered
