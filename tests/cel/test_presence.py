@@ -19,7 +19,10 @@ LEFT = [
     ("!has(a.b) || a.b == 1", "a.b == 1"),
     ("!(has(a.b) && a.b == 1)", "!(a.b == 1)"),
     ("has(a.b) ? a.b == 1 : a.c == 2", "a.b == 1"),
+    ("a.c == 2 ? has(a.b) : a.b == 1", "a.c == 2 ? true : a.b == 1"),
+    ("a.c == 2 ? a.b == 1 : a.b == 3", "a.c == 2 ? a.b == 1 : a.b == 3"),
     ("has(a.c) && a.b == 1", "has(a.c) && a.b == 1"),
+    ("-has(a.b)", "-has(a.b)"),
     ("has(a.b.c) && a.b == 1", "has(a.b.c) && a.b == 1"),
     ("has(x.a.b) && a.b == 1", "has(x.a.b) && a.b == 1"),
     ("has(a.?b.c) && a.b == 1", "has(a.?b.c) && a.b == 1"),
@@ -45,7 +48,14 @@ def test_what_is_left(source, left):
 
 @pytest.mark.parametrize(
     ("source", "value"),
-    [("has(a.b)", True), ("!has(a.b)", False), ("has(a.b) || a.c", True), ("!has(a.b) && a.c", False)],
+    [
+        ("has(a.b)", True),
+        ("!has(a.b)", False),
+        ("has(a.b) || a.c", True),
+        ("!has(a.b) && a.c", False),
+        ("has(a.b) && has(a.b)", True),
+        ("!has(a.b) || !has(a.b)", False),
+    ],
 )
 def test_what_is_known_at_once(source, value):
     left = where_present(parse(source), "a.b")

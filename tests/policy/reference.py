@@ -161,7 +161,8 @@ def facts_of(
             "id": by.agent,
             "slug": by.agent,
             "name": agent.get("name", by.agent),
-            "tags": agent.get("tags", []),
+            "tags": list(dict.fromkeys([*agent.get("tags", []), *by.tags])),
+            "risk": by.risk,
             "verified": by.verified,
         },
         "user": {

@@ -15,12 +15,14 @@ LEVELS = {frozenset({"deny"}): "denied", frozenset({"allow"}): "allowed"}
 
 @settings(max_examples=400, deadline=None)
 @given(
-    worlds.documents, st.lists(st.tuples(worlds.principals, worlds.servers, worlds.tools, worlds.arguments), max_size=6)
+    worlds.documents,
+    st.integers(0, 8),
+    st.lists(st.tuples(worlds.principals, worlds.servers, worlds.tools, worlds.arguments), max_size=6),
 )
 def test_decisions_are_those_of_a_plain_walk(
-    document: dict[str, Any], calls: list[tuple[Principal, str, str, dict[str, Any]]]
+    document: dict[str, Any], in_the_first_file: int, calls: list[tuple[Principal, str, str, dict[str, Any]]]
 ) -> None:
-    policy = policy_of(json.dumps(document))
+    policy = policy_of(*worlds.in_files(document, in_the_first_file))
     for by, server, tool, args in [*calls, *calls]:  # each call also by the memo
         decision = policy.decide(Call(by, server, tool, args))
         assert (decision.outcome, decision.rule) == reference.decide(document, by, server, tool, args)

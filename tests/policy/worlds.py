@@ -1,5 +1,6 @@
 """Random policies and calls from a small world, so that scopes overlap and conditions hold about as often as not."""
 
+import json
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,6 +35,10 @@ CONDITIONS = [
     "request.args == {}",
     "request.args.?x.orValue(1) == 1",
     "request.args.?x.hasValue() || user.groups.exists(g, g in request.args)",
+    "has(request.args.x) ? request.args.x == 1 : agent.verified",
+    "!has(request.args.x) || request.args.x == 1",
+    "(has(request.args.x) && request.args.x == 1) || agent.risk == 'high'",
+    "!(has(request.args.y) && has(request.args.y)) && 'b' in agent.tags",
 ]
 
 
@@ -87,7 +92,18 @@ principals = st.builds(
     groups=st.lists(st.sampled_from(GROUPS), unique=True, max_size=1).map(tuple),
     instance=st.sampled_from(["", "i1"]),
     verified=st.booleans(),
+    tags=tags.map(tuple),
+    risk=st.sampled_from(["low", "high"]),
 )
+
+
+def in_files(document: dict[str, Any], rules: int) -> list[str]:
+    """A policy as two files: its first rules in the one, its other rules and what it says of servers in the other."""
+    after = {"version": 1, "servers": document["servers"], "rules": document["rules"][rules:]}
+    before = {key: value for key, value in document.items() if key != "servers"}
+    return [json.dumps({**before, "rules": document["rules"][:rules]}), json.dumps(after)]
+
+
 PROMPTS = ["review", "plan", "re*"]
 RESOURCES: dict[str, tuple[list[str], bool]] = {
     "file:///data/a": (["file:///data/a"], False),
