@@ -39,18 +39,13 @@ class RemoteError(GuardError):
         return self.status == 0 or self.status == 429 or self.status >= 500
 
 
-def shown(url: Url) -> str:
-    """A URL without what may be secret in it."""
-    return url.without_query()
-
-
 def of_status(url: Url, status: int, retry_after: str | None = None) -> RemoteError:
     """The error for an HTTP status that is no answer."""
     trouble = "is in trouble" if status >= 500 else "gives no answer that MCP knows"
     why = _STATUS.get(status, f"it {trouble} (HTTP {status})")
     if retry_after is not None and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9:
         why += f"; it asks for a pause of {int(retry_after)} s"
-    return RemoteError(f"the MCP server at {shown(url)} does not answer: {why}", status)
+    return RemoteError(f"the MCP server at {url.without_query()} does not answer: {why}", status)
 
 
 def of_redirect(url: Url, location: str | None) -> RemoteError:
@@ -58,23 +53,23 @@ def of_redirect(url: Url, location: str | None) -> RemoteError:
     where = "nowhere"
     if location is not None:
         try:
-            where = f"to {shown(url.join(location))}"
+            where = f"to {url.join(location).without_query()}"
         except ValueError:
             where = "to no valid URL"
     return RemoteError(
-        f"the MCP server at {shown(url)} redirects {where}, which is not followed: credentials never go to another "
-        "origin, and a request is not changed on its way. If that is the server you mean, configure its URL"
+        f"the MCP server at {url.without_query()} redirects {where}, which is not followed: credentials never "
+        "go to another origin, and a request is not changed on its way. If that is the server you mean, configure its URL"
     )
 
 
 def of_exception(url: Url, error: BaseException) -> RemoteError:
     """The error for what the HTTP client, TLS or the network raised."""
-    return RemoteError(f"the MCP server at {shown(url)} cannot be reached: {_why(error)}")
+    return RemoteError(f"the MCP server at {url.without_query()} cannot be reached: {_why(error)}")
 
 
 def unanswered(url: Url) -> str:
     """What is said of a request that was open when the guard had to end."""
-    return f"mcp-guard ended before the MCP server at {shown(url)} had answered"
+    return f"mcp-guard ended before the MCP server at {url.without_query()} had answered"
 
 
 def raise_for(url: Url, error: Exception) -> NoReturn:

@@ -8,19 +8,19 @@ from typing import cast
 
 import msgspec
 
-from mcp_guard.gate import answers as texts
-from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.oversized import RAISED
-from mcp_guard.transports.ends import Listener
+from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_client.response import Response
 from mcp_guard.transports.http_client.url import Url
 from mcp_guard.transports.http_upstream import failures
+from mcp_guard.transports.http_upstream.end import HttpUpstream
 from mcp_guard.transports.http_upstream.events import Events
 from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.headers import Message
-from mcp_guard.transports.http_upstream.link import Link, Valve, media_type, read_refusal
-from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
+from mcp_guard.transports.http_upstream.link import Link, media_type, read_refusal
+from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL
 from mcp_guard.transports.http_upstream.session import error_answer, error_of, read_head
 
 OPENING = 30.0  # seconds for the server to name its endpoint
@@ -28,25 +28,16 @@ _OF_THE_OTHER = (400, 405, 406)  # statuses of a GET that streamable HTTP answer
 _OTHERWISE = "if it speaks streamable HTTP, its transport is `http`, or `auto`"
 
 
-class SseUpstream:
+class SseUpstream(HttpUpstream):
     """One connection to a server. `limit`: bytes of one message."""
 
     def __init__(self, link: Link, limit: int) -> None:
-        self._link, self._limit = link, limit
-        self._valve = Valve()
-        self._listener: Listener | None = None
-        self._outgoing = Outgoing(self._post, self._relieved, self._unanswered)
+        super().__init__(link, limit)
         self._open: dict[RequestId, asyncio.Event] = {}  # requests that wait for their answers on the stream
         self._endpoint: asyncio.Future[Url] | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._who = f"the MCP server at {failures.shown(link.url)}"
 
-    @property
-    def waiting(self) -> int:
-        """Bytes that the server has not taken yet."""
-        return self._outgoing.waiting
-
-    async def start(self, listener: Listener) -> None:
+    async def start(self, listener: UpstreamListener) -> None:
         """Open the stream and wait for the endpoint. Raises RemoteError."""
         loop = asyncio.get_running_loop()
         endpoint = self._endpoint = loop.create_future()
@@ -61,42 +52,16 @@ class SseUpstream:
             if not endpoint.done() or endpoint.cancelled() or endpoint.exception() is not None:
                 await self.close()
 
-    def send(self, line: bytes, related: RequestId | None = None) -> None:
-        """A line to the server."""
-        self._outgoing.send(line)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def pause(self) -> None:
-        """Let what the server says wait."""
-        self._valve.shut()
-
-    def resume(self) -> None:
-        """Take it again."""
-        self._valve.open()
-
-    async def close(self) -> None:
-        """Give open requests a moment to be answered, and close the stream."""
-        await self._outgoing.close(LAST_ANSWERS)
-        self._listener = None
+    async def _leave(self) -> None:
+        """Close the stream."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
-        await self._link.close()
-
-    def kill(self) -> None:
-        """Break off what is open, as if it had had its moment."""
-        self._outgoing.abandon()
-
-    def _relieved(self) -> None:
-        if self._listener is not None:
-            self._listener.relieved()
 
     # What goes to the server
 
     async def _post(self, line: bytes, message: Message) -> None:
-        """Post one message; a request ends with its answer on the stream. Does not raise, but where it is cancelled."""
+        """A request ends with its answer on the stream."""
         request_id = message.id if message.method else None
         answered = asyncio.Event()
         if message.cancels is not None:
@@ -109,10 +74,10 @@ class SseUpstream:
             line = b""
             if request_id is not None and taken:
                 await answered.wait()
-        except RemoteError as error:
-            self._fail(request_id, error.message)
         except Exception as error:  # a mistake of ours or of the HTTP client's is the end of this message only
-            self._fail(request_id, failures.of_exception(self._link.url, error).message)
+            failure = error if isinstance(error, RemoteError) else failures.of_exception(self._link.url, error)
+            if request_id is not None:
+                self._fail(request_id, failure.message)
         finally:
             self._outgoing.taken(line)
             if request_id is not None:
@@ -131,13 +96,6 @@ class SseUpstream:
                 raise failures.of_status(endpoint, response.status, response.headers.get("Retry-After"))
             self._say(error_answer(request_id, error))
             return False
-
-    def _unanswered(self, request_id: RequestId) -> None:
-        self._fail(request_id, failures.unanswered(self._link.url))
-
-    def _fail(self, request_id: RequestId | None, text: str) -> None:
-        if request_id is not None:
-            self._say(texts.error(request_id, INTERNAL_ERROR, text))
 
     # What comes from it
 
@@ -162,9 +120,7 @@ class SseUpstream:
         if not endpoint.done():
             endpoint.set_exception(failure)
             return
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.ended(how)
+        self._ended(how)
 
     async def _events(self, response: Response, endpoint: "asyncio.Future[Url]") -> str:
         """Take in the stream; gives how it ended. Raises RemoteError, and what the network raises."""
@@ -172,8 +128,7 @@ class SseUpstream:
         while chunk := await response.some():
             for event in events.feed(chunk):
                 if isinstance(event, Oversized):
-                    if self._listener is not None:
-                        self._listener.oversized(event.size)
+                    self._told_oversized(event.size)
                     return f"sent more than the limit of {self._limit} bytes for one message; {RAISED}"
                 if event.type == "endpoint" and not endpoint.done():
                     endpoint.set_result(self._checked(event.data))
@@ -192,11 +147,10 @@ class SseUpstream:
             raise RemoteError(f"{self._who} wants messages to be posted to another origin, which is refused")
         return url
 
-    def _say(self, line: bytes) -> None:
+    def _say(self, line: bytes, related: RequestId | None = None) -> None:
         head = read_head(line) if self._open else None
         if head is not None and head.method is msgspec.UNSET and isinstance(head.id, int | float | str):
             answered = self._open.get(cast(RequestId, head.id))  # 1.0 finds 1, as in the gate
             if answered is not None:
                 answered.set()
-        if self._listener is not None:
-            self._listener.deliver(line)
+        super()._say(line)

@@ -14,7 +14,6 @@ from mcp_guard.transports.http_upstream.headers import Message, read
 
 MOST_IN_FLIGHT = 128  # requests that a server works on at a time; subscriptions do not count
 HIGH_WATER = 1024 * 1024  # bytes that wait at most when a listener is told that it may send again
-LAST_ANSWERS = 1.0  # seconds that open requests get to be answered when the guard is done
 AFTER_CANCEL = 10.0  # seconds after which a request that was cancelled by a notification is given up
 _IN_ORDER = 30.0  # seconds after which what comes after a message is sent all the same
 

@@ -8,18 +8,18 @@ seen by the message. The invariant: every request gets one answer, the server's 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from mcp_guard.gate import answers as texts
-from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_client.response import Response
 from mcp_guard.transports.http_upstream import failures
+from mcp_guard.transports.http_upstream.end import HttpUpstream
 from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.headers import Message, modern_headers, read
-from mcp_guard.transports.http_upstream.link import Link, Valve, media_type, read_body, read_refusal
+from mcp_guard.transports.http_upstream.link import Link, media_type, read_body, read_refusal
 from mcp_guard.transports.http_upstream.listening import Listening
-from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL, LAST_ANSWERS, Outgoing
+from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL
 from mcp_guard.transports.http_upstream.parameters import MirroredParameters
 from mcp_guard.transports.http_upstream.relisting import HEADER_MISMATCH, OWN_ID, code_of, list_tools, next_cursor
 from mcp_guard.transports.http_upstream.session import (
@@ -43,7 +43,7 @@ _LIST_CHANGED = b'{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 Elsewhere = Callable[[bytes], Awaitable[bool]]
 
 
-class StreamableUpstream:
+class StreamableUpstream(HttpUpstream):
     """One connection to a server. `limit`: bytes of one message.
 
     `elsewhere`, where given, is asked when a server does not know streamable HTTP at all: it takes the line over if it
@@ -52,47 +52,20 @@ class StreamableUpstream:
     """
 
     def __init__(self, link: Link, limit: int, elsewhere: Elsewhere | None = None, *, ends: bool = False) -> None:
-        self._link, self._limit, self._elsewhere, self._ends = link, limit, elsewhere, ends
-        self._valve = Valve()
-        self._listener: UpstreamListener | None = None
+        super().__init__(link, limit)
+        self._elsewhere, self._ends = elsewhere, ends
         self._session = Session()
         self._parameters = MirroredParameters()
-        self._outgoing = Outgoing(self._post, self._relieved, self._unanswered)
         self._modern: set[RequestId] = set()  # open requests that are cancelled by closing their streams
-        self._listening = Listening(
-            link, self._session, limit, self._valve, lambda line: self._say(line, None), self._told_oversized
-        )
+        self._listening = Listening(link, self._session, limit, self._valve, self._say, self._told_oversized)
         self._renewal = asyncio.Lock()
-        self._who = f"the MCP server at {failures.shown(link.url)}"
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that the server has not taken yet."""
-        return self._outgoing.waiting
 
     async def start(self, listener: UpstreamListener) -> None:
         """Nothing is said until there is something to say."""
         self._listener = listener
 
-    def send(self, line: bytes, related: RequestId | None = None) -> None:
-        """A line to the server."""
-        self._outgoing.send(line)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def pause(self) -> None:
-        """Let the server's answers wait."""
-        self._valve.shut()
-
-    def resume(self) -> None:
-        """Take them again."""
-        self._valve.open()
-
-    async def close(self) -> None:
-        """Give open requests a moment to be answered, and end the session."""
-        await self._outgoing.close(LAST_ANSWERS)
-        self._listener = None
+    async def _leave(self) -> None:
+        """End the session."""
         await self._listening.stop()
         if self._session.id is not None:
             try:
@@ -101,20 +74,10 @@ class StreamableUpstream:
             except (RemoteError, TimeoutError):
                 pass  # a server that is gone, or keeps its sessions
             self._session.forget()
-        await self._link.close()
-
-    def kill(self) -> None:
-        """Break off what is open, as if it had had its moment."""
-        self._outgoing.abandon()
-
-    def _relieved(self) -> None:
-        if self._listener is not None:
-            self._listener.relieved()
 
     # What goes to the server
 
     async def _post(self, line: bytes, message: Message) -> None:
-        """Send one message and see to its answer. Does not raise, but where it is cancelled."""
         taken = _Once(lambda: self._outgoing.taken(line))
         try:
             if message.id is not None and message.method:
@@ -159,7 +122,10 @@ class StreamableUpstream:
                 await self._answer(response, line, message, request_id)
         except RemoteError as error:
             opening = message.method in _OPENING and error.passing
-            self._end(error) if self._ends and opening else self._fail(request_id, error.message)
+            if self._ends and opening:
+                self._ended(error.message.removeprefix("the MCP server "))
+            else:
+                self._fail(request_id, error.message)
         except Exception as error:  # a mistake of ours or of the HTTP client's is the end of this request only
             self._fail(request_id, failures.of_exception(self._link.url, error).message)
         finally:
@@ -302,28 +268,9 @@ class StreamableUpstream:
                 self._session.opened(response.headers.get("Mcp-Session-Id"), found[0])
         return found[0] if found else None
 
-    def _told_oversized(self, size: int) -> None:
-        if self._listener is not None:
-            self._listener.oversized(size)
-
     def _too_large(self, size: int) -> RemoteError:
         self._told_oversized(size)
         return RemoteError(f"{self._who} sent more than the limit of {self._limit} bytes for one message; {RAISED}")
-
-    def _say(self, line: bytes, related: RequestId | None) -> None:
-        if self._listener is not None:
-            self._listener.deliver(line, related)
-
-    def _unanswered(self, request_id: RequestId) -> None:
-        self._fail(request_id, failures.unanswered(self._link.url))
-
-    def _fail(self, request_id: RequestId, text: str) -> None:
-        self._say(texts.error(request_id, INTERNAL_ERROR, text), request_id)
-
-    def _end(self, error: RemoteError) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.ended(error.message.removeprefix("the MCP server "))
 
     # The legacy session
 
@@ -345,7 +292,7 @@ class StreamableUpstream:
             if initialized is not None:
                 (await self._link.open("POST", {**_POSTED, **self._session.headers()}, initialized)).release()
                 self._listening.start()
-                self._say(_LIST_CHANGED, None)
+                self._say(_LIST_CHANGED)
 
 
 class _Once:

@@ -5,5 +5,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def short_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("streamable", "old_sse"):
-        monkeypatch.setattr(f"mcp_guard.transports.http_upstream.{module}.LAST_ANSWERS", 0.1)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 0.1)

@@ -144,7 +144,7 @@ async def test_a_server_that_names_no_endpoint_is_given_up(monkeypatch: pytest.M
 
 @scenario
 async def test_what_is_open_at_the_end_is_answered_by_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_upstream.old_sse.LAST_ANSWERS", 0.01)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 0.01)
     async with connected() as (server, end, heard, _):
         for number in (1, 2):
             end.send(line(request(number, "ping")))

@@ -581,7 +581,7 @@ async def test_closing_waits_for_the_answers_that_are_nearly_there_and_ends_the_
 async def test_what_is_open_at_the_end_is_answered_by_an_error_that_says_so(
     killed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 3600.0 if killed else 0.01)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 3600.0 if killed else 0.01)
     monkeypatch.setattr("mcp_guard.transports.http_upstream.outgoing.MOST_IN_FLIGHT", 2)
     async with connected() as (server, end, heard):
         for message in (request(1, "ping"), modern(2, "tools/list"), request(3, "ping")):
@@ -606,7 +606,7 @@ async def test_what_is_open_at_the_end_is_answered_by_an_error_that_says_so(
 async def test_a_handshake_that_is_open_at_the_end_is_answered_and_so_is_what_waits_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 0.01)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 0.01)
     async with connected() as (server, end, heard):
         end.send(line(initialize()))
         await server.next()
@@ -620,7 +620,7 @@ async def test_a_handshake_that_is_open_at_the_end_is_answered_and_so_is_what_wa
 async def test_what_the_client_has_withdrawn_is_not_answered_at_the_end(
     message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 0.01)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 0.01)
     async with connected() as (server, end, heard):
         end.send(line(message))
         await server.next()
@@ -631,7 +631,7 @@ async def test_what_the_client_has_withdrawn_is_not_answered_at_the_end(
 
 @scenario
 async def test_closing_does_not_wait_for_subscriptions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcp_guard.transports.http_upstream.streamable.LAST_ANSWERS", 3600.0)
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.end.LAST_ANSWERS", 3600.0)
     async with connected() as (server, end, _):
         end.send(line(modern(1, "subscriptions/listen")))
         got = await server.next()
