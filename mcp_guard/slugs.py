@@ -21,4 +21,4 @@ def is_agent(slug: str) -> bool:
 def check_pinned(agent: str | None) -> None:
     """Whether a launching config may pin this agent (None: it pins none). Raises GuardError."""
     if agent is not None and not is_agent(agent):
-        raise GuardError(f"--agent: {agent!r} cannot be the slug of an agent", f"It is {AGENT_RULE}.")
+        raise GuardError(f"--agent: {agent!r} cannot be the slug of an agent", f"it is {AGENT_RULE}")

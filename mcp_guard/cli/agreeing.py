@@ -12,5 +12,5 @@ def agreed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise GuardError("nothing is changed without asking, and nobody can be asked here", "Give --yes, or --dry-run.")
+        raise GuardError("nothing is changed without asking, and nobody can be asked here", "give --yes, or --dry-run")
     return typer.confirm(question)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mcp_guard import __version__
 from mcp_guard.cli.house import House, HouseGroup
-from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_error, say_guard_error
+from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_guard_error
 from mcp_guard.cli.printing import check_text, prepare, to_stdout
 from mcp_guard.errors import GuardError
 
@@ -41,9 +41,6 @@ COMMANDS: dict[str, str] = {  # name: the module whose `app` it is, or the modul
 }
 
 
-_HELP = "`mcp-guard --help` shows what there is."
-
-
 class _Commands(HouseGroup):
     """Finds commands by name and imports them then."""
 
@@ -58,13 +55,6 @@ class _Commands(HouseGroup):
         command = get_command(getattr(import_module(home), name or "app"))
         command.name = cmd_name  # a group has none of its own, and the list of commands shows it
         return command  # pyright: ignore[reportReturnType]
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
-            from mcp_guard.policy.diagnostics import suggestion
-
-            raise GuardError(f"there is no command `{args[0]}`", suggestion(args[0], COMMANDS) or _HELP)
-        return super().resolve_command(ctx, args)
 
 
 app = House(cls=_Commands, add_completion=True, pretty_exceptions_enable=False)
@@ -87,16 +77,6 @@ def _options(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 
 
-def _say_usage_error(error: typer.BadParameter) -> None:
-    """What is wrong with the words; of a group whose command is missing, its help, which is the whole of the error."""
-    message = error.format_message()
-    if type(error).__name__ == "NoArgsIsHelpError":  # to ask for the help again would print it: stdout is the wire
-        sys.stderr.write(message + "\n")
-        return
-    command = error.ctx.command_path if error.ctx else "mcp-guard"
-    say_error(message.replace(": Value error, ", ": "), f"`{command} --help` shows what there is.")
-
-
 def main(words: Sequence[str]) -> NoReturn:
     """Run the command line. A mistake that a person can mend is said in one line, with exit status 2."""
     prepare()
@@ -108,7 +88,9 @@ def main(words: Sequence[str]) -> NoReturn:
         say_guard_error(error)
         status = EXIT_BAD_INPUT
     except _UsageError as error:
-        _say_usage_error(error)
+        from mcp_guard.cli.usage_errors import say_usage_error
+
+        say_usage_error(error)
         status = EXIT_BAD_INPUT
     except (typer.Abort, KeyboardInterrupt):
         status = EXIT_INTERRUPTED

@@ -14,7 +14,7 @@ from mcp_guard.transports.http_server.access import Credential, digest_of
 from mcp_guard.transports.http_server.requests import Role
 
 SHORTEST = 16  # characters; a token that can be guessed is none
-_HINT = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+_HINT = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 def read_tokens(file: str | None, variable: str | None, environment: Mapping[str, str]) -> tuple[Credential, ...]:
@@ -23,7 +23,7 @@ def read_tokens(file: str | None, variable: str | None, environment: Mapping[str
     if variable is not None:
         token = environment.get(variable, "").strip()
         if not token:
-            raise GuardError(f"the environment variable {variable} holds no token", "Set it, or check --token-env.")
+            raise GuardError(f"the environment variable {variable} holds no token", "set it, or check --token-env")
         credentials.append(_credential(token, f"token in {variable}", f"the token in {variable}", []))
     return tuple(credentials)
 
@@ -39,7 +39,7 @@ def _from_file(file: str) -> list[Credential]:
             lines = stream.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise GuardError(f"{file}: cannot read the tokens: {reason}", "Check the path after --token-file.") from None
+        raise GuardError(f"{file}: cannot read the tokens: {reason}", "check the path after --token-file") from None
     credentials = [
         _credential(words[0], f"token {number}", f"{file}:{number}: the token", words[1:])
         for number, line in enumerate(lines, 1)
@@ -48,7 +48,7 @@ def _from_file(file: str) -> list[Credential]:
     if not credentials:
         raise GuardError(f"{file}: holds no token", _HINT)
     if len({credential.digest for credential in credentials}) < len(credentials):
-        raise GuardError(f"{file}: a token stands there twice", "Each client, or each user, gets its own.")
+        raise GuardError(f"{file}: a token stands there twice", "each client, or each user, gets its own")
     return credentials
 
 
@@ -69,11 +69,11 @@ def _credential(token: str, name: str, where: str, facts: list[str]) -> Credenti
     if role is not None and (groups or "agent" in known):
         raise GuardError(f"{where} has a role, so it is no client's: it cannot have agent=SLUG or group=GROUP as well")
     if "agent" in known and not is_agent(known["agent"]):
-        raise GuardError(f"{where} is followed by an agent=SLUG that is none", f"It is {AGENT_RULE}.")
+        raise GuardError(f"{where} is followed by an agent=SLUG that is none", f"it is {AGENT_RULE}")
     return Credential(name, digest_of(token), known.get("user"), known.get("agent"), tuple(groups), role)
 
 
 def _role(text: str | None, where: str) -> Role | None:
     if text is None or text == "auditor" or text == "security":
         return text
-    raise GuardError(f"{where} has a role that there is not", "It is auditor (reads) or security (reads and writes).")
+    raise GuardError(f"{where} has a role that there is not", "it is auditor (reads) or security (reads and writes)")

@@ -23,7 +23,7 @@ _LOOK: dict[Outcome, tuple[str, str]] = {  # outcome: what is said, its colour
 }
 _SERVER = "npx -y @modelcontextprotocol/server-filesystem ~/project"
 _INDENT = 13
-_COLUMNS = ("seq", "type", "tool", "decision", "decided_by", "rule")
+_COLUMNS = ("type", "tool", "decision", "decided_by", "rule")
 
 
 @app.command(epilog="Example: mcp-guard demo")
@@ -96,11 +96,9 @@ def _show_next(out: "Console", db: Path | None) -> None:
     _head(out, "Next")
     log = f"mcp-guard log --db {db}" if db else "mcp-guard log"
     for what, command in (
-        (
-            "guard a server of yours",
-            f"mcp-guard run --policy policy.yaml -- {_SERVER}",
-        ),
-        ("read the log", log),
+        ("put a guard in front of your own servers", "mcp-guard init"),
+        ("or of one, by hand", f"mcp-guard run --policy policy.yaml -- {_SERVER}"),
+        ("then read the log", log),
         ("try a policy on what is logged", f"mcp-guard replay --policy new.yaml{f' --db {db}' if db else ''}"),
     ):
         out.print(f"  [dim]{what}:[/dim]")

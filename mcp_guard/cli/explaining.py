@@ -66,7 +66,7 @@ def _print_all(known: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         print_json([{"severity": severity, "code": code, "means": means} for severity, code, means in rows])
     else:
-        Columns(("", "code", "means"), rows)
+        Columns(("", "CODE", "MEANS"), rows)
 
 
 def _first(text: str) -> str:

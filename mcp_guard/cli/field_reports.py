@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog
     from mcp_guard.policy.lints.subjects import Subject
 
-HEADINGS = ("request.args.", "type", "in", "required", "said of it")
+HEADINGS = ("request.args.", "TYPE", "IN", "REQUIRED", "SAID OF IT")
 MOST_CHOICES = 8
 
 

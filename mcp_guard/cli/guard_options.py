@@ -15,7 +15,7 @@ Config = Annotated[
 ]
 Policy = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILE", help=f"Policy file; several make one list. {OWN_POLICY}"),
+    typer.Option(metavar="FILE", help=f"The policy; several make one list of rules. {OWN_POLICY}"),
 ]
 Server = Annotated[str | None, typer.Option(metavar="SLUG", help="The server's name in policies and log.")]
 Agent = Annotated[str | None, typer.Option(metavar="SLUG", help="Pin the agent, whatever the client says.")]

@@ -15,6 +15,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from mcp_guard.errors import GuardError
+
 # Values of these names are never empty.
 _NAMED = {"FILE", "FILE|URL", "GLOB", "GROUP", "ID", "MOMENT", "OUTCOME", "REV", "TAG", "TYPE", "URL", "WHEN"}
 _WIDEST = 30  # characters of a name, for which there is room beside it
@@ -73,6 +75,17 @@ class HouseCommand(TyperCommand):
 
 class HouseGroup(TyperGroup):
     """A group that shows what each of its commands does in a whole sentence."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant. Raises GuardError for one that there is not."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from mcp_guard.policy.diagnostics import closest
+
+            near = closest(args[0], known)
+            hint = f"did you mean `{near}`?" if near else f"`{ctx.command_path} --help` shows what there is"
+            raise GuardError(f"there is no command `{args[0]}`", hint)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands, each with the first sentence of its help."""

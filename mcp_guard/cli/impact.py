@@ -13,7 +13,9 @@ _DAY = 86_400  # seconds
 
 
 def impact(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Policy files; several make one list.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Policy files; several make one list of rules.")
+    ],
     rule: Annotated[
         str | None, typer.Option(metavar="ID", help="This rule only: the policy with and without it.")
     ] = None,

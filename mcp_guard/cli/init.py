@@ -43,7 +43,9 @@ def init(
     ] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help=f"The policy; several make one list. {OWN_POLICY}, made if it is not there"),
+        typer.Option(
+            metavar="FILE", help=f"The policy; several make one list of rules. {OWN_POLICY}, made if it is not there."
+        ),
     ] = None,
     mode: Annotated[
         Mode | None,
@@ -77,7 +79,9 @@ def _check(option: str, given: list[str] | None, known: Collection[str]) -> None
 
     for one in given or ():
         if one not in known:
-            raise GuardError(f"{option}: {one!r} is not known", suggestion(one, known) or f"One of {', '.join(known)}.")
+            raise GuardError(
+                f"{option}: {one!r} is not known", suggestion(one, known) or f"it is one of {', '.join(known)}"
+            )
 
 
 def _wish(

@@ -25,7 +25,7 @@ _LOOK = {  # state: what is said of it, its colour
     "left": ("LEFT AS IT IS", "yellow"),
 }
 _LINES = {"+": "green", "-": "red"}
-_CONTEXT, _INDENT = 2, 4
+_CONTEXT, _INDENT, _TAB = 2, 4, 4
 _LONGEST = 400  # characters of a line that is shown
 
 
@@ -70,7 +70,7 @@ def _diff(plan: FilePlan) -> Iterator[str]:
     before, after = (syntaxes.masked(plan.file.syntax, text, at).splitlines() for text in (plan.before, plan.after))
     for number, line in enumerate(difflib.unified_diff(before, after, lineterm="", n=_CONTEXT)):
         if number >= 2:  # the names of the files
-            yield safe_text(mask("⋯" if line.startswith("@@") else line, MARK), _LONGEST)
+            yield safe_text(mask("⋯" if line.startswith("@@") else line.expandtabs(_TAB), MARK), _LONGEST)
 
 
 def print_next(done: "Sequence[Change]", policy: str, *, observes: bool) -> None:
@@ -82,10 +82,10 @@ def print_next(done: "Sequence[Change]", policy: str, *, observes: bool) -> None
         out.print(f"Changed {short(change.content.path)}", markup=False)
     out.print(f"The files as they were are in {short(home())}", markup=False)
     out.print("\nNext", style="bold")
-    steps = [("start your client anew, use it, and see what it does", "mcp-guard log --follow")]
+    steps = [("restart your clients, use them, and see what they do", "mcp-guard log --follow")]
     if observes:
         steps += [
-            ("nothing is stopped yet, only logged; what would be says `would ask` or `would deny` in", "mcp-guard log"),
+            ("nothing is stopped yet; see what would be (`would ask`, `would deny`)", "mcp-guard log"),
             ("make the policy yours", short(policy)),
             ("once the log shows nothing that you would miss", "mcp-guard init --mode enforce"),
         ]

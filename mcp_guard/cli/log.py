@@ -37,7 +37,12 @@ def log(
     tool: Annotated[str | None, typer.Option(metavar="GLOB", help=f"The tool, prompt or URI: {_GLOB}.")] = None,
     decision: Annotated[str | None, typer.Option(metavar="OUTCOME", help="allow, deny or require_approval.")] = None,
     types: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="A type of event, or `all`; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="Such as tool.completed, or `all`; repeatable. Default: all but completions and lists.",
+        ),
     ] = None,
     connection: Annotated[str | None, typer.Option(metavar="ID", help="One connection.")] = None,
     limit: Annotated[
@@ -92,11 +97,13 @@ def _types(names: list[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     from typing import get_args
 
     from mcp_guard.events import EventType
+    from mcp_guard.policy.diagnostics import closest
 
     for name in names or ():
         if name != "all" and name not in get_args(EventType):
-            known = ", ".join(get_args(EventType))
-            raise typer.BadParameter(f"{name!r} is no type of event; there are all, {known}", param_hint="--type")
+            near = closest(name, get_args(EventType))
+            meant = f"did you mean `{near}`?" if near else f"there are all, {', '.join(get_args(EventType))}"
+            raise typer.BadParameter(f"{name!r} is no type of event; {meant}", param_hint="--type")
     if not names:
         return (), ROUTINE
     return ((), ()) if "all" in names else (tuple(names), ())

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import cast
 
 from mcp_guard.cli.columns import NOTHING
+from mcp_guard.cli.output import counted
 from mcp_guard.redaction import safe_text
 from mcp_guard.store.reader import RecordedEvent
 
@@ -65,7 +66,7 @@ def outcome(event: RecordedEvent) -> str:
         return "failed" if event.data.get("is_error") else "ok"
     if event.type in ("approval.decided", "approval.withdrawn"):
         return str(event.data.get("status", event.type))
-    return _OUTCOMES.get(event.type, event.type)
+    return _OUTCOMES.get(event.type) or event.type.replace(".", " ")
 
 
 def detail(event: RecordedEvent) -> str:
@@ -119,7 +120,7 @@ def _rejection(data: Mapping[str, object]) -> str:
 
 def _policy(data: Mapping[str, object]) -> str:
     files = ", ".join(cast("list[str]", data.get("files") or [])) or "none: every tool is denied"
-    return f"{files} ({data.get('rules', 0)} rules)"
+    return f"{files} ({counted(cast('int', data.get('rules', 0)), 'rule')})"
 
 
 def _asked(data: Mapping[str, object]) -> str:
@@ -153,7 +154,7 @@ _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
     **dict.fromkeys(COMPLETIONS, _completion),
     "agent.connected": _connection,
     "agent.disconnected": lambda data: str(data.get("why", "")),
-    "tools.listed": lambda data: f"{data.get('count', '?')} tools",
+    "tools.listed": lambda data: counted(cast("int", data.get("count", 0)), "tool"),
     "tool.changed": lambda data: "differs in " + ", ".join(cast("list[str]", data["members"])),
     "message.rejected": _rejection,
     "upstream.exited": lambda data: str(data.get("how", "")),
@@ -165,11 +166,8 @@ _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {
 _OUTCOMES = {
     "agent.connected": "connected",
     "agent.disconnected": "disconnected",
-    "tools.listed": "tools listed",
-    "tool.changed": "tool changed",
     "message.rejected": "rejected",
     "upstream.exited": "upstream ended",
-    "policy.loaded": "policy loaded",
     "policy.rejected": "policy refused",
     "approval.requested": "a person is asked",
 }

@@ -20,7 +20,7 @@ def moment(text: str, now: datetime, option: str, *, end: bool = False, hint: st
         found = _read(text.strip(), now, end)
         return round(found.timestamp() * 1_000_000)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no moment that I know: {hint}", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is no moment: {hint}", param_hint=option) from None
 
 
 def later(text: str, now: datetime, option: str) -> int:

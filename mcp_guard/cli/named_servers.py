@@ -18,9 +18,9 @@ def read_file(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except IsADirectoryError:
-        raise GuardError(f"{path}: a directory, not a configuration", "Give a YAML or JSON file.") from None
+        raise GuardError(f"{path}: a directory, not a configuration", "give a YAML or JSON file") from None
     except OSError as error:
-        raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "Check the path.") from None
+        raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "check the path") from None
 
 
 def read_config(path: str) -> GuardConfig:
@@ -62,5 +62,5 @@ def remote_server(arguments: RunArguments) -> HttpServer:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise GuardError("a header is not of the form 'Name: value'", "For example: --header 'X-Api-Key: ${API_KEY}'")
+        raise GuardError("a header is not of the form 'Name: value'", "for example: --header 'X-Api-Key: ${API_KEY}'")
     return name.strip(), value.strip()

@@ -19,7 +19,7 @@ def own_command() -> tuple[str, ...]:
     if any(part in here for part in _TEMPORARY):
         raise GuardError(
             "this mcp-guard runs in a temporary environment, which clients cannot rely on",
-            "Install it (`uv tool install` or `pipx install`), and run that one.",
+            "install it (`uv tool install` or `pipx install`), and run that one",
         )
     beside = os.path.join(os.path.dirname(sys.executable), "mcp-guard" + (".exe" if os.name == "nt" else ""))
     if not os.path.isfile(beside):

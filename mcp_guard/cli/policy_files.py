@@ -65,11 +65,11 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except IsADirectoryError:
-        raise GuardError(f"{path}: a directory, not a policy file", "Give a YAML or JSON file.") from None
+        raise GuardError(f"{path}: a directory, not a policy file", "give a YAML or JSON file") from None
     except OSError as error:
-        hint = "Check the path, on the command line or under `policy:` in the configuration."
+        hint = "check the path, on the command line or under `policy:` in the configuration"
         if isinstance(error, PermissionError):
-            hint = "Give this user the right to read it, and its directory."
+            hint = "give this user the right to read it, and its directory"
         raise GuardError(f"{path}: cannot read the policy: {error.strerror}", hint) from None
 
 

@@ -98,7 +98,7 @@ def print_explanation(policy: Policy, call: Call, *, as_json: bool) -> None:
     out.print(Text.assemble(("discovery   ", "dim"), (level, STYLES[level]), f" ({_at_discovery(level, call.kind)})"))
     if decision.trace:
         out.print()
-        for line in _aligned([("rule", "effect", "its part"), *(_part(part, by_id) for part in decision.trace)]):
+        for line in _aligned([("RULE", "EFFECT", "ITS PART"), *(_part(part, by_id) for part in decision.trace)]):
             out.print(line, soft_wrap=True)
     if later := len(policy.rules) - len(decision.trace):
         out.print(Text(f"{counted(later, 'later rule')} not asked", style="dim"))

@@ -51,7 +51,7 @@ def to_stdout() -> Generator[None]:
         if error.errno not in _FULL:
             raise
         _let_go()
-        raise GuardError(f"stdout cannot be written: {error.strerror}", "Make room, or send it elsewhere.") from None
+        raise GuardError(f"stdout cannot be written: {error.strerror}", "make room, or send it elsewhere") from None
 
 
 def _flush() -> None:
@@ -73,4 +73,4 @@ def check_text(words: Sequence[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             shown = word.encode("utf-8", "backslashreplace").decode()
-            raise GuardError(f"`{shown}` is not UTF-8", "Write it in UTF-8; a file needs a name in UTF-8.") from None
+            raise GuardError(f"`{shown}` is not UTF-8", "write it in UTF-8; a file needs a name in UTF-8") from None

@@ -14,7 +14,9 @@ app = House()
 
 @app.command(epilog="Example: mcp-guard replay --policy new.yaml --since 7d")
 def replay(
-    policy: Annotated[list[str], typer.Option(metavar="FILE", help="The policy to ask; several make one.")],
+    policy: Annotated[
+        list[str], typer.Option(metavar="FILE", help="The policy to ask; several make one list of rules.")
+    ],
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Compare with this policy's decisions, not with those recorded; repeatable."),

@@ -56,9 +56,9 @@ def _check(arguments: RunArguments) -> None:
         if value
     ]
     if not given:
-        raise GuardError("no server to guard", "Give its command after --, or --url URL, or --config FILE.")
+        raise GuardError("no server to guard", "give its command after --, or --url URL, or --config FILE")
     if len(given) > 1:
-        raise GuardError(f"{' and '.join(given)} exclude each other", "Give one of them.")
+        raise GuardError(f"{' and '.join(given)} exclude each other", "give one of them")
     defaults = RunArguments()
     for option in REMOTE:
         if getattr(arguments, option) != getattr(defaults, option) and arguments.url is None:

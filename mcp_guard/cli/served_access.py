@@ -30,12 +30,12 @@ def check_exposure(arguments: "ServeArguments", credentials: tuple[Credential, .
     if not (is_loopback(arguments.host) or credentials or arguments.require_token):
         raise GuardError(
             f"{arguments.host} can be reached from other machines, and no bearer token is asked for",
-            "Give --require-token, --token-file or --token-env, or listen at 127.0.0.1.",
+            "give --require-token, --token-file or --token-env, or listen at 127.0.0.1",
         )
     if arguments.metrics_open and not is_loopback(arguments.host):
         raise GuardError(
             f"{arguments.host} can be reached from other machines, and --metrics-open asks for no token",
-            "Leave it out, and let Prometheus bring a token with role=auditor.",
+            "leave it out, and let Prometheus bring a token with role=auditor",
         )
     for option, given, form, such in (
         ("--allow-host", arguments.allow_hosts, _HOST, "mcp.example.com"),
@@ -43,10 +43,10 @@ def check_exposure(arguments: "ServeArguments", credentials: tuple[Credential, .
     ):
         for one in given:
             if form.fullmatch(one) is None:  # no request could ever have it
-                raise GuardError(f"{option} {one} lets nobody in", f"Such as {such}: no path, no slash at the end.")
+                raise GuardError(f"{option} {one} lets nobody in", f"such as {such}: no path, no slash at the end")
     url = arguments.public_url
     if url is not None and (not url.startswith(("https://", "http://")) or not (url.isascii() and url.isprintable())):
-        raise GuardError("--public-url is no URL", "Such as https://mcp.example.com")
+        raise GuardError("--public-url is no URL", "such as https://mcp.example.com")
 
 
 def access(

@@ -37,7 +37,7 @@ def upstreams(run: RunArguments) -> tuple[RunArguments, Upstreams]:
     Raises GuardError where they cannot be: now, and not when the first client comes.
     """
     if sum(map(bool, (run.command, run.url, run.config))) != 1:
-        raise GuardError("one server, or one file of servers, is needed", "Give -- CMD ARG…, or --url, or --config.")
+        raise GuardError("one server, or one file of servers, is needed", "give -- CMD ARG…, or --url, or --config")
     if run.config is not None:
         return _configured(run, run.config)
     limit = run.max_message << 20

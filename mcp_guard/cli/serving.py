@@ -123,14 +123,14 @@ def _opener(
 def _tls(arguments: ServeArguments) -> ssl.SSLContext | None:
     if arguments.tls_cert is None:
         if arguments.tls_key is not None:
-            raise GuardError("--tls-key without --tls-cert", "Give both, or neither.")
+            raise GuardError("--tls-key without --tls-cert", "give both, or neither")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(arguments.tls_cert, arguments.tls_key)
     except OSError as error:  # SSLError among them
         reason = getattr(error, "reason", None) or error.strerror or "not a certificate and its key"
-        raise GuardError(f"{arguments.tls_cert}: cannot be used: {reason}", "It must be PEM, with its key.") from None
+        raise GuardError(f"{arguments.tls_cert}: cannot be used: {reason}", "it must be PEM, with its key") from None
     return context
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from mcp_guard.cli.columns import NOTHING, Columns
 from mcp_guard.cli.field_reports import field_type
+from mcp_guard.cli.log_lines import local_time
 from mcp_guard.cli.output import console, counted, print_json
 from mcp_guard.policy.catalog import Catalog, ToolDefinition, tool_as_json
 from mcp_guard.policy.diagnostics import printable
@@ -52,7 +53,7 @@ def print_tools(catalog: Catalog) -> None:
         for slug, tools in catalog.servers.items()
         for tool in sorted(tools.values(), key=lambda tool: tool.name)
     ]
-    Columns(("server", "tool", "last seen", "arguments"), lines)
+    Columns(("SERVER", "TOOL", "LAST SEEN", "ARGUMENTS"), lines)
 
 
 def print_json_tool(server: str, tool: ToolDefinition) -> None:
@@ -79,7 +80,7 @@ def print_tool(server: str, tool: ToolDefinition) -> None:
     found = _arguments(tool)
     print()
     if found:
-        Columns(("argument", "type", "required", "said of it"), [_line(field) for field in found])
+        Columns(("ARGUMENT", "TYPE", "REQUIRED", "SAID OF IT"), [_line(field) for field in found])
     else:
         print("It takes no arguments.")
     print()
@@ -114,5 +115,5 @@ def _seen(tool: ToolDefinition) -> str:
 
 
 def _minute(moment: str) -> str:
-    """A time as the store writes it, to the minute."""
-    return moment[:16].replace("T", " ") or "never"
+    """A time as the store writes it, as this machine's clock shows it, to the minute."""
+    return local_time(moment)[:16] or "never"

@@ -30,8 +30,8 @@ def undo_all(found: "Sequence[ConfigFile]", clients: Collection[str], *, dry_run
             plans.append((file, how))
     _show(plans)
     if plans and not dry_run and agreed("Undo this?", yes=yes):
-        for _, how in plans:
-            failed = not _undone(how) or failed
+        for file, how in plans:
+            failed = not _undone(file, how) or failed
     return EXIT_FINDING if failed or any(how.left for _, how in plans) else EXIT_DONE
 
 
@@ -65,10 +65,11 @@ def _show(plans: "Sequence[tuple[ConfigFile, changing.Undoing]]") -> None:
             out.print(f": changed since. What stood there is in {where}/original", markup=False)
 
 
-def _undone(how: changing.Undoing) -> bool:
+def _undone(file: "ConfigFile", how: changing.Undoing) -> bool:
     try:
         changing.undo(how)
     except GuardError as error:
         say_guard_error(error)
         return False
+    console().print(f"Undone in {short(file.path)}", markup=False)
     return True

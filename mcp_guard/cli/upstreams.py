@@ -126,10 +126,10 @@ def _client(slug: str, url: str, auth: Auth, headers: Mapping[str, str]) -> "Cli
 
     where = f"server {slug}"
     if proven:
-        raise GuardError(f"{where}: an Authorization header and OAuth exclude each other", "Leave one of them out.")
+        raise GuardError(f"{where}: an Authorization header and OAuth exclude each other", "leave one of them out")
     if auth.kind == "client_credentials" and not (auth.client_id and auth.client_secret):
         raise GuardError(
-            f"{where}: client credentials are an id and a secret", "Give --client-id and --client-secret '${VARIABLE}'."
+            f"{where}: client credentials are an id and a secret", "give --client-id and --client-secret '${VARIABLE}'"
         )
     return Client(
         url=url,

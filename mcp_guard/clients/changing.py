@@ -83,7 +83,7 @@ def carry_out(change: Change) -> str:
 def _refuse_foreign(path: str, created: Mapping[str, str]) -> None:
     """Raise GuardError where a file stands that is not ours, or that somebody has changed."""
     if os.path.exists(path) and records.digest(files.read(path).data) != created.get(path):
-        raise GuardError(f"{path} is there already, and not as `init` wrote it", "Move it away, or do without --one.")
+        raise GuardError(f"{path} is there already, and not as `init` wrote it", "move it away, or do without --one")
 
 
 def _base(change: Change) -> tuple[bytes, tuple[Entry, ...], dict[str, str]]:
@@ -110,7 +110,7 @@ def undoing(file: ConfigFile) -> Undoing | None:
     try:
         text, taken_out = unwrapped(file, content.text, original.decode(), record.entries)
     except UnreadableError as error:
-        raise GuardError(f"{file.path}: {error.diagnostic.message}", "Mend the file first.") from None
+        raise GuardError(f"{file.path}: {error.diagnostic.message}", "mend the file first") from None
     left = tuple(entry for entry in record.entries if entry not in taken_out and _is_there(file, content, entry))
     return Undoing(content, text.encode(), False, left, record.created)
 

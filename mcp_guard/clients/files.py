@@ -26,7 +26,7 @@ class Content(msgspec.Struct, frozen=True):
         try:
             return self.data.decode()
         except UnicodeDecodeError:
-            raise GuardError(f"{self.path}: not UTF-8", "Save the file as UTF-8.") from None
+            raise GuardError(f"{self.path}: not UTF-8", "save the file as UTF-8") from None
 
 
 def read(path: str) -> Content:
@@ -36,12 +36,12 @@ def read(path: str) -> Content:
         with open(real, "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise GuardError(f"{path}: not a file", "Only regular files can be changed.")
+                raise GuardError(f"{path}: not a file", "only regular files can be changed")
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise GuardError(f"{path}: {error.strerror}", "Check the path and the rights.") from None
+        raise GuardError(f"{path}: {error.strerror}", "check the path and the rights") from None
     if len(data) > LARGEST:
-        raise GuardError(f"{path}: more than {LARGEST >> 20} MiB", "That is no configuration.")
+        raise GuardError(f"{path}: more than {LARGEST >> 20} MiB", "that is no configuration")
     return Content(real, data, stat.S_IMODE(found.st_mode))
 
 
@@ -50,7 +50,7 @@ def write(before: Content, data: bytes) -> None:
     if not _is_still(before):
         raise GuardError(
             f"{before.path}: somebody else has just changed it; it is left as it is",
-            "Close the client, or wait a moment, and try again.",
+            "close the client, or wait a moment, and try again",
         )
     _replace(before.path, data, before.mode, lambda: _is_still(before))
 
@@ -66,7 +66,7 @@ def create(path: str, data: bytes) -> None:
         try:
             os.mkdir(name, 0o700)
         except OSError as error:
-            raise GuardError(f"cannot create {name}: {error.strerror}", "Check the rights.") from None
+            raise GuardError(f"cannot create {name}: {error.strerror}", "check the rights") from None
     _replace(path, data, PRIVATE)
 
 
@@ -88,11 +88,11 @@ def _replace(path: str, data: bytes, mode: int, go_on: "Callable[[], bool]" = la
             os.fsync(handle)
         _give_rights(beside, path, mode)
         if not go_on():
-            raise GuardError(f"{path}: somebody else has just changed it; it is left as it is", "Try again.")
+            raise GuardError(f"{path}: somebody else has just changed it; it is left as it is", "try again")
         os.replace(beside, path)
         beside = ""
     except OSError as error:
-        raise GuardError(f"cannot write {path}: {error.strerror}", "Check the rights and the space left.") from None
+        raise GuardError(f"cannot write {path}: {error.strerror}", "check the rights and the space left") from None
     finally:
         if beside:
             with suppress(OSError):

@@ -51,7 +51,7 @@ def find(path: str) -> tuple[Record, bytes] | None:
     try:
         record = msgspec.json.decode(files.read(os.path.join(where, _RECORD)).data, type=Record)
     except msgspec.MsgspecError:
-        raise GuardError(f"{where}: damaged", "The file as it was before is `original` in there.") from None
+        raise GuardError(f"{where}: damaged", "the file as it was before is `original` in there") from None
     return record, files.read(os.path.join(where, _ORIGINAL)).data
 
 

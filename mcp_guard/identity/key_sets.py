@@ -146,5 +146,5 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
-    return str(reason or type(error).__name__)
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or (reason if isinstance(reason, str) else type(reason).__name__))

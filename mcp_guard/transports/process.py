@@ -170,9 +170,9 @@ def prepare(command: Sequence[str], *, cwd: str | None = None, env: Mapping[str,
     Best called early: what the guard imports and opens later costs the keeper no memory. Raises UpstreamError.
     """
     if sys.platform == "win32":
-        raise UpstreamError("stdio servers need Linux or macOS", "On Windows, run mcp-guard inside WSL.")
+        raise UpstreamError("stdio servers need Linux or macOS", "on Windows, run mcp-guard inside WSL")
     if not command or not command[0]:
-        raise UpstreamError("no server command given", "Put it last: mcp-guard run … -- COMMAND ARG…")
+        raise UpstreamError("no server command given", "put it last: mcp-guard run … -- COMMAND ARG…")
     program = Program(list(command), cwd, dict(os.environ if env is None else env))
     if not program.can_be_passed():
         raise UpstreamError(

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 _NOT_FOUND = (
-    "Is it installed and on PATH? Programs started from a desktop often have a shorter PATH than a shell: "
-    "an absolute path always works."
+    "is it installed and on PATH? Programs started from a desktop often have a shorter PATH than a shell: "
+    "an absolute path always works"
 )
 _HINTS = {
-    errno.EACCES: "Make it executable (chmod +x), or put its interpreter in front of it.",
-    errno.ENOEXEC: "A script needs a first line such as #!/bin/sh; a binary must be one for this system.",
-    errno.ENOENT: "Check the path.",
-    errno.EAGAIN: "Too many processes: see `ulimit -u`.",
-    errno.E2BIG: "Its arguments and environment are too long together.",
+    errno.EACCES: "make it executable (chmod +x), or put its interpreter in front of it",
+    errno.ENOEXEC: "a script needs a first line such as #!/bin/sh; a binary must be one for this system",
+    errno.ENOENT: "check the path",
+    errno.EAGAIN: "too many processes: see `ulimit -u`",
+    errno.E2BIG: "its arguments and environment are too long together",
 }
 
 
@@ -106,17 +106,17 @@ class Program:
         if stage == "cwd":
             where = shown(self.cwd or "")
             return UpstreamError(
-                f"cannot start {name} in {where}: {why}", "The working directory (cwd) must exist and be accessible."
+                f"cannot start {name} in {where}: {why}", "the working directory (cwd) must exist and be accessible"
             )
         found = [path for path in self.paths if os.path.exists(os.path.join(self.cwd or "", path))]
         if number == errno.ENOENT and found:
             return UpstreamError(
-                f"cannot start {name}: its interpreter is missing", f"See the first line of {found[0]}."
+                f"cannot start {name}: its interpreter is missing", f"see the first line of {found[0]}"
             )
         if number == errno.ENOENT and os.sep not in self.argv[0]:
             return UpstreamError(f"command not found: {name}", _NOT_FOUND)
         if number == errno.EACCES and found and os.path.isdir(os.path.join(self.cwd or "", found[0])):
-            return UpstreamError(f"cannot start {name}: it is a directory", "Name the program in it.")
+            return UpstreamError(f"cannot start {name}: it is a directory", "name the program in it")
         return UpstreamError(f"cannot start {name}: {why}", _HINTS.get(number, ""))
 
 

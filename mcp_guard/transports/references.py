@@ -40,13 +40,13 @@ def _value(reference: str, where: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise GuardError(
             f"{where}: {'${' + reference + '}'!a} refers to nothing",
-            "Write ${NAME} for an environment variable, ${file:/path} for a file, $$ for a dollar sign.",
+            "write ${NAME} for an environment variable, ${file:/path} for a file, $$ for a dollar sign",
         )
     value = os.environ.get(name)
     if value is None:
         raise GuardError(
             f"{where}: the environment variable {name} is not set",
-            "Set it for the guard: in the client's config (`env`), or in the shell that starts it.",
+            "set it for the guard: in the client's config (`env`), or in the shell that starts it",
         )
     return value
 
@@ -58,10 +58,10 @@ def _file(path: str, where: str) -> str:
             content = file.read(MOST + 1)
     except (OSError, RuntimeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-        raise GuardError(f"{where}: cannot read {path!a}: {why}", "Check the path in ${file:…}.") from None
+        raise GuardError(f"{where}: cannot read {path!a}: {why}", "check the path in ${file:…}") from None
     if len(content) > MOST:
-        raise GuardError(f"{where}: {path!a} holds more than {MOST} bytes", "A secret is shorter than that.")
+        raise GuardError(f"{where}: {path!a} holds more than {MOST} bytes", "a secret is shorter than that")
     try:
         return content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise GuardError(f"{where}: {path!a} does not hold UTF-8 text", "Check the path in ${file:…}.") from None
+        raise GuardError(f"{where}: {path!a} does not hold UTF-8 text", "check the path in ${file:…}") from None

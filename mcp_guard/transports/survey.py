@@ -159,7 +159,7 @@ class _Conversation:
         _wait(self._upstream.status, _LAST_WORDS)  # it has closed its output: most likely it is just ending
         exit = self._upstream.read_status()
         how = exit.describe() if exit is not None else "closed its output"
-        return SurveyError(f"the server {how} before it listed its tools", "Run it by itself to see what it needs.")
+        return SurveyError(f"the server {how} before it listed its tools", "run it by itself to see what it needs")
 
 
 def _wait(descriptor: int, seconds: float) -> bool:

@@ -58,10 +58,10 @@ def target(url: str) -> Target:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.fragment:
         raise GuardError(
             "the URL of a webhook is not one that can be used",
-            "It begins with https:// (or http://), and has no user name and no fragment.",
+            "it begins with https:// (or http://), and has no user name and no fragment",
         )
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise GuardError("the URL of a webhook has characters that no URL has", "Encode them with %.")
+        raise GuardError("the URL of a webhook has characters that no URL has", "encode them with %")
     query = f"?{parts.query}" if parts.query else ""
     return Target(parts.scheme == "https", parts.hostname, port, (parts.path or "/") + query)
 

@@ -142,7 +142,7 @@ def test_a_policy_that_is_refused_is_an_error(home: Home) -> None:
     home.write()
     home.run("init", "--yes")
     Path(user_directories.policy()).write_text("version: 1\nrules: 7\n")
-    assert wrong(findings(home, "policies")) == ["error: refused: 1 findings"]
+    assert wrong(findings(home, "policies")) == ["error: refused: 1 finding"]
 
 
 def test_a_log_that_others_may_read_and_one_that_is_no_log_are_errors(home: Home) -> None:

@@ -24,6 +24,13 @@ def test_what_would_change_is_shown_without_secrets_and_nothing_is_written(home:
     assert sorted(path.name for path in (home.directory / "home").iterdir()) == [".cursor"]
 
 
+def test_a_file_that_is_indented_with_tabs_is_shown_as_an_editor_shows_it(home: Home) -> None:
+    home.write(json.dumps({"mcpServers": {"files": FILES}}, indent="\t"))
+    _, out, _ = home.run("init", "--dry-run")
+    assert '\n    +           "command": "/opt/mcp-guard",\n' in out
+    assert "\\t" not in out
+
+
 def test_servers_are_wrapped_once_and_undo_restores_every_byte(home: Home) -> None:
     home.write("\ufeff" + SETTINGS.replace("\n", "\r\n") + "  ")
     before = home.config.read_bytes()
@@ -37,7 +44,8 @@ def test_servers_are_wrapped_once_and_undo_restores_every_byte(home: Home) -> No
     assert entry == {"command": "/opt/mcp-guard", "args": [*words, "npx", "-y", "server", "/srv"], "env": FILES["env"]}
     assert home.run("init", "--yes")[1].endswith("Nothing to change.\n")
     assert home.config.read_bytes() == after
-    assert home.run("init", "--undo", "--yes")[0] == 0
+    status, out, _ = home.run("init", "--undo", "--yes")
+    assert (status, out.splitlines()[-1]) == (0, "Undone in ~/.cursor/mcp.json")
     assert home.config.read_bytes() == before
     assert home.run("init", "--undo", "--yes")[1] == "Nothing to undo.\n"
 

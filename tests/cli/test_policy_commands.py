@@ -170,7 +170,7 @@ def test_a_decision_is_explained_rule_by_rule(shell: Shell) -> None:
         'reason      Policy rule "open" allows this tool.\n'
         "discovery   conditional (shown: each call is judged on its arguments)\n"
         "\n"
-        "rule     effect  its part\n"
+        "RULE     EFFECT  ITS PART\n"
         "draft    deny    draft\n"
         "others   deny    out of scope\n"
         "protect  deny    condition is false\n"
@@ -276,8 +276,8 @@ def test_that_there_were_no_tests_is_told(shell: Shell) -> None:
 NOBODY = [
     (("--agent", "A B"), "--agent: 'A B' cannot be the slug of an agent"),
     (("--agent", ""), "--agent: '' cannot be the slug of an agent"),
-    (("--agent", "cursor", "--risk", "hgih"), "Invalid value for '--risk': 'hgih' is not one of"),
-    (("--agent", "cursor", "--status", "gone"), "Invalid value for '--status': 'gone' is not one of"),
+    (("--agent", "cursor", "--risk", "hgih"), "Invalid value for --risk: 'hgih' is not one of"),
+    (("--agent", "cursor", "--status", "gone"), "Invalid value for --status: 'gone' is not one of"),
 ]
 
 

@@ -82,13 +82,23 @@ def test_the_words_of_a_server_are_its_own() -> None:
     assert done.stderr.decode().splitlines()[0] == "mcp-guard: error: -- CMD and --url exclude each other"
 
 
-@pytest.mark.parametrize(
-    ("word", "hint"), [("polcy", "did you mean `policy`?"), ("xyzzy", "`mcp-guard --help` shows what there is.")]
-)
-def test_a_command_that_is_none(word: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+UNKNOWN = [
+    (("polcy",), "command `polcy`", "did you mean `policy`?"),
+    (("xyzzy",), "command `xyzzy`", "`mcp-guard --help` shows what there is"),
+    (("policy", "chek"), "command `chek`", "did you mean `check`?"),
+    (("agents", "keys", "xyzzy"), "command `xyzzy`", "`mcp-guard agents keys --help` shows what there is"),
+    (("log", "--sinse", "2h"), "option `--sinse`", "did you mean `--since`?"),
+    (("log", "--xyzzy"), "option `--xyzzy`", "`mcp-guard log --help` shows what there is"),
+]
+
+
+@pytest.mark.parametrize(("words", "what", "hint"), UNKNOWN)
+def test_of_a_command_or_option_that_is_none_it_is_said_which_may_be_meant(
+    words: tuple[str, ...], what: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main([word])
-    assert capsys.readouterr().err == f"mcp-guard: error: there is no command `{word}`\n  hint: {hint}\n"
+        main(words)
+    assert capsys.readouterr().err == f"mcp-guard: error: there is no {what}\n  hint: {hint}\n"
 
 
 def test_an_interrupt_while_a_command_is_loaded_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,21 @@ def test_a_choice_that_is_none_is_refused_with_those_there_are(
     assert "yesterday" not in err
 
 
+MISTYPED: dict[tuple[str, ...], str] = {
+    ("agents", "show", "cursr"): "did you mean `cursor`?",
+    ("agents", "quarantine", "cursr"): "did you mean `cursor`?",
+    ("agents", "show", "xyzzy"): "`mcp-guard agents list` shows those that there are",
+}
+
+
+@pytest.mark.parametrize("words", MISTYPED, ids=" ".join)
+def test_of_an_agent_that_is_none_it_is_said_which_may_be_meant(
+    registry: Path, run: Run, words: tuple[str, ...]
+) -> None:
+    status, _, err = run(*words)
+    assert (status, err) == (2, f"mcp-guard: error: there is no agent `{words[-1]}`\n  hint: {MISTYPED[words]}\n")
+
+
 EMPTY: dict[tuple[str, ...], str] = {
     ("agents", "list", "--tag", "none"): "no agents match",
     ("agents", "list", "--status", "quarantined"): "no agents match",

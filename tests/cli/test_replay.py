@@ -96,7 +96,7 @@ MISTAKES = [
     ((), "Missing option '--policy'"),
     (("--policy", "none.yaml"), "none.yaml: cannot read the policy: No such file or directory"),
     (("--policy", "new.yaml", "--db", "none.db"), "there is no audit log at none.db"),
-    (("--policy", "new.yaml", "--since", "soon"), "'soon' is no moment that I know"),
+    (("--policy", "new.yaml", "--since", "soon"), "'soon' is no moment"),
 ]
 
 

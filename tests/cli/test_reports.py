@@ -184,7 +184,7 @@ def test_tests_that_were_exported_find_a_regression(run: Run) -> None:
 MISTAKES = [
     (("policy", "impact", "office.yaml", "--rule", "protect"), "no rule has the id 'protect'", "protect-main"),
     (("policy", "impact", "none.yaml"), "none.yaml: cannot read the policy", ""),
-    (("policy", "impact", "office.yaml", "--days", "0"), "Invalid value for '--days'", ""),
+    (("policy", "impact", "office.yaml", "--days", "0"), "Invalid value for --days: it must be at least 1", ""),
     (("policy", "impact", "office.yaml", "--db", "none.db"), "there is no audit log at none.db", ""),
     (("policy", "impact", "office.yaml", "--against", "a", "--against-git", "b"), "exclude each other", ""),
     (("access", "--policy", "office.yaml"), "whose access?", "--agent SLUG"),
@@ -197,7 +197,7 @@ MISTAKES = [
         "did you mean `github`?",
     ),
     (("policy", "suggest", "--agent", "nobody"), "no such calls are recorded", "--mode observe"),
-    (("policy", "suggest", "--since", "soon"), "'soon' is no moment that I know", ""),
+    (("policy", "suggest", "--since", "soon"), "'soon' is no moment", ""),
     (("policy", "suggest", "--out", "none/draft.yaml"), "none/draft.yaml: cannot be written", "--out"),
     (("replay", "--policy", "office.yaml", "--export", "none/x"), "none/x: cannot be written", "--export"),
 ]
@@ -225,6 +225,10 @@ def test_without_a_policy_that_of_run_is_meant(run: Run, tmp_path: Path, monkeyp
 NOTHING = [
     (("replay", "--policy", "office.yaml", "--agent", "nobody"), "no such calls are recorded"),
     (("log", "--agent", "nobody"), "no such events are recorded"),
+    (
+        ("access", "--agent", "claude-cod", "--policy", "office.yaml"),
+        "no agent `claude-cod` has connected or been registered yet",
+    ),
 ]
 
 

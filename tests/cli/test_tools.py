@@ -1,7 +1,11 @@
 """`mcp-guard tools …`, `explain`, and `policy check|complete` with a catalog, as a person runs them."""
 
 import json
+import re
 import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -64,6 +68,24 @@ def test_a_server_is_asked_for_its_tools_and_they_are_kept(shell: Shell) -> None
     ]
 
 
+@pytest.fixture
+def in_kathmandu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock that is a quarter of an hour beside all others."""
+    with monkeypatch.context() as clock:
+        clock.setenv("TZ", "NPT-05:45")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_kathmandu")
+def test_times_are_those_of_this_machine_as_in_the_log(shell: Shell) -> None:
+    before = datetime.now().replace(second=0, microsecond=0)
+    sync(shell)
+    [moment] = set(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", shell.run("tools", "list")[1])[:1])
+    assert before <= datetime.strptime(moment, "%Y-%m-%d %H:%M") <= datetime.now()
+
+
 def test_one_tool_is_shown_with_its_arguments(shell: Shell) -> None:
     sync(shell)
     shown = shell.run("tools", "show", "write_note")[1]
@@ -94,8 +116,8 @@ def test_a_modern_server_is_asked_page_by_page_and_what_it_says_is_shown_as_text
 MISTAKES = [
     (("tools", "show", "read_nte"), "no server lists `read_nte`", "did you mean `read_note`?"),
     (("tools", "list", "--server", "nots"), "no tools of `nots` are known", "did you mean `notes`?"),
-    (("tools", "sync", "--", "no-such-program"), "command not found: no-such-program", "Is it installed"),
-    (("tools", "sync", "--", "true"), "the server exited with status 0 before it listed its tools", "Run it by itself"),
+    (("tools", "sync", "--", "no-such-program"), "command not found: no-such-program", "is it installed"),
+    (("tools", "sync", "--", "true"), "the server exited with status 0 before it listed its tools", "run it by itself"),
     (
         ("policy", "check", "p.yaml", "--catalog", "none.json"),
         "none.json: cannot read the catalog",

@@ -292,7 +292,7 @@ MISTAKES = [
     (
         "no such address",
         ["--host", "127.0.0.1.example", "--token-env", "HOME_TOKEN", "--", "true"],
-        "Give a name or an address",
+        "give a name or an address",
     ),
     ("an address elsewhere", ["--host", "192.0.2.1", "--token-env", "HOME_TOKEN", "--", "true"], "of this machine"),
     (
@@ -323,7 +323,7 @@ def test_a_port_that_is_taken_is_said(guard: Guard) -> None:
         line = [sys.executable, "-m", "mcp_guard", "serve", "--db", str(guard.database), "--port", port, *PATIENT]
         done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
-    assert f"cannot listen at 127.0.0.1 port {port}" in done.stderr
+    assert f"cannot listen at 127.0.0.1 port {port}: Address already in use\n" in done.stderr
 
 
 def wait_until(true: Callable[[], Any]) -> bool:

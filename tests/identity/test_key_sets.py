@@ -1,5 +1,6 @@
 """The keys of issuers: which of a set are taken, when a set is fetched again, and from where it never is."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -211,6 +212,14 @@ def test_a_set_that_is_too_large_is_not_read_to_its_end() -> None:
 def test_keys_are_fetched_over_https_only(place: str) -> None:
     with pytest.raises(CredentialError, match="https only"):
         read_set(place)
+
+
+def test_why_a_set_cannot_be_had_is_said_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"http://127.0.0.1:{taken.getsockname()[1]}/keys"
+    with pytest.raises(CredentialError) as refused:
+        read_set(place)
+    assert refused.value.message == f"{place}: Connection refused"
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

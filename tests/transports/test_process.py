@@ -158,8 +158,8 @@ def test_status_is_readable_also_where_the_upstream_ended_before_its_start_was_t
 UNSTARTABLE = [
     # files to make, command (relative to them), what the message says, what the hint says
     ({}, ["no-such-command"], "command not found: no-such-command", "on PATH?"),
-    ({}, ["./no-such-file"], "cannot start ./no-such-file: No such file or directory", "Check the path."),
-    ({}, ["./"], "cannot start ./: it is a directory", "Name the program in it."),
+    ({}, ["./no-such-file"], "cannot start ./no-such-file: No such file or directory", "check the path"),
+    ({}, ["./"], "cannot start ./: it is a directory", "name the program in it"),
     ({"s": ("#!/no/such/shell", 0o755)}, ["./s"], "cannot start ./s: its interpreter is missing", "first line"),
     ({"s": ("#!/bin/sh", 0o644)}, ["./s"], "cannot start ./s: Permission denied", "chmod +x"),
     ({"s": ("just text", 0o755)}, ["./s"], "cannot start ./s: Exec format error", "#!/bin/sh"),

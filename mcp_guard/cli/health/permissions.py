@@ -53,7 +53,7 @@ def _exposed(servers: Sequence[Seen]) -> Iterator[Finding]:
             kind = kind_of_secret(word) if isinstance(word, str) else None
             if kind is not None:
                 subject = f"{short(one.file.path)} › {safe_text(one.name, 60)}"
-                hint = "Give it to the server as a variable (`env`), if it can read it there."
+                hint = "give it to the server as a variable (`env`), if it can read it there"
                 yield Finding("warning", subject, f"a secret stands in its arguments ({kind})", hint)
                 break
 

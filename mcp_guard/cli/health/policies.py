@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from mcp_guard.cli.guard import load_policy, user_policy
 from mcp_guard.cli.health.finding import Finding, typed_path
 from mcp_guard.cli.health.guards import Seen, guards
-from mcp_guard.cli.output import short
+from mcp_guard.cli.output import counted, short
 from mcp_guard.cli.policy_files import PolicyFiles
 from mcp_guard.errors import GuardError
 from mcp_guard.policy.diagnostics import PolicyError
@@ -26,7 +26,7 @@ def check(servers: Sequence[Seen]) -> Iterator[Finding]:
     for config in dict.fromkeys(one.config for one in guards(servers) if one.config is not None):
         yield _config(config)
     if not paths and any(True for _ in guards(servers)):
-        hint = "mcp-guard init writes a starter policy; `--policy FILE` names one."
+        hint = "mcp-guard init writes a starter policy; `--policy FILE` names one"
         yield Finding("warning", "policy", "there is none: every call is denied", hint)
 
 
@@ -36,12 +36,12 @@ def _policy(paths: tuple[str, ...]) -> Finding:
     try:
         policy = load_policy(PolicyFiles(paths).read())
     except PolicyError as error:
-        return Finding("error", subject, f"refused: {len(error.diagnostics)} findings", check_it)
+        return Finding("error", subject, f"refused: {counted(len(error.diagnostics), 'finding')}", check_it)
     except GuardError as error:
         return Finding("error", subject, error.message, error.hint)
     if policy.warnings:
-        return Finding("warning", subject, f"loads, with {len(policy.warnings)} warnings", check_it)
-    return Finding("ok", subject, f"loads: {len(policy.rules)} rules")
+        return Finding("warning", subject, f"loads, with {counted(len(policy.warnings), 'warning')}", check_it)
+    return Finding("ok", subject, f"loads: {counted(len(policy.rules), 'rule')}")
 
 
 def _config(path: str) -> Finding:
@@ -56,7 +56,7 @@ def _config(path: str) -> Finding:
         return Finding("error", subject, "refused", f"mcp-guard config check {typed_path(path)}")
     except GuardError as error:
         return Finding("error", subject, error.message, "mcp-guard init --undo takes its guard out")
-    return Finding("ok", subject, f"loads: {len(config.servers)} servers")
+    return Finding("ok", subject, f"loads: {counted(len(config.servers), 'server')}")
 
 
 def in_use(servers: Sequence[Seen]) -> list[str]:

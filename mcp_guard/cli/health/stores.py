@@ -35,17 +35,17 @@ def _log(path: str, subject: str) -> Finding:
         place = _place(path)
         if os.access(place, os.W_OK):
             return Finding("ok", subject, "not there yet: the first guard makes it")
-        return Finding("error", subject, f"cannot be made: {short(place)} is not writable", "Name another with --db.")
+        return Finding("error", subject, f"cannot be made: {short(place)} is not writable", "name another with --db")
     if not os.access(path, os.W_OK) or not os.access(os.path.dirname(path) or ".", os.W_OK):
         return Finding(
-            "error", subject, "cannot be written: every call is denied", "Check the rights of it and its directory."
+            "error", subject, "cannot be written: every call is denied", "check the rights of it and its directory"
         )
     try:
         version = _version(path)
     except GuardError as error:
         return Finding("error", subject, error.message, error.hint)
     except sqlite3.Error as error:
-        return Finding("error", subject, f"cannot be read: {error}", "Move it away: a new one is made.")
+        return Finding("error", subject, f"cannot be read: {error}", "move it away: a new one is made")
     return Finding("ok", subject, f"version {version}, {_size(path)}, writable")
 
 
@@ -60,7 +60,7 @@ def _room(path: str, subject: str) -> Iterator[Finding]:
     free = shutil.disk_usage(_place(path)).free
     if free < _LITTLE:
         level = "error" if free < _TOO_LITTLE else "warning"
-        hint = "A call that cannot be written down is denied. `--retain DAYS` keeps the log short."
+        hint = "a call that cannot be written down is denied; `--retain DAYS` keeps the log short"
         yield Finding(level, subject, f"{free >> 20} MiB left on its disk", hint)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mcp_guard.cli.health.finding import Finding
 from mcp_guard.cli.health.guards import Seen
+from mcp_guard.cli.output import counted
 from mcp_guard.errors import GuardError
 from mcp_guard.redaction.text import safe_text
 
@@ -31,7 +32,7 @@ def _found(one: Seen) -> Finding | None:
     where = os.path.join(cwd if isinstance(cwd, str) else "", program) if os.sep in program else program
     if "$" in program or shutil.which(where, path=_environment(one).get("PATH")):
         return None
-    hint = "Is it installed? An absolute path always works."
+    hint = "is it installed? An absolute path always works"
     return Finding("error", _subject(one), "its program was not found on this PATH", hint)
 
 
@@ -39,7 +40,7 @@ def _started(one: Seen) -> Finding:
     from mcp_guard.transports.survey import tools_of
 
     if one.scope == "project":  # whoever wrote the project chose the program: looking at a project must not run it
-        hint = "If you trust the project: mcp-guard tools sync -- COMMAND"
+        hint = "if you trust the project: mcp-guard tools sync -- COMMAND"
         return Finding("note", _subject(one), "not started: it comes with the project", hint)
     if any("$" in word for word in one.command):
         return Finding("note", _subject(one), "not started: its client fills in references")
@@ -47,7 +48,7 @@ def _started(one: Seen) -> Finding:
         tools = tools_of(one.command, env=_environment(one))
     except GuardError as error:
         return Finding("error", _subject(one), safe_text(error.message, 200), error.hint)
-    return Finding("ok", _subject(one), f"started, lists {len(tools)} tools")
+    return Finding("ok", _subject(one), f"started, lists {counted(len(tools), 'tool')}")
 
 
 def _environment(one: Seen) -> Mapping[str, str]:

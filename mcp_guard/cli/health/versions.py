@@ -26,14 +26,14 @@ def check() -> Iterator[Finding]:
 def _on_path() -> Finding:
     found = shutil.which("mcp-guard")
     if found is None:
-        hint = "`init` writes absolute paths, so clients find it; put it on PATH for yourself."
+        hint = "`init` writes absolute paths, so clients find it; put it on PATH for yourself"
         return Finding("note", "PATH", "no mcp-guard is on it", hint)
     if os.path.dirname(os.path.realpath(found)) == os.path.realpath(os.path.dirname(sys.executable)):
         return Finding("ok", "PATH", f"finds this mcp-guard ({short(found)})")
     other = _version_of(found)
     if other == f"mcp-guard {__version__}":
         return Finding("note", "PATH", f"finds another mcp-guard of the same version: {short(found)}")
-    hint = "Remove one of them, so that you and your clients run the same."
+    hint = "remove one of them, so that you and your clients run the same"
     return Finding("error", "PATH", f"finds another mcp-guard, {short(found)}: {safe_text(other, 80)}", hint)
 
 

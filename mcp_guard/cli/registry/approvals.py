@@ -32,7 +32,9 @@ _COLUMNS = {
 @app.command("list", epilog="Example: mcp-guard approvals list")
 def list_approvals(
     agent: Annotated[str | None, typer.Option(metavar="SLUG", help="Only this agent's.")] = None,
-    status: Annotated[str, typer.Option(metavar="STATUS", help="Those of this status.")] = "pending",
+    status: Annotated[
+        str, typer.Option(metavar="STATUS", help="pending, approved, denied, withdrawn or expired.")
+    ] = "pending",
     everything: Annotated[bool, typer.Option("--all", help="Those of every status.")] = False,
     db: Database = None,
     as_json: AsJson = False,

@@ -69,7 +69,7 @@ def set_budget(
 
 @app.command(epilog="Example: mcp-guard budgets remove 01M7YXWRSDK9V27PV3GZXPK9P0")
 def remove(
-    budget: Annotated[str, typer.Argument(metavar="ID", help="The budget.")],
+    budget: Annotated[str, typer.Argument(metavar="ID", help="The budget, as `budgets list` shows it.")],
     db: Database = None,
     as_json: AsJson = False,
 ) -> None:

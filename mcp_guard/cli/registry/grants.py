@@ -69,7 +69,7 @@ def add(
 
 @app.command(epilog="Example: mcp-guard grants revoke 01M7YXWRSC4FE8VAYJT0G6F8X3")
 def revoke(
-    grant: Annotated[str, typer.Argument(metavar="ID", help="The grant.")],
+    grant: Annotated[str, typer.Argument(metavar="ID", help="The grant, as `grants list` shows it.")],
     reason: Reason = "",
     db: Database = None,
     as_json: AsJson = False,

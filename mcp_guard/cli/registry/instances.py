@@ -9,7 +9,7 @@ from mcp_guard.cli.registry.shared import Reason, group, look, open_book, show_o
 
 app = group("Which clients are connected.")
 
-Instance = Annotated[str, typer.Argument(metavar="ID", help="The instance.")]
+Instance = Annotated[str, typer.Argument(metavar="ID", help="The instance, as `instances list` shows it.")]
 
 _COLUMNS = {
     "id": "INSTANCE",

@@ -58,7 +58,7 @@ def add(
     try:
         of_set(read_set(keys))  # a set that cannot be used is told of now, and not when the first client comes
     except GuardError as error:
-        raise GuardError(error.message, error.hint or "Check --jwks, a file or URL of a JWK Set.") from None
+        raise GuardError(error.message, error.hint or "check --jwks, a file or URL of a JWK Set") from None
     with open_book(db, anew=True) as book:
         kept = issuers.add(book, made)
     show_one(kept, as_json=as_json)
@@ -88,5 +88,5 @@ def _seconds(text: str) -> int:
     """Raises GuardError."""
     number, unit = text[:-1], _UNITS.get(text[-1:])
     if unit is None or not (number.isascii() and number.isdigit()) or len(number) > 6:
-        raise GuardError(f"--max-lifetime: `{text}` is no duration", "Write `90m`, `24h` or `7d`.")
+        raise GuardError(f"--max-lifetime: `{text}` is no duration", "write `90m`, `24h` or `7d`")
     return int(number) * unit

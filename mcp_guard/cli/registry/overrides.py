@@ -80,7 +80,7 @@ def add(
 
 @app.command(epilog="Example: mcp-guard overrides remove 01M7YXWRSD2PNR8FN3ZADSCF8R")
 def remove(
-    override: Annotated[str, typer.Argument(metavar="ID", help="The override.")],
+    override: Annotated[str, typer.Argument(metavar="ID", help="The override, as `overrides list` shows it.")],
     reason: Reason = "",
     db: Database = None,
     as_json: AsJson = False,

@@ -122,11 +122,11 @@ def revoke_token(
 def _check(*, jwt: bool, key: str | None, user: str | None, groups: tuple[str, ...]) -> None:
     """Raise GuardError for options that do not go together."""
     if jwt != (key is not None):
-        raise GuardError("a token (--jwt) is signed with a private key (--key FILE)", "Give both, or neither.")
+        raise GuardError("a token (--jwt) is signed with a private key (--key FILE)", "give both, or neither")
     if (user is not None or groups) and not jwt:
-        raise GuardError("a key proves an agent only", "Give --jwt and --key FILE for a token that proves a user too.")
+        raise GuardError("a key proves an agent only", "give --jwt and --key FILE for a token that proves a user too")
     if groups and user is None:
-        raise GuardError("--group says of which groups a user is", "Give --user as well.")
+        raise GuardError("--group says of which groups a user is", "give --user as well")
 
 
 def _private(path: str) -> str:
@@ -137,4 +137,4 @@ def _private(path: str) -> str:
             return file.read(_LARGEST)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise GuardError(f"{path}: cannot read the private key: {reason}", "Check the path after --key.") from None
+        raise GuardError(f"{path}: cannot read the private key: {reason}", "check the path after --key") from None

@@ -37,7 +37,7 @@ def get(book: Book, slug: str) -> Row:
     """One agent. Raises NotFoundError."""
     found = book.one(f"SELECT {_COLUMNS} FROM agents WHERE slug = ?", (slug,))
     if found is None:
-        raise NotFoundError(f"there is no agent `{slug}`", "`mcp-guard agents list` shows those that there are")
+        raise _missing(book, slug)
     return _shown(found)
 
 
@@ -111,8 +111,18 @@ def _set_status(book: Book, slug: str, status: AgentStatus, reason: str) -> Row:
 def _known(change: Change, slug: str) -> Row:
     found = change.one(f"SELECT {_COLUMNS} FROM agents WHERE slug = ?", (slug,))
     if found is None:
-        raise NotFoundError(f"there is no agent `{slug}`", "`mcp-guard agents list` shows those that there are")
+        raise _missing(change, slug)
     return found
+
+
+def _missing(asked: Book | Change, slug: str) -> NotFoundError:
+    """The error for an agent that is not there, with the one that may have been meant."""
+    from mcp_guard.policy.diagnostics import closest
+
+    found = asked.one("SELECT json_group_array(slug) AS slugs FROM agents")
+    near = closest(slug, json.loads(found["slugs"]) if found else ())
+    hint = f"did you mean `{near}`?" if near else "`mcp-guard agents list` shows those that there are"
+    return NotFoundError(f"there is no agent `{slug}`", hint)
 
 
 def _shown(row: Row) -> Row:

@@ -72,7 +72,9 @@ def _checked(window: str, unit: str, amount: float) -> BudgetWindow:
         hint = "calls are counted by the minute, hour or day; dollars by the month"
         raise InvalidError(f"there is no budget of {unit} a {window}", hint)
     if not math.isfinite(amount) or amount < 0 or (unit == "calls" and amount != int(amount)):
-        raise InvalidError(f"`{amount}` is no amount of {unit}", "a number that is not below zero; calls are whole")
+        raise InvalidError(
+            f"`{amount:.15g}` is no amount of {unit}", "a number that is not below zero; calls are whole"
+        )
     return cast("BudgetWindow", window)
 
 

@@ -60,4 +60,4 @@ def require(book: Book, agent: str, minimum: float | None) -> None:
 
 def _check_rate(rate: float) -> None:
     if not math.isfinite(rate) or not 0 <= rate <= 1:
-        raise InvalidError(f"`{rate}` is no pass rate", "a share from 0 to 1, such as 0.93")
+        raise InvalidError(f"`{rate:.15g}` is no pass rate", "a share from 0 to 1, such as 0.93")

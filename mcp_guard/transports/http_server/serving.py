@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import ssl as tls
@@ -46,7 +47,7 @@ async def serve(
         address, close = await _listen(service, host, port, ssl)
     except OSError as error:
         hint = _NOT_HERE if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else _TAKEN
-        raise GuardError(f"cannot listen at {host} port {port}: {error.strerror or error}", hint) from error
+        raise GuardError(f"cannot listen at {host} port {port}: {_why(error)}", hint) from error
     sweeping = loop.create_task(_sweep(service))
     try:
         ready(*address)
@@ -85,8 +86,14 @@ async def _listen(
     return (address[0], address[1]), close
 
 
-_TAKEN = "Choose another with --port, or end what listens there."
-_NOT_HERE = "Give a name or an address of this machine with --host."
+def _why(error: OSError) -> str:
+    """The system's own words: the event loop puts the address, which is told already, among them."""
+    number = error.errno or 0  # a host that is not known has one of its own, below zero
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
+
+
+_TAKEN = "choose another with --port, or end what listens there"
+_NOT_HERE = "give a name or an address of this machine with --host"
 
 
 _OWN = 64  # descriptors for everything but clients and their upstreams

@@ -89,7 +89,9 @@ class Link:
             mended = await self._credentials.refused(response.status, challenge, used)
         except GuardError as error:
             response.close()
-            raise failures.RemoteError(f"{error.message}. {error.hint}".rstrip(), response.status) from None
+            raise failures.RemoteError(
+                f"{error.message}; {error.hint}" if error.hint else error.message, response.status
+            ) from None
         if mended:
             response.release()
         return mended
@@ -184,30 +186,30 @@ def parse_url(text: str) -> Url:
     """The URL of a server. Raises GuardError unless it is one of http or https with nothing secret before the host."""
     if not _HTTP.match(text):
         raise GuardError(
-            "the server's URL must begin with https:// or http://", "For example: https://mcp.example.com/mcp"
+            "the server's URL must begin with https:// or http://", "for example: https://mcp.example.com/mcp"
         )
     if _USER.match(text):
         raise GuardError(
             "the server's URL holds a user name or password",
-            "Give credentials in a header: --header 'Authorization: Basic ${CREDENTIALS}'",
+            "give credentials in a header: --header 'Authorization: Basic ${CREDENTIALS}'",
         )
     try:
         return urls.parse(text)
     except ValueError:
-        raise GuardError("the server's URL is not valid", "For example: https://mcp.example.com/mcp") from None
+        raise GuardError("the server's URL is not valid", "for example: https://mcp.example.com/mcp") from None
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers of the configuration, if they can be sent. Raises GuardError, which names them and not their values."""
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            raise GuardError(f"{name!a} cannot be the name of a header", "For example: X-Api-Key")
+            raise GuardError(f"{name!a} cannot be the name of a header", "for example: X-Api-Key")
         if name.lower() in RESERVED:
-            raise GuardError(f"the header {name} is the guard's own to set", "Leave it out.")
+            raise GuardError(f"the header {name} is the guard's own to set", "leave it out")
         if value and not _VALUE.fullmatch(value):
             raise GuardError(
                 f"the value of the header {name} cannot be sent: it holds a line end or another control character, or "
                 "begins or ends with a space",
-                "Look at the variable or file that it comes from.",
+                "look at the variable or file that it comes from",
             )
     return dict(headers)

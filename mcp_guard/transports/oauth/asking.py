@@ -42,5 +42,5 @@ class Asking:
 
         answer = await self._callback.answer(LOGIN)
         if answer.error or not answer.code:
-            raise LoginError(f"{self._who}: it was not allowed", "Start again, and allow it at the page that is shown.")
+            raise LoginError(f"{self._who}: it was not allowed", "start again, and allow it at the page that is shown")
         return AuthorizationCodeResult(code=answer.code, state=answer.state, iss=answer.iss)

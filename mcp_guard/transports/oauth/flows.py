@@ -154,24 +154,24 @@ class Flow:
     def _failure(self, error: Exception) -> LoginError:
         """What a flow raised, without what the authorization server said."""
         if isinstance(error, TimeoutError):
-            return self._error("nobody did so in time", "Start again, and log in at the page that is shown.")
+            return self._error("nobody did so in time", "start again, and log in at the page that is shown")
         if isinstance(error, httpx2.HTTPError):
-            return self._error("its authorization server cannot be reached", "Check the network.")
+            return self._error("its authorization server cannot be reached", "check the network")
         if isinstance(error, OAuthRegistrationError):
             hint = (
-                f"Register one there (redirect URI http://127.0.0.1:{PORT}{PATH}), and give its id: --client-id. Or "
-                "give a token: --header 'Authorization: Bearer ${TOKEN}'."
+                f"register one there (redirect URI http://127.0.0.1:{PORT}{PATH}), and give its id: --client-id. Or "
+                "give a token: --header 'Authorization: Bearer ${TOKEN}'"
             )
             return self._error("its authorization server does not let clients register themselves", hint)
         if isinstance(error, OAuthTokenError):
-            return self._error("its authorization server gave no token", "Check the client's id, secret and scopes.")
+            return self._error("its authorization server gave no token", "check the client's id, secret and scopes")
         if not self._client.person:
             hint = (
-                f"It is sent to {self._client.trusted_issuer} alone; another authorization server is named by --issuer."
+                f"it is sent to {self._client.trusted_issuer} alone; another authorization server is named by --issuer"
             )
             return self._error("no authorization server was found that the client's secret may be sent to", hint)
         why = f"it did not succeed ({type(error).__name__})"
-        return self._error(why, "Look at what the page in the browser said, and start again.")
+        return self._error(why, "look at what the page in the browser said, and start again")
 
 
 class _Storage:
