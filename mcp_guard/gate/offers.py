@@ -23,31 +23,22 @@ from mcp_guard.gate.messages import (
     refuse_near_names,
 )
 from mcp_guard.gate.outputs import Admitted, Denied, Output, Pending, Refusal
-from mcp_guard.gate.requests import Open, ReadCall, Request
+from mcp_guard.gate.requests import NAMED_BY, Open, ReadCall, Request
 from mcp_guard.gate.session import Session, answered, forward
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Decision, Json, OfferKind
 from mcp_guard.redaction import safe_text
 
 LONGEST_NAME = 8192  # characters of a name or URI that is judged
-_LONGEST_LABEL: dict[OfferKind, int] = {"tool": 256, "prompt": 256, "resource": 2048}
+_LONGEST_LABEL: dict[OfferKind, int] = {"prompt": 256, "resource": 2048}
 _LONGEST_SHOWN = 16 * LONGEST_NAME  # of any name, with every character in it that would not show as an escape
-_DECIDED: dict[OfferKind, EventType] = {
-    "tool": "tool.decided",
-    "prompt": "prompt.decided",
-    "resource": "resource.decided",
-}
-_COMPLETED: dict[OfferKind, EventType] = {
-    "tool": "tool.completed",
-    "prompt": "prompt.completed",
-    "resource": "resource.completed",
-}
+_DECIDED: dict[OfferKind, EventType] = {"prompt": "prompt.decided", "resource": "resource.decided"}
+_COMPLETED: dict[OfferKind, EventType] = {"prompt": "prompt.completed", "resource": "resource.completed"}
 _REFERENCES: dict[Json, OfferKind] = {"ref/prompt": "prompt", "ref/resource": "resource"}
 _COMPLETION = "completion/complete"
 _ASKED_ABOUT = frozenset(("prompts/get", "resources/read"))
 _READ_FIRST = "A person is asked about reading it, and once that is approved for the session, this is as well."
 _TOO_LONG = "Nobody can be asked, as it is too long to be shown to a person."
-_NAMED_BY: dict[OfferKind, str] = {"prompt": "name", "resource": "uri"}
 
 
 def of_prompt(request: Request) -> ReadCall:
@@ -82,9 +73,9 @@ def complete(session: Session, request: Request, now: int) -> list[Output]:
     kind = _REFERENCES.get(written) if isinstance(written, str) else None
     if kind is None:
         raise MalformedError(INVALID_PARAMS, "params.ref.type must be ref/prompt or ref/resource")
-    if any(member in reference for other, member in _NAMED_BY.items() if other != kind):
+    if any(NAMED_BY[other] in reference for other in _REFERENCES.values() if other != kind):
         raise MalformedError(INVALID_PARAMS, "params.ref names both a prompt and a resource")
-    asked = _asked(request, kind, _text(reference, _NAMED_BY[kind]))
+    asked = _asked(request, kind, _text(reference, NAMED_BY[kind]))
     return [judge(session, asked, now)] if session.governs(kind) else forward(session, request, "other", now)
 
 

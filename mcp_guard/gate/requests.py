@@ -1,5 +1,6 @@
 """Requests of a client's, as values: as they came, as calls to judge, and while they wait for an answer."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -14,6 +15,9 @@ Kind = Literal[
 
 PASSED: frozenset[Kind] = frozenset(("call", "offer", "listen", "other"))  # answered by the upstream alone, unchanged
 FILTERED: frozenset[Kind] = frozenset(("list", "offers"))  # of which the client gets only what it may see
+
+NAMED_BY: Mapping[OfferKind, str] = {"tool": "name", "prompt": "name", "resource": "uri"}
+"""The parameter that says which tool, prompt or resource is asked for."""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 
 from mcp_guard.gate.approvals import binding
-from mcp_guard.gate.requests import ReadCall
+from mcp_guard.gate.requests import NAMED_BY, ReadCall
 from mcp_guard.gate.wire import decode, encode
-from mcp_guard.policy.values import Json, OfferKind
+from mcp_guard.policy.values import Json
 from mcp_guard.redaction import ArgumentsMode, recorded_arguments, shown_arguments
 
 Entry = Mapping[str, str | int | None]
@@ -21,8 +21,6 @@ LONGEST_NAME = 8_000  # characters of a name or URI that a person can be asked a
 NOTHING = msgspec.Raw(b"{}")
 OF_PARAMETERS = "params"
 """What an entry is `of` whose path leads through the parameters of the request; others' lead through the arguments."""
-
-_NAMED_BY: Mapping[OfferKind, str] = {"tool": "name", "prompt": "name", "resource": "uri"}
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -69,7 +67,7 @@ def _named(call: ReadCall, key: bytes) -> tuple[str, tuple[Entry, ...]]:
     """The name or URI without what looks like a secret in it; one that is far too long is not looked at."""
     if len(call.tool) > 2 * LONGEST_NAME:
         return call.tool, ()
-    member = _NAMED_BY[call.kind]
+    member = NAMED_BY[call.kind]
     named: dict[str, Json] = {member: call.tool}
     kept, redacted = _parts(shown_arguments(named, encode(named), key))
     shown = decode(bytes(kept or b"{}"))
