@@ -59,6 +59,11 @@ def denied_offer(request_id: RequestId, method: str, name: str, decision: Decisi
     return error(request_id, DENIED, _sentences(head, decision), {DECISION_META: decision_id})
 
 
+def denied_request(request_id: RequestId, why: str) -> bytes:
+    """The error for whatever else is asked for by a client of which nothing goes on."""
+    return error(request_id, DENIED, f"This request was denied. {why}")
+
+
 def guard_failure(request_id: RequestId, reason: str, decision_id: str) -> bytes:
     """The error for a prompt or resource where the guard itself could not do its work."""
     text = f"This request was denied because the guard could not do its work: {reason}"

@@ -155,8 +155,13 @@ def _discover(session: Session, request: Request, now: int) -> list[Output]:
 
 
 def _pass(session: Session, request: Request, now: int) -> list[Output]:
+    """A method that nothing is decided about: sent on, but for a client that is stopped as a whole."""
     _refuse_near_method(request.method)
-    return forward(session, request, "other", now)
+    why = None if request.method in _ASKS_FOR_NOTHING else session.stopped(now)
+    if why is None:
+        return forward(session, request, "other", now)
+    denied = replies(answered(request.id, request.batch, answers.denied_request(request.id, why)))
+    return [*denied, *session.rejected("client", why, len(encode(request.message)), now)]
 
 
 def _refuse_near_method(method: str) -> None:
@@ -177,9 +182,16 @@ def _receive_notification(session: Session, message: dict[str, Json], now: int) 
     line = encode(message)
     handle = _NOTIFICATIONS.get(method)
     if handle is None:
-        return [Forward(line)]
+        return [Forward(line)] if method in _OF_THE_PROTOCOL else _notify(session, line, now)
     params = message.get("params")
     return handle(session, line, params if isinstance(params, dict) else {}, now)
+
+
+def _notify(session: Session, line: bytes, now: int) -> list[Output]:
+    """A notification that nothing is decided about: as `_pass`."""
+    session.refresh(now)
+    why = session.stopped(now)
+    return [Forward(line)] if why is None else session.rejected("client", why, len(line), now)
 
 
 def _initialized(session: Session, line: bytes, params: dict[str, Json], now: int) -> list[Output]:
@@ -236,6 +248,8 @@ _REQUESTS: dict[str, Callable[[Session, Request, int], list[Output]]] = {
     "completion/complete": offers.complete,
 }
 
+_ASKS_FOR_NOTHING = frozenset({"ping", "logging/setLevel", "resources/unsubscribe", "tasks/cancel"})
+_OF_THE_PROTOCOL = frozenset({"notifications/progress", "notifications/roots/list_changed"})
 _JUDGED = frozenset(_REQUESTS) - {"initialize", "server/discover"}
 
 _NOTIFICATIONS: dict[str, Callable[[Session, bytes, dict[str, Json], int], list[Output]]] = {

@@ -20,7 +20,17 @@ from mcp_guard.gate.rejections import Rejections
 from mcp_guard.gate.requests import FILTERED, Kind, Open, Request
 from mcp_guard.gate.tools import Tools
 from mcp_guard.gate.wire import encode
-from mcp_guard.governance import NoRegistry, Registry, Snapshot, budget, ordered, preview, unproven, verdict
+from mcp_guard.governance import (
+    UNVERIFIED,
+    NoRegistry,
+    Registry,
+    Snapshot,
+    budget,
+    ordered,
+    preview,
+    unproven,
+    verdict,
+)
 from mcp_guard.policy import Policy
 from mcp_guard.policy.values import Call, Decision, Json, OfferKind, Visibility, VisibilityLevel
 
@@ -96,6 +106,15 @@ class Session:
             return Decision("deny", "guard", None, ENDED.format(self.ended), binding=True)
         by_order = ordered(snapshot, now) if self.observing else None
         return by_order or verdict(self.policy, call, snapshot, now, decide)
+
+    def stopped(self, now: int) -> str | None:
+        """Why nothing of this client goes on, whatever it asks for; None where something may."""
+        if self.ended is not None:
+            return ENDED.format(self.ended)
+        by_order = ordered(self.snapshot, now)
+        if by_order is not None:
+            return by_order.reason
+        return UNVERIFIED if unproven(self.policy, self.client.principal) and not self.observing else None
 
     def forwards(self, decision: Decision) -> bool:
         """Whether what was decided on goes upstream: what is allowed, and to an observer all but what is ordered."""

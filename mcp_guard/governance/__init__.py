@@ -3,9 +3,10 @@
 from mcp_guard.governance.credential import Credential
 from mcp_guard.governance.registry import ApprovalScope, NoRegistry, Registry, Ruling
 from mcp_guard.governance.snapshot import Snapshot
-from mcp_guard.governance.verdict import budget, ordered, preview, unproven, verdict
+from mcp_guard.governance.verdict import UNVERIFIED, budget, ordered, preview, unproven, verdict
 
 __all__ = [
+    "UNVERIFIED",
     "ApprovalScope",
     "Credential",
     "NoRegistry",

@@ -316,6 +316,36 @@ def test_what_no_rule_speaks_of_passes_no_stop_that_was_not_heard_of_yet(facts: 
     assert isinstance(book.client(asked).outputs[0], Denied)
 
 
+UNKNOWN = [request(7, "tasks/result", taskId="t"), request(7, "acme/run", command="x"), notification("acme/run")]
+STANDINGS = {
+    "quarantined": ({"status": "quarantined"}, "quarantined"),
+    "stopped": ({"overrides": (BRAKE,)}, "incident 7"),
+    "revoked": ({"barred": "its key was revoked"}, "its key was revoked"),
+}
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+@pytest.mark.parametrize("asked", UNKNOWN, ids=["a task", "a request", "a notification"])
+@pytest.mark.parametrize("name", STANDINGS)
+def test_what_nothing_is_decided_about_does_not_go_on_for_who_is_stopped(name: str, asked: dict, mode: str) -> None:
+    facts, says = STANDINGS[name]
+    book = governed(mode=mode)
+    assert book.client({**asked, "id": 6} if "id" in asked else asked).upstream
+    book.registry.change(**facts)
+    turn = book.client(asked)
+    assert (turn.upstream, turn.types) == ([], ["message.rejected"])
+    assert says in turn.events[0].data["reason"]
+    assert [says in answer["error"]["message"] for answer in turn.client] == ([True] if "id" in asked else [])
+
+
+def test_who_is_stopped_may_still_do_what_asks_for_nothing() -> None:
+    book = governed()
+    book.changed(overrides=(BRAKE,))
+    for number, method in enumerate(("ping", "logging/setLevel", "resources/unsubscribe", "tasks/cancel")):
+        assert book.client(request(number + 10, method)).upstream
+    assert book.client(notification("notifications/cancelled", requestId=10)).upstream
+
+
 PROVEN_ONLY = ALLOW_ALL + "\nsettings: {require_verified: true}\n"
 
 
@@ -327,12 +357,14 @@ PROVEN_ONLY = ALLOW_ALL + "\nsettings: {require_verified: true}\n"
         request(7, "resources/read", uri="file:///x"),
         request(7, "resources/subscribe", uri="file:///x"),
         request(7, "completion/complete", ref={"type": "ref/prompt", "name": "greet"}, argument={}),
+        request(7, "tasks/result", taskId="t"),
     ],
     ids=lambda asked: asked["method"],
 )
 def test_who_only_says_who_it_is_gets_nothing_where_credentials_are_required(asked: dict) -> None:
     unproven = governed(PROVEN_ONLY).client(asked)
-    assert [event.decided_by for event in unproven.events] == ["guard"]
+    (event,) = unproven.events
+    assert event.decided_by == "guard" or event.type == "message.rejected"
     assert unproven.upstream == []
     assert governed(PROVEN_ONLY, agent="claude-code").client(asked).upstream == [asked]
 
