@@ -1,7 +1,8 @@
 """What an upstream's message makes the guard do: the table below says which answer needs what.
 
 Only as much of a line is decoded as is needed to know what it is; what passes, passes as it came, but for characters
-that a reader could take for a line end. An answer that nobody asked for, and what is not JSON-RPC, goes no further.
+that a reader could take for a line end, and halves of characters. An answer that nobody asked for, and what is not
+JSON-RPC, goes no further.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,15 @@ from mcp_guard.gate.outputs import Listed, Output, Record, Reply
 from mcp_guard.gate.pages import Page, UnlistableError, filtered_result, kept_private, with_result
 from mcp_guard.gate.requests import Open
 from mcp_guard.gate.session import MAX_OPEN, Session, answered, replies
-from mcp_guard.gate.wire import UNREADABLE, UnreadableError, decode, decode_elements, encode_slices, seal
+from mcp_guard.gate.wire import (
+    UNREADABLE,
+    UnreadableError,
+    decode,
+    decode_elements,
+    encode_slices,
+    seal,
+    without_halves,
+)
 from mcp_guard.policy.values import Json, OfferKind
 
 _OF_IDS = frozenset((int, float, str))  # and no bool
@@ -36,19 +45,27 @@ _TWO_ANSWERS = "the upstream's answer has both a result and an error"  # two rea
 
 def receive(session: Session, line: bytes, now: int) -> list[Output]:
     """Take in one line of the upstream's."""
+    is_batch = session.client.protocol == BATCH_PROTOCOL and line.lstrip()[:1] == b"["
+    take = _receive_batch if is_batch else _take_message
     try:
-        if session.client.protocol == BATCH_PROTOCOL and line.lstrip()[:1] == b"[":
-            return _receive_batch(session, line, now)
+        return take(session, line, now)
     except NotAMessageError as error:
+        whole = without_halves(line)
+        if whole is not line:
+            return receive(session, whole, now)
         return session.rejected("upstream", str(error), len(line), now)
-    return _receive_message(session, line, now)
 
 
 def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
     try:
-        head = read_head(line) if len(line) < SHORTEST else _long_head(session, line)
+        return _take_message(session, line, now)
     except NotAMessageError as error:
         return session.rejected("upstream", str(error), len(line), now)
+
+
+def _take_message(session: Session, line: bytes, now: int) -> list[Output]:
+    """Take in one message. Raises NotAMessageError where it is none."""
+    head = read_head(line) if len(line) < SHORTEST else _long_head(session, line)
     if head.method is msgspec.UNSET:
         return _receive_response(session, head, line, now)
     if head.id is msgspec.UNSET:

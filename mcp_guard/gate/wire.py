@@ -7,6 +7,7 @@ which a second reading could have hidden in the client's bytes. Numbers keep the
 """
 
 import codecs
+import re
 from json.encoder import encode_basestring_ascii
 
 import msgspec
@@ -94,6 +95,30 @@ def seal(line: bytes) -> bytes:
             if separator in line:
                 line = line.replace(separator, escape)
     return line
+
+
+MENDED = 4 * 1024 * 1024  # bytes of a line in which halves of characters are looked for
+_skim = msgspec.json.Decoder(msgspec.Raw).decode
+_BACKSLASH, _IN_PLACE = rb"\\", b"\0\0"  # an escaped one; what no JSON text holds
+_HIGH, _LOW = rb"[89abAB][0-9a-fA-F]{2}", rb"[c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(rb"\\u[dD](?:%b(?!\\u[dD]%b)|(?<!\\u[dD]%b\\u[dD])%b)" % (_HIGH, _LOW, _HIGH, _LOW))
+
+
+def without_halves(line: bytes) -> bytes:
+    """The upstream's line with U+FFFD for each half of a character that stands alone (`\\ud83d`). Servers write such
+    when they cut a text in the middle of an emoji; JavaScript reads it, and hardly anything else does. A line without
+    any is given back as it is, and so is a very long one: to look through it would hold up everybody.
+    """
+    if (b"\\ud" not in line and b"\\uD" not in line) or _IN_PLACE[:1] in line or len(line) > MENDED:
+        return line
+    try:
+        _skim(line)
+        return line
+    except UNREADABLE:
+        pass  # most lines are fine, and most of the rest no better without halves
+    escapes = line.replace(_BACKSLASH, _IN_PLACE)  # now every backslash begins an escape
+    mended = _HALF.sub(rb"\\ufffd", escapes)
+    return line if mended == escapes else mended.replace(_IN_PLACE, _BACKSLASH)
 
 
 def _without_quotes(error: str) -> str:

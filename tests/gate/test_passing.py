@@ -218,6 +218,38 @@ def test_garbage_of_an_upstream_is_recorded_and_not_forwarded_and_the_session_li
     assert book.upstream(result(1)).client == [result(1)]
 
 
+HALVES = [
+    ("the first half of an emoji", rb"cut \ud83d", "cut \ufffd"),
+    ("the second half", rb"\uDE00 cut", "\ufffd cut"),
+    ("both, the wrong way round", rb"\ude00\ud83d", "\ufffd\ufffd"),
+    ("two first halves and a second", rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+    ("behind an escaped backslash", rb"\\\ud83d", "\\\ufffd"),
+    ("a backslash and letters, which are none, before one", rb"\\ud83d\ude00", "\\ud83d\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("said", "read"), [case[1:] for case in HALVES], ids=[case[0] for case in HALVES])
+def test_half_a_character_in_an_answer_becomes_the_one_for_that(said, read):
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"%b","n":1.0}]}}' % said
+    book = connected()
+    book.client(call(1, "read_file"))
+    turn = book.upstream(answer)
+    assert turn.client == [result(1, content=[{"type": "text", "text": read, "n": 1.0}])]
+    assert turn.types == ["tool.completed"]
+
+
+def test_half_a_character_in_a_batch_costs_nothing_else_of_it():
+    book = connected(protocol="2025-03-26")
+    said = b'[{"jsonrpc":"2.0","method":"x","params":{"y":"\\ud83d"}},{"jsonrpc":"2.0","method":"x"}]'
+    assert book.upstream(said).client == [[notification("x", y="\ufffd"), notification("x")]]
+
+
+def test_half_a_character_in_a_very_long_line_is_not_looked_for(monkeypatch):
+    monkeypatch.setattr("mcp_guard.gate.wire.MENDED", 10)
+    said = b'{"jsonrpc":"2.0","method":"x","params":{"y":"\\ud83d"}}'
+    assert connected().upstream(said).types == ["message.rejected"]
+
+
 def test_a_flood_of_garbage_does_not_fill_the_log():
     book = connected()
     assert sum(len(book.upstream(b"garbage").events) for _ in range(1500)) == 1000

@@ -13,6 +13,7 @@ from mcp_guard.gate.bridge.waiting import refused
 from mcp_guard.gate.gate import Gate
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Output
+from mcp_guard.gate.wire import UnreadableError, without_halves
 
 KEY_BYTES = 32  # of randomness that a bridge needs: half of it names its own requests, half keys its tokens
 
@@ -62,7 +63,7 @@ class Bridged:
 
     def _from_upstream(self, line: bytes, now: int) -> list[Output]:
         try:
-            return self._stage.from_upstream(line, now)
+            return self._stage.from_upstream(without_halves(line), now)
         except Exception as error:
             return self._gate.reject("upstream", _failure(error), len(line), now)
 
@@ -95,5 +96,7 @@ class Bridged:
 
 
 def _failure(error: Exception) -> str:
-    """A mistake of the guard's own, named without any of the data that it met."""
+    """Why a line goes no further: what is wrong with it, or a mistake of the guard's own; without any of the data."""
+    if isinstance(error, UnreadableError):
+        return str(error)
     return f"internal error ({type(error).__name__})"

@@ -97,7 +97,7 @@ class Desk:
         self.again: deque[Request] = deque()  # requests that waited for lists
         self._open_gate = open_gate
         self._recorder = Recorder(connection, self.client, policy)
-        self._shadowed: set[tuple[str, str, str]] = set()
+        self._left_out: set[tuple[str, str, str]] = set()
         self._numbers = 0
         self._rejections: defaultdict[tuple[_Sender, str], Rejections] = defaultdict(Rejections)  # by server too
 
@@ -147,12 +147,11 @@ class Desk:
             event = self._recorder.rejected(now, sender, told.reason, told.size)
             self.record(msgspec.structs.replace(event, server=slug or None))
 
-    def shadowed(self, arm: Arm, method: str, key: str, now: int) -> None:
-        """Record, once, that a server lists what another one before it has listed: the first one keeps it."""
-        if len(self._shadowed) < MAX_KNOWN and (arm.slug, method, key) not in self._shadowed:
-            self._shadowed.add((arm.slug, method, key))
-            reason = f"{method}: `{shown(key)}` belongs to another server, which stands before this one"
-            self.rejected("upstream", reason, 0, now, arm.slug)
+    def left_out(self, arm: Arm, method: str, key: str, why: str, now: int) -> None:
+        """Record, once, that something of a server's is not among what the client is shown; `why` follows its key."""
+        if len(self._left_out) < MAX_KNOWN and (arm.slug, method, key) not in self._left_out:
+            self._left_out.add((arm.slug, method, key))
+            self.rejected("upstream", f"{method}: `{shown(key)}` {why}", 0, now, arm.slug)
 
     # What goes to arms
 

@@ -33,7 +33,7 @@ def carry(desk: Desk, arm: Arm, output: Reply | Denied, asked: RequestId | None,
         head = messages.ListHead(output.id, members=output.result, text=output.listed)
         _response(desk, arm, head, asked, len(output.line), now)
         return
-    for line in messages.split(output.line):
+    for line in messages.split(messages.in_utf8(output.line) if desk.naming.several else output.line):
         head = messages.read(line)
         if head is None:
             desk.rejected("upstream", "not a message", len(line), now, arm.slug)

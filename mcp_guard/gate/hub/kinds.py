@@ -6,8 +6,9 @@ take over its names or URIs in the meantime.
 
 import msgspec
 
-from mcp_guard.gate.hub.messages import BROKEN
+from mcp_guard.gate.hub.messages import BROKEN, in_utf8
 from mcp_guard.gate.hub.naming import Naming
+from mcp_guard.gate.hub.shapes import fits
 from mcp_guard.gate.hub.templates import Template, read_all
 from mcp_guard.gate.messages import folded
 from mcp_guard.gate.wire import UnreadableError, encode, seal
@@ -62,6 +63,13 @@ class Entry(msgspec.Struct, frozen=True):
     text: bytes
 
 
+class Read(msgspec.Struct, frozen=True):
+    """One page as it was read: its entries, and the keys of things that are not what MCP says that they are."""
+
+    entries: list[Entry]
+    misshapen: list[str]
+
+
 class Shelf:
     """One server's things of one kind, as they were last listed completely."""
 
@@ -71,7 +79,7 @@ class Shelf:
         self.shown = False  # whether they may be shown: listed in this life, under the policy in force
         self.outdated = True  # whether listing again could tell something new
         self._ahead = 0  # until when the client's next list may be answered with it: it was listed ahead of that
-        self._pages: dict[int, tuple[bytes, list[Entry]]] = {}  # the first ones as they came last, and what they held
+        self._pages: dict[int, tuple[bytes, Read]] = {}  # the first ones as they came last, and what they held
         self._templates: list[Template] | None = None  # what the keys say, where they are templates and were asked
 
     @property
@@ -86,17 +94,17 @@ class Shelf:
             self._templates = read_all(self.entries)
         return self._templates
 
-    def read(self, number: int, text: bytes, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+    def read(self, number: int, text: bytes, kind: Kind, slug: str, naming: Naming) -> Read | None:
         """As `read_entries`, of the page of this number. One that comes again, byte for byte, holds what it held."""
         known = self._pages.get(number)
         if known is not None and known[0] == text:
             return known[1]
-        entries = read_entries(text, kind, slug, naming)
-        if entries is not None and number < MEMO_PAGES and len(text) <= MEMO_BYTES:
-            self._pages[number] = text, entries
+        read = read_entries(text, kind, slug, naming)
+        if read is not None and number < MEMO_PAGES and len(text) <= MEMO_BYTES:
+            self._pages[number] = text, read
         else:
             self._pages.pop(number, None)
-        return entries
+        return read
 
     def put(self, entries: dict[str, Entry], ttl: float) -> bool:
         """A complete listing came. Gives whether the client would see a difference."""
@@ -115,18 +123,25 @@ class Shelf:
         return now < until and self.shown and not self.outdated
 
 
-def read_entries(text: bytes, kind: Kind, slug: str, naming: Naming) -> list[Entry] | None:
+def read_entries(text: bytes, kind: Kind, slug: str, naming: Naming) -> Read | None:
     """The entries of one page, under the names that the client knows; None where it is no list.
 
-    An element without a key, or with one that could be read in two ways, is left out.
+    An element without a key, or with one that could be read in two ways, is left out; so is, of several servers, one
+    over which a client could refuse the whole list (see `shapes`).
     """
     try:
-        elements = _decode_elements(text)
+        elements = _decode_elements(in_utf8(text) if naming.several else text)
     except BROKEN:
         return None
     prefix = naming.prefix(slug) if kind.named else ""
-    read = (_entry(element, kind.key, prefix) for element in elements[:MAX_ENTRIES])
-    return [entry for entry in read if entry is not None]
+    read = Read([], [])
+    for element in elements[:MAX_ENTRIES]:
+        entry = _entry(element, kind.key, prefix)
+        if entry is not None and naming.several and not fits(kind.member, element):
+            read.misshapen.append(entry.key)
+        elif entry is not None:
+            read.entries.append(entry)
+    return read
 
 
 def _entry(element: msgspec.Raw, key: str, prefix: str) -> Entry | None:

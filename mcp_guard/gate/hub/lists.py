@@ -24,6 +24,8 @@ from mcp_guard.policy.values import Json
 MAX_PAGES = 1_000  # of one server's list
 MAX_BYTES = 16 * 1024 * 1024
 MAX_GATHERS = 256  # lists that the client may wait for at once
+_ANOTHERS = "belongs to another server, which stands before this one"
+_MISSHAPEN = "is left out: it is not what MCP says that it is, and clients could refuse the whole list for it"
 
 
 # Asking
@@ -141,6 +143,8 @@ def _fetch(desk: Desk, arm: Arm, listing: Listing, now: int) -> None:
 def _page(desk: Desk, listing: Listing, arm: Arm, head: Head, now: int) -> None:
     """A page has come, or an error."""
     kind = listing.kind
+    if arm.listings.get(kind.method) is not listing:
+        return  # it was given up meanwhile: the server was greeted anew
     if listing.void:
         gathers = [*listing.gathers, *listing.next]
         again = Listing(kind, listing.meta, gathers, late=listing.late, ahead=listing.ahead)
@@ -148,12 +152,14 @@ def _page(desk: Desk, listing: Listing, arm: Arm, head: Head, now: int) -> None:
         _fetch(desk, arm, again, now)
         return
     page, shelf = messages.page(head, kind.member), arm.shelves[kind.method]
-    entries = None if page.text is None else shelf.read(listing.pages, page.text, kind, arm.slug, desk.naming)
-    if entries is None:
+    read = None if page.text is None else shelf.read(listing.pages, page.text, kind, arm.slug, desk.naming)
+    if read is None:
         waiting.paid(desk, arm, kind.method)
         _end(desk, arm, listing, now, head)
         return
-    for entry in entries:
+    for key in read.misshapen:
+        desk.left_out(arm, kind.method, key, _MISSHAPEN, now)
+    for entry in read.entries:
         if listing.size < MAX_BYTES and len(listing.entries) < MAX_ENTRIES:
             listing.entries.setdefault(entry.key, entry)
             listing.size += len(entry.text)
@@ -304,7 +310,7 @@ def _merged(desk: Desk, kind: Kind, now: int) -> tuple[list[bytes], float]:
             shown += [entry.text for key, entry in shelf.entries.items() if key not in seen]
             for key in shelf.entries:
                 if key in seen:
-                    desk.shadowed(arm, kind.method, key, now)
+                    desk.left_out(arm, kind.method, key, _ANOTHERS, now)
         seen.update(() if unshared else shelf.entries)
     return shown, merging.ttl(ttls)
 

@@ -15,6 +15,9 @@ DEEPEST = 32  # levels of objects in capabilities; what lies deeper is left out
 LONGEST_INSTRUCTIONS = 16_384  # characters of one server's
 CHANGING = ("tools", "prompts", "resources")  # whose lists change when a server comes or goes
 
+_FLAGS = ("listChanged", "subscribe")
+_OF_OBJECTS = ("experimental", "extensions", "tasks")
+
 _POSSIBLE: dict[str, Json] = {
     "tools": {},
     "prompts": {},
@@ -30,15 +33,31 @@ _FORGED = re.compile(r"^(?=[^\S\n]*#+[^\S\n]*server\b)", re.IGNORECASE | re.MULT
 def capabilities(known: Iterable[Mapping[str, Json] | None]) -> dict[str, Json]:
     """The capabilities of all; None stands for a server that has not said its own yet, and may have any of the usual.
 
-    Lists may always change: servers come and go.
+    Lists may always change: servers come and go. What has not the type that MCP gives it is left out: a strict client
+    would have none of it, and so no server at all.
     """
     merged: dict[str, Json] = {}
     for one in known:
-        _merge(merged, _POSSIBLE if one is None else one)
+        _merge(merged, _POSSIBLE if one is None else _sound(one))
     for name in CHANGING:
         if isinstance(found := merged.get(name), dict):
             found["listChanged"] = True
     return merged
+
+
+def _sound(capabilities: Mapping[str, Json]) -> dict[str, Json]:
+    """Capabilities are objects; some have flags, of some all members are objects."""
+    return {
+        name: {member: value for member, value in capability.items() if _may_be(value, member, name)}
+        for name, capability in capabilities.items()
+        if isinstance(capability, dict)
+    }
+
+
+def _may_be(value: Json, member: str, capability: str) -> bool:
+    if member in _FLAGS:
+        return isinstance(value, bool)
+    return isinstance(value, dict) or capability not in _OF_OBJECTS
 
 
 def _merge(into: dict[str, Json], more: Mapping[str, Json], depth: int = 0) -> None:
@@ -76,7 +95,8 @@ def revision(asked: Json, spoken: Sequence[Json]) -> str:
 def versions(spoken: Sequence[Json]) -> list[Json]:
     """The modern revisions that all support, in the first one's order."""
     lists = [one for one in spoken if isinstance(one, list)]
-    common: list[Json] = [one for one in lists[0] if all(one in other for other in lists)] if lists else []
+    first = lists[0] if lists else []
+    common: list[Json] = [one for one in first if isinstance(one, str) and all(one in other for other in lists)]
     return common or [MODERN]
 
 

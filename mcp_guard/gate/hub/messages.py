@@ -51,6 +51,19 @@ def read(line: bytes) -> Head | None:
         return None
 
 
+def in_utf8(text: bytes) -> bytes:
+    """The text with U+FFFD for whatever in it is not UTF-8, as lenient readers have it. For a strict one, the bytes of
+    one server would be the end of the connection to all.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode(errors="replace").encode()
+    return text
+
+
 def split(line: bytes) -> list[bytes]:
     """The messages of a line: itself, or the elements of a batch (2025-03-26)."""
     if line[:1] != b"[":

@@ -18,14 +18,15 @@ _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?\Z")
 class Naming:
     """Translates between what a server calls a tool or a prompt and what the client knows it as.
 
-    With one server, or an empty pattern, names stay as they are (`prefixed` is False). Raises ValueError where `fault`
-    finds something.
+    With one server (`several` is False), or an empty pattern, names stay as they are (`prefixed` is False). Raises
+    ValueError where `fault` finds something.
     """
 
     def __init__(self, slugs: Sequence[str], pattern: str = DEFAULT_PREFIX) -> None:
         if (wrong := fault(slugs, pattern)) is not None:
             raise ValueError(wrong)
-        self.prefixed = bool(pattern) and len(slugs) > 1
+        self.several = len(slugs) > 1
+        self.prefixed = bool(pattern) and self.several
         self._prefixes = {slug: rendered(pattern, slug) if self.prefixed else "" for slug in slugs}
 
     def outward(self, slug: str, name: str) -> str:

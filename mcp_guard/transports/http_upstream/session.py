@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.gate.wire import without_halves
 
 _SESSION_ID = re.compile(r"[\x21-\x7e]{1,1024}")
 _REVISION = re.compile(r"[0-9A-Za-z.-]{1,32}")
@@ -43,7 +44,8 @@ def read_head(line: bytes) -> Head | None:
     try:
         return _decode_head(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError):
-        return None
+        whole = without_halves(line)  # the gate makes do with it, too
+        return None if whole is line else read_head(whole)
 
 
 def error_of(body: bytes) -> bytes | None:

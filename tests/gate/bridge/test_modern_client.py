@@ -64,6 +64,14 @@ def test_a_request_that_does_not_say_its_revision_is_refused_as_a_modern_server_
     assert turn.client == [error(1, -32602, "params._meta needs io.modelcontextprotocol/protocolVersion")]
 
 
+def test_half_a_character_of_a_legacy_server_becomes_the_one_for_that():
+    book = modern_book()
+    book.client(call(1, "read_file", ABLE_META))
+    said = b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"cut \\ud83d"}]}}'
+    [answer] = book.upstream(said).client
+    assert answer["result"]["content"] == [{"type": "text", "text": "cut \ufffd"}]
+
+
 BOTH = {"result": {"content": []}, "error": {"code": 1, "message": "m"}}
 
 

@@ -219,6 +219,15 @@ async def test_an_answer_in_json_is_delivered_as_one_line_for_its_request() -> N
 
 
 @scenario
+async def test_an_answer_with_half_a_character_in_it_is_the_answer() -> None:
+    async with connected() as (server, end, heard):
+        end.send(line(request(1, "ping")))
+        answer = b'{"jsonrpc":"2.0","id":1,"result":{"text":"\\ud83d"}}'
+        (await server.next()).reply(answer)
+        assert await heard.queue.get() == (answer, 1)
+
+
+@scenario
 async def test_all_that_a_stream_brings_before_the_answer_is_delivered_for_its_request() -> None:
     async with connected() as (server, end, heard):
         end.send(line(request("a", "tools/call", name="t")))
