@@ -136,9 +136,10 @@ class Arm:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _start(self) -> None:
+        assert self._owner is not None
         run: _Run | None = None
         try:
-            run = _Run(self, self._make())
+            run = _Run(self, self._owner, self._make())
             self._run = run
             await run.end.start(run)
         except GuardError as error:
@@ -192,54 +193,39 @@ class Arm:
         self.state = "idle"
         self.begin()
 
-    def delivered(self, run: "_Run", line: bytes, related: RequestId | None) -> None:
-        """What an end said, if it is this arm's own."""
-        if run is self._run and self._owner is not None:
-            self._owner.arm_delivered(self, line, related)
-
-    def parted(self, run: "_Run", related: RequestId) -> None:
-        """As `delivered`."""
-        if run is self._run and self._owner is not None:
-            self._owner.arm_parted(self, related)
-
-    def oversized(self, run: "_Run", size: int) -> None:
-        """As `delivered`."""
-        if run is self._run and self._owner is not None:
-            self._owner.arm_oversized(self, size)
-
-    def relieved(self, run: "_Run") -> None:
-        """As `delivered`."""
-        if run is self._run and self._owner is not None:
-            self._owner.arm_relieved(self)
-
-    def ended(self, run: "_Run", how: str) -> None:
-        """As `delivered`."""
-        self._ended(run, how)
+    def is_heard(self, run: "_Run") -> bool:
+        """Whether an end is this arm's own, still."""
+        return run is self._run
 
 
 class _Run:
     """One life of an upstream: its end, and the listener of that end."""
 
-    __slots__ = ("_arm", "end", "since")
+    __slots__ = ("_arm", "_owner", "end", "since")
 
-    def __init__(self, arm: Arm, end: UpstreamEnd) -> None:
-        self._arm, self.end = arm, end
+    def __init__(self, arm: Arm, owner: Owner, end: UpstreamEnd) -> None:
+        self._arm, self._owner, self.end = arm, owner, end
         self.since: float | None = None
 
     def deliver(self, line: bytes, related: RequestId | None = None) -> None:
-        self._arm.delivered(self, line, related)
+        if self._arm.is_heard(self):
+            self._owner.arm_delivered(self._arm, line, related)
 
     def parted(self, related: RequestId) -> None:
-        self._arm.parted(self, related)
+        if self._arm.is_heard(self):
+            self._owner.arm_parted(self._arm, related)
 
     def oversized(self, size: int) -> None:
-        self._arm.oversized(self, size)
+        if self._arm.is_heard(self):
+            self._owner.arm_oversized(self._arm, size)
 
     def relieved(self) -> None:
-        self._arm.relieved(self)
+        if self._arm.is_heard(self):
+            self._owner.arm_relieved(self._arm)
 
     def ended(self, how: str) -> None:
-        self._arm.ended(self, how)
+        if self._arm.is_heard(self):
+            self._arm.give_up(how)
 
 
 def _rest(failures: int) -> float:

@@ -57,8 +57,8 @@ def of_redirect(url: Url, location: str | None) -> RemoteError:
         except ValueError:
             where = "to no valid URL"
     return RemoteError(
-        f"the MCP server at {url.without_query()} redirects {where}, which is not followed: credentials never "
-        "go to another origin, and a request is not changed on its way. If that is the server you mean, configure its URL"
+        f"the MCP server at {url.without_query()} redirects {where}, which is not followed: credentials never go to "
+        "another origin, and a request is not changed on its way. If that is the server you mean, configure its URL"
     )
 
 
