@@ -63,7 +63,7 @@ def read(request: Request) -> ReadCall:
 def judgeable(session: Session, name: str) -> bool:
     """Whether a call of this tool can be judged now: it is listed, or listing would tell nothing new."""
     tools = session.tools
-    return name in tools.catalog.tools or tools.standing or session.policy.settings.unlisted_tools == "policy"
+    return name in tools.catalog.tools or tools.up_to_date or session.policy.settings.unlisted_tools == "policy"
 
 
 def hold(session: Session, call: ReadCall, now: int) -> None:

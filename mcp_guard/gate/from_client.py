@@ -101,7 +101,7 @@ def _introduced(session: Session, request: Request, envelope: dict[str, Json], n
         session.identity_changed()
     if not new or request.method == "server/discover" or session.tools.running or not session.has_tools:
         return []
-    return listing.begin(session, now) if not session.tools.standing else listing.connected(session, now)
+    return listing.begin(session, now) if not session.tools.up_to_date else listing.connected(session, now)
 
 
 def _call(session: Session, request: Request, now: int) -> list[Output]:

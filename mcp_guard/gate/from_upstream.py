@@ -228,7 +228,7 @@ def _discover_answer(session: Session, entry: Open, head: Head, line: bytes, now
     """The modern era's probe succeeded, so the connection stands: list the tools."""
     result, line = _capabilities(session, head, line)
     outputs = _passed(session, entry, line)
-    if result is None or session.tools.running or session.tools.standing:
+    if result is None or session.tools.running or session.tools.up_to_date:
         return outputs
     return outputs + (listing.begin(session, now) if session.has_tools else listing.none_to_list(session, now))
 

@@ -36,7 +36,7 @@ class Tools:
 
     def __init__(self, preview: Callable[[str], VisibilityLevel]) -> None:
         self.catalog = Catalog()
-        self.standing = False  # a complete listing has been seen, and nothing said since that it is out of date
+        self.up_to_date = False  # a complete listing has been seen, and nothing said since that it is out of date
         self.running: str | None = None  # the id of the guard's own request that waits for its page
         self.deadline = 0
         self._known = KnownPages()
@@ -143,7 +143,7 @@ class Tools:
         """The upstream says that its tools changed. Gives whether to list at once; a running listing is repeated after
         it ended.
         """
-        self.standing, self._outdated = False, True
+        self.up_to_date, self._outdated = False, True
         return self.due(now)
 
     def due(self, now: int) -> bool:
@@ -176,13 +176,13 @@ class Tools:
         self.catalog.keep(self._names)
         for gone in self._visible.keys() - self.catalog.tools.keys():  # else other names each time would fill the guard
             del self._visible[gone]
-        self._end(standing=not self._outdated)
+        self._end(up_to_date=not self._outdated)
 
     def fail(self) -> None:
         """The listing ended without a result: what was known before stays known, other names stay unknown."""
-        self._end(standing=False)
+        self._end(up_to_date=False)
 
-    def _end(self, *, standing: bool) -> None:
-        self.standing = standing
+    def _end(self, *, up_to_date: bool) -> None:
+        self.up_to_date = up_to_date
         self.running = None
         self._names, self._pages = set(), 0
