@@ -141,7 +141,7 @@ class Gate:
         return self._session.stands_otherwise() and not self._session.observing
 
     @property
-    def stands(self) -> object:
+    def shown_under(self) -> object:
         """What of the agent's standing bears on what it was last told that it is shown: as long as this stays, so do
         the lists.
         """

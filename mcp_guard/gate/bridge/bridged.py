@@ -77,9 +77,9 @@ class Bridged:
         return self._stage.holding
 
     @property
-    def stands(self) -> object:
-        """As `Gate.stands`."""
-        return self._gate.stands
+    def shown_under(self) -> object:
+        """As `Gate.shown_under`."""
+        return self._gate.shown_under
 
     def upstream_exited(self, how: str, now: int) -> list[Output]:
         """The upstream is gone (`how`: "exited with status 3"): everything that waits is answered with an error.

@@ -31,7 +31,7 @@ class Guarded(Protocol):
     @property
     def holding(self) -> bool: ...  # noqa: D102
     @property
-    def stands(self) -> object: ...  # noqa: D102
+    def shown_under(self) -> object: ...  # noqa: D102
     def start(self, now: int) -> list[Output]: ...  # noqa: D102
     def from_client(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102
     def from_upstream(self, line: bytes, now: int) -> list[Output]: ...  # noqa: D102

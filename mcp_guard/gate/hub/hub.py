@@ -189,9 +189,9 @@ class Hub:
         changed: set[str] = set()
         for arm in desk.arms.values():
             if arm.gate is not None:
-                stood = arm.gate.stands
+                before = arm.gate.shown_under
                 outputs = tell(arm.gate)
-                otherwise = otherwise or arm.gate.stands != stood
+                otherwise = otherwise or arm.gate.shown_under != before
                 told = {method for output in outputs if (method := _list_changed(output)) is not None}
                 desk.take(arm, [output for output in outputs if _list_changed(output) is None])
                 changed |= told
