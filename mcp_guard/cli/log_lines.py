@@ -12,7 +12,10 @@ from typing import cast
 
 from mcp_guard.cli.columns import NOTHING
 from mcp_guard.cli.output import counted
+from mcp_guard.insight.brief import told
+from mcp_guard.insight.holes import Pointer, holes
 from mcp_guard.redaction import safe_text
+from mcp_guard.redaction.text import MARK
 from mcp_guard.store.reader import RecordedEvent
 
 HEADINGS = ("TIME", "AGENT", "SERVER", "TOOL", "OUTCOME", "RULE", "DETAIL")
@@ -78,15 +81,27 @@ def detail(event: RecordedEvent) -> str:
 
 
 def _call(data: Mapping[str, object]) -> str:
-    arguments = data.get("arguments")
-    redacted = {str(entry["path"]) for entry in cast("list[dict[str, object]]", data.get("redacted") or [])}
-    if arguments is None:
+    arguments, missing = data.get("arguments"), holes(data)
+    if arguments is None or missing is None:
         return "arguments not kept"
-    shown = [
-        f"{name}={'[redacted]' if '/' + name in redacted else _short(value)}"
-        for name, value in cast("dict[str, object]", arguments).items()
-    ]
-    return " ".join(shown)
+    lost = [hole.pointer for hole in missing if not hole.of_name]
+    shown = cast("dict[str, object]", _marked(arguments, lost))
+    return " ".join(f"{told(name)}={MARK if (name,) in lost else _short(value)}" for name, value in shown.items())
+
+
+def _marked(value: object, places: Sequence[Pointer]) -> object:
+    """A value with a mark at the places below it of what was not kept, so that nobody takes it for null."""
+    if () in places:
+        return MARK
+    if not places or not isinstance(value, dict | list):
+        return value
+    below: dict[str, list[Pointer]] = {}
+    for name, *rest in places:
+        below.setdefault(name, []).append(tuple(rest))
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return [_marked(item, below.get(str(index), ())) for index, item in enumerate(items)]
+    return {name: _marked(inner, below.get(name, ())) for name, inner in cast("dict[str, object]", value).items()}
 
 
 def _offer(data: Mapping[str, object]) -> str:
@@ -141,10 +156,8 @@ def _members(data: Mapping[str, object]) -> str:
 
 
 def _short(value: object) -> str:
-    """A value without more quotes than it needs."""
-    if isinstance(value, str) and value and not any(character in value for character in ' "=\n\t'):
-        return value[: WIDEST[-1]]
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[: WIDEST[-1]]
+    """A value without more quotes than it needs, in no more characters than a cell has."""
+    return told(value)[: WIDEST[-1]]
 
 
 _DETAILS: dict[str, Callable[[Mapping[str, object]], str]] = {

@@ -12,8 +12,9 @@ from typing import cast
 import msgspec
 
 from mcp_guard.insight.brief import brief
+from mcp_guard.insight.holes import Hole, Pointer, holes
 from mcp_guard.insight.interest import Interest, Reading
-from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, holes, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, principal_of
 from mcp_guard.insight.replay import NotReplayable, Replayed, Result
 from mcp_guard.insight.yaml_text import flow, quoted
 from mcp_guard.policy import Call, Policy, Principal

@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from mcp_guard.insight.recorded import Pointer
+from mcp_guard.insight.holes import Pointer
 from mcp_guard.policy import Policy
 from mcp_guard.policy.rules import Rule
 

@@ -11,9 +11,10 @@ import msgspec
 
 from mcp_guard import cel
 from mcp_guard.cel.values import Value
+from mcp_guard.insight.holes import Hole, Pointer, holes
 from mcp_guard.insight.interest import Interest, touches
 from mcp_guard.insight.layers import outranked, refused, with_layers
-from mcp_guard.insight.recorded import ALTERED, OFFERS, Hole, Pointer, holes, lost_identity, principal_of
+from mcp_guard.insight.recorded import ALTERED, OFFERS, lost_identity, principal_of
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.members import NEAR_MEMBERS, are_misread, reads_within
 from mcp_guard.policy.rules import Rule

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,32 @@ def test_json_is_one_object_a_line_with_the_columns_of_the_table(log: Path, run:
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["seq"] for event in events] == list(range(1, 15))
     assert events[8]["data"]["arguments"] == {"\x1b]0;owned\x07": "\x9b31m\u202e", "n": 3.5}
+
+
+NOT_KEPT = {"hash": "hmac-sha256:0", "why": "name", "bytes": 7}
+ARGUMENTS = [
+    ({"path": "/srv/x", "n": 3}, (), "path=/srv/x n=3"),
+    ({"n": "3", "on": "true", "all": "null", "of": "[1]", "x": "-1e5", "id": "01JD"}, (),
+     'n="3" on="true" all="null" of="[1]" x="-1e5" id=01JD'),
+    ({"path=/srv/x to": "/etc", "": ""}, (), '"path=/srv/x to"=/etc ""=""'),
+    ({"password": None, "token": "[redacted]"}, ["/password"], 'password=[redacted] token="[redacted]"'),
+    ({"api/token": None, "~": None}, ["/api~1token", "/~0"], "api/token=[redacted] ~=[redacted]"),
+    ({"env": [{"x": 1, "pin": None}], "no": {"pin": None}}, ["/env/0/pin"],
+     'env=[{"x":1,"pin":"[redacted]"}] no={"pin":null}'),
+    (None, [""], "arguments not kept"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "places", "detail"), ARGUMENTS)
+def test_arguments_can_be_read_in_one_way_and_what_was_not_kept_is_no_null(
+    tmp_path: Path, run: Run, arguments: object, places: Sequence[str], detail: str
+) -> None:
+    talk = Session()
+    redacted = [{"path": place, **NOT_KEPT} for place in places]
+    talk.add("tool.decided", {"arguments": arguments, "redacted": redacted}, tool="t", decision="allow", rule="a-rule")
+    record(tmp_path / "calls.db", talk.events)
+    line = run("log", "--db", str(tmp_path / "calls.db"))[1].splitlines()[-1]
+    assert line.split("a-rule")[1].strip() == detail
 
 
 @pytest.mark.parametrize("words", [(), ("--json",), ("--type", "all")])

@@ -10,8 +10,9 @@ from typing import cast
 import msgspec
 
 from mcp_guard.insight.brief import brief
+from mcp_guard.insight.holes import holes
 from mcp_guard.insight.layers import decided_alone
-from mcp_guard.insight.recorded import ALTERED, holes
+from mcp_guard.insight.recorded import ALTERED
 from mcp_guard.insight.suggest.profile import Profile
 from mcp_guard.policy import Policy
 from mcp_guard.policy.scope_checks import scope_fault, slug_fault

@@ -11,8 +11,8 @@ from typing import cast
 
 import msgspec
 
+from mcp_guard.insight.holes import holes
 from mcp_guard.insight.judging import Judge
-from mcp_guard.insight.recorded import holes
 from mcp_guard.insight.suggest.constraint import Tightness, constraint, field, present
 from mcp_guard.insight.suggest.observed import Observed
 from mcp_guard.insight.suggest.profile import LONGEST_VALUE
