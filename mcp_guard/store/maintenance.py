@@ -12,9 +12,10 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mcp_guard.ids import RANDOM_BYTES, new_id
 from mcp_guard.store.errors import DAMAGE, StoreError, result_code, store_error
 from mcp_guard.store.known import uri
-from mcp_guard.store.rows import timestamp
+from mcp_guard.store.rows import moment, timestamp
 
 if TYPE_CHECKING:
     import threading
@@ -32,6 +33,9 @@ _EXPIRED = """
     SELECT seq FROM events WHERE seq > ? AND ts < ? AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?
 """
 _DELETE = "DELETE FROM events WHERE seq >= ? AND seq <= ? AND ts < ?"
+_FORGET = """
+    DELETE FROM approvals WHERE id IN (SELECT id FROM approvals WHERE id < ? AND expires_at < ? LIMIT ?)
+"""  # the arguments that a person was asked about; an id begins with when its connection began
 
 
 class Maintenance:
@@ -122,6 +126,8 @@ class Maintenance:
             self._checkpoint(connection)
             time.sleep(_REST)
             expired = _expired(connection, expired[-1], before)
+        while not self._ending and connection.execute(_FORGET, (_made_by(before), before, _BATCH)).rowcount:
+            time.sleep(_REST)
         self._retained = time.monotonic()
 
 
@@ -142,6 +148,11 @@ def _in_the_background() -> Generator[None]:
     finally:
         with suppress(OSError):
             os.sched_setscheduler(0, *usual)
+
+
+def _made_by(before: str) -> str:
+    """What no id is less than that was made then or later."""
+    return new_id(moment(before) // 1000, bytes(RANDOM_BYTES))
 
 
 def _expired(connection: sqlite3.Connection, after: int, before: str) -> list[int]:

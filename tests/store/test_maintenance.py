@@ -1,5 +1,6 @@
 """What happens beside the calls: checkpoints that stop nobody, and the end of old events."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_guard.events import ApprovalRequested
+from mcp_guard.ids import RANDOM_BYTES, new_id
 from mcp_guard.store import Store
 from mcp_guard.store.maintenance import Maintenance
 from tests.store.making import decided, eventually, ids
@@ -102,6 +105,34 @@ def test_what_is_older_than_the_days_to_keep_is_deleted(path: Path) -> None:
     store.record([decided(401, ts=now())])
     store.close()
     assert ids(path) == [*kept, "conn-401"]
+
+
+def test_what_a_person_was_asked_about_is_forgotten_with_the_events(path: Path) -> None:
+    store = Store.open(str(path))
+    for days in (60, 31, 29, 0):
+        at = now() - days * DAY
+        began = new_id((at - DAY) // 1000, bytes(RANDOM_BYTES))
+        asked = ApprovalRequested(
+            id=f"{began}-1",
+            ts=at,
+            type="approval.requested",
+            connection_id=began,
+            tool="send_mail",
+            rule=f"{began}-a1",
+            method="tools/call",
+            arguments=json.dumps({"arguments": {"days": days}}),
+            call_hash="h",
+            pattern="",
+            reason="",
+            expires=at + 300_000_000,
+        )
+        store.record([asked])
+    Maintenance(str(path), 30)._look()
+    store.close()
+    other = sqlite3.connect(path)
+    left = other.execute("SELECT json_extract(arguments, '$.arguments.days') FROM approvals ORDER BY id").fetchall()
+    other.close()
+    assert left == [(29,), (0,)]
 
 
 def test_retention_is_recorded_and_deletes_nothing_that_it_did_not_declare_old(path: Path) -> None:
