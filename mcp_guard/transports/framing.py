@@ -11,6 +11,9 @@ from typing import cast
 
 import msgspec
 
+DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
+HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
+
 # Bytes of a line that came in pieces up to which it is copied. A longer one is given as the bytearray that it was
 # gathered in: nobody changes it any more, and whoever reads it reads it like bytes.
 _COPIED = 64 * 1024

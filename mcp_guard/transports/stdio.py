@@ -16,13 +16,11 @@ from mcp_guard.events import Event
 from mcp_guard.gate import Admitted, End, Forward, Output, Record, Refusal, Reply
 from mcp_guard.gate.bridge import Bridged
 from mcp_guard.transports.cut_through import LONG, CutThrough
-from mcp_guard.transports.framing import Lines, Outbox, Oversized, make_non_blocking, read
+from mcp_guard.transports.framing import DEFAULT_LIMIT, HIGH_WATER, Lines, Outbox, Oversized, make_non_blocking, read
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.process import Upstream, enlarge
 from mcp_guard.transports.signals import Signals
 
-DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
-_HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
 _HEAD = 64  # bytes of a long line by which the gate tells whether it looks like a message
 _IDLE = 10  # milliseconds after which events that wait are written
 _TICK = 1_000  # milliseconds between two looks at clocks and policy files
@@ -114,8 +112,8 @@ class Pump:
     def _flow(self) -> Flow:
         """What may be read and what has to be written now: a source is read only while its readers keep up."""
         client, upstream = self._to_client.size, self._to_upstream.size
-        keeps_up = client <= _HIGH_WATER
-        read_client = self._client_open and keeps_up and upstream <= _HIGH_WATER
+        keeps_up = client <= HIGH_WATER
+        read_client = self._client_open and keeps_up and upstream <= HIGH_WATER
         return (
             read_client,
             self._client_open and not read_client and not self._hung_up,

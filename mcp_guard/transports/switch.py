@@ -15,19 +15,17 @@ from mcp_guard.gate.messages import RequestId
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed, Conversation, Renaming
 from mcp_guard.transports.ends import ClientEnd
+from mcp_guard.transports.framing import DEFAULT_LIMIT, HIGH_WATER
 from mcp_guard.transports.ledger import Ledger
 from mcp_guard.transports.stdio import say
-from mcp_guard.transports.unwritten import settled
+from mcp_guard.transports.unwritten import RECORDED, settled
 
-DEFAULT_LIMIT = 64 * 1024 * 1024  # bytes of one message
-HIGH_WATER = 1024 * 1024  # bytes that may wait for a slow reader before its sources are no longer read
 IDLE = 0.01  # seconds after which events that wait are written
 TICK = 1.0  # seconds between two looks at clocks and policy files
 LAST_CHANCE = 1.0  # seconds without progress after which what is on its way from one who left is given up
 
 _UPSTREAM = (Admitted, Forward)
 _JUDGED = (Admitted, Denied, Pending)
-_RECORDED = (Admitted, Denied, Pending, Record)
 
 Reload = Callable[[int], list[Addressed]]
 
@@ -233,7 +231,7 @@ class Switch:
         """Commit the rows of these outputs; gives what is left to do. A call whose row is not written is judged again,
         or denied.
         """
-        refused = self._ledger.commit([output.event for _, output in outputs if isinstance(output, _RECORDED)])
+        refused = self._ledger.commit([output.event for _, output in outputs if isinstance(output, RECORDED)])
         if not refused:
             return [(slug, output) for slug, output in outputs if not isinstance(output, Record)]
         return settled(outputs, refused, self._conversation, self._ledger, self._reload)

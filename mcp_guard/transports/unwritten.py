@@ -7,38 +7,24 @@ under the version of the registry that it was decided under. A denial stands wha
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from msgspec import structs
 
 from mcp_guard.events import Event, Judged
 from mcp_guard.gate import Admitted, Denied, Pending, Record, Refusal
 from mcp_guard.gate.calls import unconditional, unrecorded
-from mcp_guard.gate.outputs import Unwritten
-from mcp_guard.transports.conversation import Addressed
+from mcp_guard.transports.conversation import Addressed, Conversation
 from mcp_guard.transports.ledger import OUTDATED, Ledger
 
 ATTEMPTS = 20  # to judge the same thing again, each under a registry that was changed once more; then it is denied
 
-_RECORDED = (Admitted, Denied, Pending, Record)
-
-
-class Deciding(Protocol):
-    """Who made these outputs: a conversation."""
-
-    def again(self, slug: str, admitted: Admitted, now: int) -> list[Addressed]:
-        """Judge again what was admitted."""
-        ...
-
-    def refuse(self, slug: str, admitted: Unwritten, refusal: Refusal) -> Denied:
-        """Deny what was admitted."""
-        ...
+RECORDED = (Admitted, Denied, Pending, Record)
 
 
 def settled(
     outputs: list[Addressed],
     refused: Mapping[str, Refusal],
-    deciding: Deciding,
+    conversation: Conversation,
     ledger: Ledger,
     reload: Callable[[int], list[Addressed]],
 ) -> list[Addressed]:
@@ -48,13 +34,13 @@ def settled(
     for _ in range(ATTEMPTS):
         if not any(refusal is OUTDATED for refusal in refused.values()):
             break
-        outputs = _judged_again(outputs, deciding, reload)
-        refused = ledger.commit([output.event for _, output in outputs if isinstance(output, _RECORDED)])
-    return _denied(outputs, refused, deciding, ledger)
+        outputs = _judged_again(outputs, conversation, reload)
+        refused = ledger.commit([output.event for _, output in outputs if isinstance(output, RECORDED)])
+    return _denied(outputs, refused, conversation, ledger)
 
 
 def _judged_again(
-    outputs: list[Addressed], deciding: Deciding, reload: Callable[[int], list[Addressed]]
+    outputs: list[Addressed], conversation: Conversation, reload: Callable[[int], list[Addressed]]
 ) -> list[Addressed]:
     """The same outputs, with what was admitted judged again in its place. What the change itself brings comes last: it
     may settle what is only asked about in one of these.
@@ -65,7 +51,7 @@ def _judged_again(
     anew: list[Addressed] = []
     for slug, output in outputs:
         if isinstance(output, Admitted):
-            anew += deciding.again(slug, output, now)
+            anew += conversation.again(slug, output, now)
         elif isinstance(output, Denied):
             anew.append((slug, structs.replace(output, event=unconditional(output.event))))
         elif not isinstance(output, Record):
@@ -81,16 +67,16 @@ def _standing(event: Event) -> Event:
 
 
 def _denied(
-    outputs: list[Addressed], refused: Mapping[str, Refusal], deciding: Deciding, ledger: Ledger
+    outputs: list[Addressed], refused: Mapping[str, Refusal], conversation: Conversation, ledger: Ledger
 ) -> list[Addressed]:
     """What is left to do, with a denial in the place of everything whose row was not written."""
     along = {row: refused[one.event.id] for one in _refused(outputs, refused) for row in one.along}
     left: list[Addressed] = []
     for slug, output in outputs:
-        if isinstance(output, _RECORDED) and (refusal := refused.get(output.event.id)) is not None:
+        if isinstance(output, RECORDED) and (refusal := refused.get(output.event.id)) is not None:
             event = output.event
             if isinstance(output, Admitted | Pending):
-                output = deciding.refuse(slug, output, refusal)
+                output = conversation.refuse(slug, output, refusal)
                 event = output.event
             elif event.id in along and isinstance(event, Judged):
                 event = unrecorded(event, along[event.id])

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from mcp_guard.errors import GuardError
+from mcp_guard.transports.framing import HIGH_WATER
 from mcp_guard.transports.process import LARGE_PIPE_BYTES, PIPE_BYTES, enlarge
-from mcp_guard.transports.stdio_ends import HIGH_WATER, StdioClient, StdioUpstream
+from mcp_guard.transports.stdio_ends import StdioClient, StdioUpstream
 from tests.transports.http_upstream.remote import Heard, scenario
 
 LIMIT = 1000
@@ -114,12 +116,15 @@ async def test_a_server_that_does_not_read_is_waited_for_and_what_waits_is_count
 
 
 @scenario
-async def test_a_server_that_reads_late_is_a_relief() -> None:
-    late = "import sys\nsys.stdin.readline()\nsys.stdin.read()"
-    async with upstream(program("import time\ntime.sleep(0.3)\n" + late)) as (end, heard):
+async def test_a_server_that_reads_late_is_a_relief(tmp_path: Path) -> None:
+    now = tmp_path / "now"
+    late = f"import os, sys, time\nwhile not os.path.exists({str(now)!r}): time.sleep(0.01)\nsys.stdin.read()"
+    async with upstream(program(late)) as (end, heard):
         for _ in range(40):
             end.send(b"x" * 65536)
             end.flush()
+        assert end.waiting > HIGH_WATER
+        now.touch()
         await heard.relief.wait()
         assert end.waiting <= HIGH_WATER
 

@@ -19,7 +19,8 @@ from mcp_guard.transports import arms
 from mcp_guard.transports.arms import Arm
 from mcp_guard.transports.conversation import Addressed
 from mcp_guard.transports.ends import Listener
-from mcp_guard.transports.switch import HIGH_WATER, Switch
+from mcp_guard.transports.framing import HIGH_WATER
+from mcp_guard.transports.switch import Switch
 from tests.transports.http_upstream.remote import scenario
 
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from mcp_guard.gate.messages import RequestId
+from mcp_guard.transports.framing import HIGH_WATER
 from mcp_guard.transports.http_upstream.headers import Message, read
 
 MOST_IN_FLIGHT = 128  # requests that a server works on at a time; subscriptions do not count
-HIGH_WATER = 1024 * 1024  # bytes that wait at most when a listener is told that it may send again
 AFTER_CANCEL = 10.0  # seconds after which a request that was cancelled by a notification is given up
 _IN_ORDER = 30.0  # seconds after which what comes after a message is sent all the same
 
@@ -70,10 +70,6 @@ class Outgoing:
             asyncio.get_running_loop().call_later(after, task.cancel)
         else:
             task.cancel()
-
-    def has(self, request_id: RequestId) -> bool:
-        """Whether a request is on its way."""
-        return request_id in self._in_flight
 
     def abandon(self) -> None:
         """Break off every request that is on its way."""
