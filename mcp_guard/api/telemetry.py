@@ -32,12 +32,16 @@ class Telemetry(Other):
         self._say = say
 
     def may(self, head: Head, caller: Caller | Answer) -> Caller | Answer:
-        """Everybody who may speak to the server at all may report. `caller.agent` is one that was proven."""
+        """Everybody who may speak to the server as a client may report. `caller.agent` is one that was proven."""
         if _encoding(head) not in _ENCODINGS:
             raise ProblemError(415, f"the Content-Type must be {PROTOBUF} or {JSON}")
         if (head.headers.get("content-encoding") or "identity").lower() not in ("gzip", "identity"):
             raise ProblemError(415, "the Content-Encoding must be gzip or none")
-        return retold(caller) if isinstance(caller, Answer) else caller
+        if isinstance(caller, Answer):
+            return retold(caller)
+        if caller.role is not None:  # which reads, or decides: what is spent is not its to say
+            raise ProblemError(403, "this token is one of the API's, not one of a client that could report")
+        return caller
 
     def work(self, head: Head, caller: Caller, body: bytes) -> Work:
         """Count what is reported."""

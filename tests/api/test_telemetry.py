@@ -98,6 +98,7 @@ def test_what_nobody_has_proven_to_have_spent_is_kept_and_charged_to_nobody(repo
 
 def test_whoever_may_not_speak_to_the_server_reports_nothing(report: Report, book: Book) -> None:
     assert report(request(point(0.7)), refusal(401, "a bearer token is needed")).status == 401
+    assert report(request(point(0.7)), Caller("token 1", "127.0.0.1", user="ann", role="auditor")).status == 403
     assert not telemetry.listed(book)
 
 
