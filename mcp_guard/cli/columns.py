@@ -1,4 +1,7 @@
-"""Lines whose columns stand under each other: fitted to a terminal, in full where the output is piped."""
+"""Lines whose columns stand under each other: fitted to a terminal, in full where the output is piped.
+
+A terminal that is too narrow for columns gets each line whole, over as many of its own as it takes.
+"""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +15,8 @@ if TYPE_CHECKING:
 NOTHING = "·"
 _NARROWEST = 8  # columns of a terminal that each column keeps
 _LAST = 36  # columns of a terminal that are kept for the last column, with the gaps
-_FEWEST = 56  # columns of a terminal for all others
+_FEWEST = 56  # columns of a terminal for all others; in a narrower one there are none
+_INDENT = 2
 _WIDEST = 60  # columns that a cell is padded to where nothing is cut, so that a long one does not spread all lines
 
 STYLES = {
@@ -45,7 +49,9 @@ class Columns:
         of all but the last, where somebody has reckoned them already.
         """
         self._screen = console()
-        room = max(_FEWEST, self._screen.width - _LAST) if self._screen.is_terminal else None
+        self._whole = self._screen.is_terminal and self._screen.width < _FEWEST and widths is None
+        fitted = self._screen.is_terminal and not self._whole
+        room = max(_FEWEST, self._screen.width - _LAST) if fitted else None
         self._widths = list(widths) if widths is not None else _widths([headings, *first], room, least)
         self._print(headings, "bold")
         self.print(first)
@@ -58,12 +64,24 @@ class Columns:
 
     def _print(self, cells: Sequence[str], style: str = "") -> None:
         fitted = self._screen.is_terminal
+        if self._whole:
+            self._print_whole(cells, style)
+            return
         text = _styled(cells, self._widths, _sized if fitted else _padded)
         if fitted:
             text.stylize(style)
             self._screen.print(text, no_wrap=True, overflow="ellipsis", crop=True)
         else:
             sys.stdout.write(text.plain.rstrip() + "\n")
+
+    def _print_whole(self, cells: Sequence[str], style: str) -> None:
+        """The line, with what does not fit beside the start of it further in."""
+        text = _styled(cells, [1] * (len(cells) - 1), lambda cell, _: cell)
+        text.stylize(style)
+        first, *others = text.wrap(self._screen, self._screen.width - _INDENT)
+        self._screen.print(first)
+        for line in others:
+            self._screen.print(" " * _INDENT, line, sep="")
 
     def _tell_same(self, headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         """What was left out, as it says the same on every line."""

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -83,6 +84,17 @@ def test_the_table_fits_a_terminal(log: Path, run: Run, monkeypatch: pytest.Monk
         monkeypatch.setenv(name, value)
     _, out, _ = run("log")
     golden(f"log-{columns}.txt", out)
+
+
+def test_in_a_terminal_too_narrow_for_a_table_each_line_is_whole(
+    log: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = run("log")[1]
+    for name, value in {"COLUMNS": "40", "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    shown = re.sub(r"\x1b\[\d*m", "", run("log")[1])
+    assert max(map(len, shown.splitlines())) <= 40
+    assert "".join(shown.split()) == "".join(piped.split())
 
 
 def test_json_is_one_object_a_line_with_the_columns_of_the_table(log: Path, run: Run) -> None:
