@@ -67,13 +67,20 @@ class KeySets:
         old = now - kept.fetched > FRESH
         unknown = key_id is not None and all(key.id != key_id for key in kept.keys)
         if (old or unknown) and not kept.fetching and now - kept.tried > PAUSE:
-            kept.fetching, kept.tried = True, now
-            self._run(lambda: self._refresh(source, kept))
+            kept.tried = now
+            self._begin(source, kept)
         if kept.fetching and (unknown or not kept.keys):
             raise KeysPendingError("the keys of the token's issuer are being fetched")
         if not kept.keys or self._clock() - kept.fetched > STALE:
             raise CredentialError(f"the keys of the token's issuer cannot be had: {kept.trouble or 'they are too old'}")
         return kept.keys
+
+    def _begin(self, source: str, kept: _Kept) -> None:
+        kept.fetching = True
+        try:
+            self._run(lambda: self._refresh(source, kept))
+        except RuntimeError:  # no thread to be had: a minute later there may be
+            kept.fetching, kept.trouble = False, "nothing could be started to fetch them"
 
     def _refresh(self, source: str, kept: _Kept) -> None:
         try:

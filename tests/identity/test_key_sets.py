@@ -95,6 +95,22 @@ def test_while_a_set_is_fetched_beside_everything_else_one_asks_again() -> None:
     assert len(jobs) == 1
 
 
+def test_where_no_thread_can_be_started_a_set_is_fetched_a_minute_later() -> None:
+    source, threads = Source(), list[str]()
+
+    def run(job: Callable[[], None]) -> None:
+        if not threads:
+            raise RuntimeError("can't start new thread")
+        job()
+
+    sets = source.sets(run)
+    with pytest.raises(CredentialError, match="nothing could be started"):
+        sets.keys("x", "a")
+    threads.append("one")
+    source.now += PAUSE + 1
+    assert [key.id for key in sets.keys("x", "a")] == ["a"]
+
+
 TAKEN: list[tuple[str, dict[str, Any], bool]] = [
     ("Ed25519", forging.jwk(ED), True),
     ("P-256", forging.jwk(EC), True),
