@@ -2,6 +2,7 @@
 
 import pytest
 
+from mcp_guard import cel
 from mcp_guard.policy import Call, Decision, Policy, Principal
 from mcp_guard.policy.values import Json
 from tests.policy.making import ALICE, call, policy_of, rules
@@ -69,6 +70,16 @@ def test_all_conditions_of_a_decision_share_one_budget() -> None:
     busy = f"{{id: busy, effect: allow, when: '{BUSY}'}}"
     policy = policy_of(rules(busy, "{id: last, effect: deny, when: 'request.args.list.exists(a, a == -1)'}", ALLOW))
     assert policy.decide(call(args=MUCH)).rule == "last"
+
+
+def test_a_name_that_costs_too_much_is_not_gone_through_again_for_each_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the agent chooses the tool's name (`unlisted_tools: policy`), it cannot buy time by the number of rules."""
+    pairs = 'mcp.tool.name.split("").exists(a, mcp.tool.name.split("").exists(b, a + b == "##"))'
+    policy = policy_of(rules(*(f"{{id: {id}, effect: deny, when: '{pairs} || has(request.args.x)'}}" for id in "abc")))
+    budgets = [cel.Budget(), cel.Budget()]
+    monkeypatch.setattr(cel, "Budget", iter(budgets).__next__)
+    assert policy.preview(ALICE, "s", "n" * 900).level == "denied"
+    assert [budget.exhausted for budget in budgets] == [True, False]
 
 
 REASONS: list[tuple[str, list[str], dict[str, Json], str]] = [
