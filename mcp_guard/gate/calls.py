@@ -35,7 +35,8 @@ NEAR_NAMES = Decision(
     "deny",
     "guard",
     None,
-    "An argument's name differs only in case, or behind a NUL, from another's: it could be read in two ways.",
+    "An argument's name differs only in case, or behind a NUL, from that of another, or of a declared one: it could be "
+    "read in two ways. Give each argument once, by its declared name.",
 )
 _AFTER_POLICY = frozenset(("override", "approval"))  # layers that have the last word on what the policy says
 _NOTHING_SAID: Mapping[str, Json] = {}

@@ -94,6 +94,12 @@ def test_a_method_that_a_lenient_reader_takes_for_a_call_is_refused(method, has_
     assert turn.types == ["message.rejected"]
 
 
+def test_where_names_of_arguments_are_the_matter_the_denial_says_which_are_right():
+    turn = connected(ALLOW_ALL).client(call(7, "read_file", Path="x", path="y"))
+    assert turn.upstream == []
+    assert turn.client[0]["result"]["content"][0]["text"].endswith("Give each argument once, by its declared name.")
+
+
 def test_a_call_without_an_id_is_still_a_call_and_goes_nowhere():
     turn = connected(ALLOW_ALL).client(notification("tools/call", name="read_file", arguments={}))
     assert turn.upstream == []
