@@ -67,7 +67,7 @@ def test_every_feature_of_a_server_that_stands_between_others(
     url = {"url": f"{reference}/{upstream.era}/mcp"}
     command = local([*REFERENCE, "stdio", "--era", upstream.era, *PAGE])
     servers = {"first": local(server("quiet")), "reference": command if upstream.transport == "stdio" else url}
-    guard, config = Guard(tmp_path), configured(tmp_path, servers, prefix="")
+    guard, config = Guard(tmp_path), configured(tmp_path, servers, prefix="", wait=60)
     if client.transport == "stdio":
         words = guard.run(config)
         seen = outcome(stdio_client(StdioServerParameters(command=words[0], args=words[1:])), client.mode)

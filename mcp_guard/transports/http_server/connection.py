@@ -32,6 +32,7 @@ _STREAM_FIELDS = (
 )
 _WRITE_HIGH = 256 * 1024  # unsent bytes from which on a client counts as slow
 _NEVER = float("inf")
+_PIECES = 4_096  # of a body that are kept apart: each takes many times its bytes, where they are small
 _FIELD = 4  # bytes of a header field beside its name and value
 _CONTENT_LENGTH = b"content-length"
 
@@ -76,6 +77,7 @@ class HttpConnection(asyncio.Protocol):
         self._fields: Fields = ()
         self._caller: Caller | None = None
         self._body: list[bytes] = []
+        self._joined = 0  # of its pieces, those that were put together of many small ones
         self.size = 0  # bytes of its body so far
         self._settled = 0
         self._reading = False  # in the middle of a request
@@ -212,6 +214,9 @@ class HttpConnection(asyncio.Protocol):
         self.size += len(body)
         self._server.receiving += len(body)
         self._body.append(body)
+        if len(self._body) - self._joined >= _PIECES:
+            self._body[self._joined :] = [b"".join(self._body[self._joined :])]
+            self._joined += 1
         if self.size > self._limits.body:
             self._refuse(self._too_large())
         elif self._server.receiving > self._limits.bodies:
@@ -239,7 +244,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _drop_body(self) -> None:
         self._server.receiving -= self.size
-        self.size = 0
+        self.size = self._joined = 0
         self._body = []
 
     def _check_pace(self, came: int) -> None:

@@ -94,7 +94,7 @@ class Events:
             self._set(name, value.removeprefix(" "))
 
     def _add(self, data: bytes) -> None:
-        self._size += len(data)
+        self._size += len(data) + bool(self._data)  # and the space that joins it to what came before
         self._data.append(data)
 
     def _set(self, name: str, value: str) -> None:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from mcp_guard.errors import GuardError
+from mcp_guard.transports.http_server import connection
 from mcp_guard.transports.http_server.access import Access, loopback_hosts
 from tests.transports.http_server.place import (
     BOTH,
@@ -126,6 +127,25 @@ async def test_chunks_are_counted_as_they_come():
         reply = await http.reply()
         assert (reply.status, there.service.receiving) == (413, 0)
         assert await http.closed()
+
+
+@scenario
+async def test_a_body_of_very_many_chunks_is_kept_in_few_pieces(monkeypatch):
+    monkeypatch.setattr(connection, "_PIECES", 10)
+    body = json.dumps(INITIALIZE).encode()
+    chunks = [body[at : at + 2] for at in range(0, len(body), 2)]
+    async with place() as there:
+        http = await there.dial()
+        http.send("POST", "/mcp", {**USUAL, "Transfer-Encoding": "chunked"})
+        http.raw(b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks))
+        while there.service.receiving < len(body):
+            await asyncio.sleep(0)
+        (held,) = there.service._connections
+        assert len(held._body) < len(chunks) / 10 + 10
+        http.raw(b"0\r\n\r\n")
+        while not there.connections:
+            await asyncio.sleep(0)
+        assert await there.connections[0].hears() == INITIALIZE
 
 
 @scenario

@@ -102,5 +102,11 @@ def test_an_event_that_never_ends_is_given_up_when_it_is_too_large() -> None:
     assert isinstance(found[0], Oversized)
 
 
-def test_many_small_lines_of_one_event_are_bounded_too() -> None:
-    assert any(isinstance(one, Oversized) for _ in range(200) for one in Events(1000).feed(b"data: 12345678\n" * 200))
+@pytest.mark.parametrize("small", [b"data: 12345678\n", b"data:\n", b"data\n"])
+def test_many_small_lines_of_one_event_are_bounded_too(small: bytes) -> None:
+    assert any(isinstance(one, Oversized) for one in Events(1000).feed(small * 2_000))
+
+
+def test_an_event_over_several_lines_may_be_as_large_as_the_limit_joined() -> None:
+    assert Events(5).feed(b"data: 12\ndata: 34\n\n") == [ServerEvent("message", b"12 34")]
+    assert isinstance(Events(5).feed(b"data: 12\ndata: 345\n\n")[-1], Oversized)
