@@ -226,6 +226,13 @@ def test_a_choice_that_is_none_is_refused_with_those_there_are(
     assert "yesterday" not in err
 
 
+def test_what_is_stopped_for_every_agent_says_so_to_people(registry: Path, run: Run) -> None:
+    assert "agent       (all)\n" in run("stop", "--all")[1]
+    assert "  (all)  *      deny" in run("overrides", "list")[1]
+    assert "  (all)  *      deny" in run("agents", "show", "cursor")[1]
+    assert json.loads(run("resume", "--all", "--json")[1])[0]["agent"] is None
+
+
 MISTYPED: dict[tuple[str, ...], str] = {
     ("agents", "show", "cursr"): "did you mean `cursor`?",
     ("agents", "quarantine", "cursr"): "did you mean `cursor`?",

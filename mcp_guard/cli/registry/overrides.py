@@ -11,6 +11,7 @@ from mcp_guard.cli.registry.shared import (
     Expires,
     Reason,
     expiry,
+    for_whom,
     group,
     look,
     none_of,
@@ -50,7 +51,9 @@ def list_overrides(
 
     with look(db) as book:
         rows = overrides.listed(book, agent=agent, expired=expired)
-    show_rows(rows, _COLUMNS, as_json=as_json, none=none_of("overrides", agent))
+    show_rows(
+        [for_whom(row, as_json=as_json) for row in rows], _COLUMNS, as_json=as_json, none=none_of("overrides", agent)
+    )
 
 
 @app.command(
@@ -75,7 +78,7 @@ def add(
     with open_book(db, anew=True) as book:
         made = overrides.add(book, agent, tool, effect, reason=reason, expires=expiry(expires))
         note_strangers(book, agent=agent, tool=tool)
-    show_one(made, as_json=as_json)
+    show_one(for_whom(made, as_json=as_json), as_json=as_json)
 
 
 @app.command(epilog="Example: mcp-guard overrides remove 01M7YXWRSD2PNR8FN3ZADSCF8R")
@@ -90,7 +93,7 @@ def remove(
 
     with open_book(db) as book:
         gone = overrides.remove(book, override, reason)
-    show_one(gone, as_json=as_json)
+    show_one(for_whom(gone, as_json=as_json), as_json=as_json)
 
 
 @stop_app.command(epilog="Example: mcp-guard stop --all --reason incident")
@@ -109,7 +112,7 @@ def stop(
     with open_book(db) as book:
         made = overrides.stop(book, whom, reason=reason, expires=expiry(expires))
         note_strangers(book, agent=whom)
-    show_one(made, as_json=as_json)
+    show_one(for_whom(made, as_json=as_json), as_json=as_json)
 
 
 @resume_app.command(epilog="Example: mcp-guard resume --all")
@@ -122,7 +125,9 @@ def resume(
     whom = _whom(agent, everyone)
     with open_book(db) as book:
         released = overrides.resume(book, whom, reason)
-    show_rows(released, _COLUMNS, as_json=as_json, none="nothing is stopped")
+    show_rows(
+        [for_whom(row, as_json=as_json) for row in released], _COLUMNS, as_json=as_json, none="nothing is stopped"
+    )
 
 
 def _whom(agent: str | None, everyone: bool) -> str | None:

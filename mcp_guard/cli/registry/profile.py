@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import typer
 
-from mcp_guard.cli.registry.shared import Row, cell, show_one, show_rows
+from mcp_guard.cli.registry.shared import Row, cell, for_whom, show_one, show_rows
 
 _PARTS: dict[str, tuple[str, Mapping[str, str]]] = {
     "instances": (
@@ -47,6 +47,8 @@ def print_profile(profile: Mapping[str, object]) -> None:
     show_one(agent, as_json=False)
     for part, (heading, columns) in _PARTS.items():
         rows = cast("Sequence[Mapping[str, Any]]", profile[part])
+        if part == "overrides":
+            rows = [for_whom(row, as_json=False) for row in rows]
         if rows:
             typer.echo(f"\n{heading}")
             show_rows(rows, columns, as_json=False, none=cell("", None))

@@ -102,6 +102,11 @@ def show_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool,
     print_table(list(columns.values()), [[cell(name, row[name]) for name in columns] for row in rows])
 
 
+def for_whom(row: Row, *, as_json: bool) -> Row:
+    """An override as it is shown to people: `agent` says so where it is for every one."""
+    return row if as_json or row["agent"] else {**row, "agent": "(all)"}
+
+
 def show_one(row: Row, *, as_json: bool) -> None:
     """One row, a line for each of its fields."""
     if as_json:
