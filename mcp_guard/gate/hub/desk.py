@@ -24,7 +24,7 @@ from mcp_guard.gate.hub.pages import Pages
 from mcp_guard.gate.hub.patience import Patience, Tardy
 from mcp_guard.gate.hub.questions import Questions
 from mcp_guard.gate.hub.under_way import Gather, Poll, Subscription
-from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId, within
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.rejections import Rejection, Rejections
@@ -251,20 +251,23 @@ class Desk:
         self.client.identify(policy)
 
 
-def progress_token(params: Mapping[str, Json]) -> Json:
+def progress_token(params: dict[str, Json]) -> Json:
     """The progress token of a request, or None."""
+    return within(params, "_meta", "progressToken")
+
+
+def lasting_meta(params: dict[str, Json]) -> dict[str, Json]:
+    """The `_meta` of a request, without what is only that request's own."""
     meta = params.get("_meta")
-    return meta.get("progressToken") if isinstance(meta, dict) else None
+    return {name: value for name, value in meta.items() if name != "progressToken"} if isinstance(meta, dict) else {}
 
 
-def without_token(params: Mapping[str, Json]) -> dict[str, Json]:
+def without_token(params: dict[str, Json]) -> dict[str, Json]:
     """A request's params for several servers at once: nobody reports progress of a part."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict) or "progressToken" not in meta:
+    if progress_token(params) is None:
         return dict(params)
-    kept: dict[str, Json] = {name: value for name, value in meta.items() if name != "progressToken"}
     rest = {name: value for name, value in params.items() if name != "_meta"}
-    return {**rest, "_meta": kept} if kept else rest
+    return {**rest, "_meta": kept} if (kept := lasting_meta(params)) else rest
 
 
 def shown(text: object) -> str:

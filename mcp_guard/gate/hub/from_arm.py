@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from mcp_guard.gate.connection import SUBSCRIPTION_META
 from mcp_guard.gate.hub import announcing, listen, messages, routes
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, Open
@@ -172,7 +173,7 @@ def _pass(desk: Desk, arm: Arm, method: str, head: Head, now: int) -> None:
     """Whatever else a server says passes; what is tagged as part of a subscription, as part of the client's."""
     params = messages.fields(head.params)
     meta = params.get("_meta")
-    if isinstance(meta, dict) and listen.SUBSCRIPTION in meta:
+    if isinstance(meta, dict) and SUBSCRIPTION_META in meta:
         _tagged(desk, arm, method, params)
     else:
         desk.pass_on(arm, messages.notification(method, head.params), now)

@@ -25,6 +25,7 @@ from mcp_guard.gate.messages import (
     RequestId,
     classify,
     readable_id,
+    within,
 )
 from mcp_guard.gate.requests import Request
 from mcp_guard.gate.session import MAX_OPEN, answered
@@ -168,8 +169,7 @@ def _level_set(desk: Desk, poll: Poll, now: int) -> None:
 
 def _task(desk: Desk, request: Request, now: int) -> None:
     """Whatever is about a task goes to the server that has it."""
-    slug = desk.tasks.get(request.params.get("taskId"))
-    arm = routes.alone(desk) or (desk.arms[slug] if slug is not None else None)
+    arm = routes.with_task(desk, request.params.get("taskId"))
     if arm is None:
         desk.fail(request.id, INVALID_PARAMS, "no server behind mcp-guard has made this task known")
     else:
@@ -178,8 +178,7 @@ def _task(desk: Desk, request: Request, now: int) -> None:
 
 def _unknown(desk: Desk, request: Request, now: int) -> None:
     """A method that the hub does not know: for the only server, or the one whose task it names, else for nobody."""
-    slug = desk.tasks.get(request.params.get("taskId"))
-    arm = routes.alone(desk) or (desk.arms[slug] if slug is not None else None)
+    arm = routes.with_task(desk, request.params.get("taskId"))
     if arm is not None:
         desk.send(request, arm, now)
         return
@@ -247,10 +246,7 @@ def _receive_response(desk: Desk, message: dict[str, Json], size: int, now: int)
     if asked is None:
         desk.rejected("client", "a response to a request that no server made", size, now)
         return
-    result = message.get("result")
-    task = result.get("task") if isinstance(result, dict) else None
-    if isinstance(task, dict):
-        desk.client_tasks.claim(task.get("taskId"), asked.slug)
+    desk.client_tasks.claim(within(message, "result", "task", "taskId"), asked.slug)
     desk.tell(desk.arms[asked.slug], {**message, "id": asked.id}, now)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 
 import msgspec
 
-from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
 from mcp_guard.gate.hub import announcing, listen, lists, merging, messages, polls, waiting
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, shown, without_token
@@ -72,13 +71,7 @@ def greet(desk: Desk, arm: Arm, now: int) -> None:
     if desk.era == "legacy":
         desk.ask(arm, "initialize", desk.hello or {}, partial(_greeted, desk), now)
     else:
-        desk.ask(arm, "server/discover", {"_meta": envelope(desk)}, partial(_greeted, desk), now)
-
-
-def envelope(desk: Desk) -> dict[str, Json]:
-    """The `_meta` that a modern request needs, as the client last filled it in."""
-    known = desk.client.envelope or {}
-    return {key: known[key] for key in (PROTOCOL_META, CLIENT_META, CAPABILITIES_META) if key in known}
+        desk.ask(arm, "server/discover", {"_meta": desk.client.envelope or {}}, partial(_greeted, desk), now)
 
 
 def _greeted(desk: Desk, arm: Arm, head: Head, now: int) -> None:

@@ -42,9 +42,8 @@ KINDS: dict[str, Kind] = {
     )
 }
 CHANGES: dict[str, tuple[Kind, ...]] = {
-    "notifications/tools/list_changed": (KINDS["tools/list"],),
-    "notifications/prompts/list_changed": (KINDS["prompts/list"],),
-    "notifications/resources/list_changed": (KINDS["resources/list"], KINDS["resources/templates/list"]),
+    changed: tuple(kind for kind in KINDS.values() if kind.changed == changed)
+    for changed in dict.fromkeys(kind.changed for kind in KINDS.values() if kind.changed)
 }
 """Which lists a notification says to have changed."""
 

@@ -7,21 +7,19 @@ sends them itself when a server comes or goes.
 
 from functools import partial
 
+from mcp_guard.gate import subscriptions
+from mcp_guard.gate.answers import LISTS
+from mcp_guard.gate.connection import SUBSCRIPTION_META
 from mcp_guard.gate.hub import messages, routes
 from mcp_guard.gate.hub.arm import Arm
-from mcp_guard.gate.hub.desk import Desk
+from mcp_guard.gate.hub.desk import Desk, lasting_meta
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.under_way import LISTED, Subscription
-from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId
+from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId, within
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
 
-SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
-FLAGS = {
-    "notifications/tools/list_changed": "toolsListChanged",
-    "notifications/prompts/list_changed": "promptsListChanged",
-    "notifications/resources/list_changed": "resourcesListChanged",
-}
+FLAGS = {f"notifications/{LISTS[kind]}/list_changed": flag for kind, flag in subscriptions.FLAGS.items()}
 MAX_SUBSCRIPTIONS = 1_024
 MAX_RESOURCES = 1_000  # of one of them
 MAX_EARLY = 256  # notices kept until the acknowledgment
@@ -30,7 +28,7 @@ MAX_EARLY = 256  # notices kept until the acknowledgment
 def tagged(method: str, params: dict[str, Json], subscription: RequestId) -> bytes:
     """A notice that belongs to a subscription."""
     meta = params.get("_meta")
-    mine = {**(meta if isinstance(meta, dict) else {}), SUBSCRIPTION: subscription}
+    mine = {**(meta if isinstance(meta, dict) else {}), SUBSCRIPTION_META: subscription}
     return messages.notification(method, {**params, "_meta": mine})
 
 
@@ -39,7 +37,8 @@ def begin(desk: Desk, request: Request, now: int) -> None:
     if len(desk.subscriptions) >= MAX_SUBSCRIPTIONS:
         desk.fail(request.id, INTERNAL_ERROR, f"more than {MAX_SUBSCRIPTIONS} subscriptions are open")
         return
-    subscription = desk.subscriptions[request.id] = Subscription(request, now + desk.patience.wait)
+    subscription = Subscription(request, lasting_meta(request.params), now + desk.patience.wait)
+    desk.subscriptions[request.id] = subscription
     for arm in desk.arms.values():
         if arm.standing == "ready":
             _subscribe(desk, subscription, arm, now)
@@ -55,8 +54,8 @@ def join(desk: Desk, arm: Arm, now: int) -> None:
 
 def _subscribe(desk: Desk, subscription: Subscription, arm: Arm, now: int) -> None:
     params: dict[str, Json] = {"notifications": _part(desk, subscription, arm)}
-    if isinstance(subscription.meta, dict):
-        params["_meta"] = {name: value for name, value in subscription.meta.items() if name != "progressToken"}
+    if subscription.meta:
+        params["_meta"] = subscription.meta
     if not subscription.acknowledged and not arm.overdue:
         subscription.waiting.add(arm.slug)
     request_id = desk.ask(arm, "subscriptions/listen", params, partial(_ended, desk, subscription), now)
@@ -123,8 +122,7 @@ def _acknowledge(desk: Desk, subscription: Subscription) -> None:
 
 def owner(desk: Desk, arm: Arm, params: dict[str, Json]) -> Subscription | None:
     """The subscription that a notice of a server's belongs to."""
-    meta = params.get("_meta")
-    tag = meta.get(SUBSCRIPTION) if isinstance(meta, dict) else None
+    tag = within(params, "_meta", SUBSCRIPTION_META)
     return next((one for one in desk.subscriptions.values() if tag and one.asks.get(arm.slug) == tag), None)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mcp_guard.gate.hub import announcing, merging, messages, waiting
 from mcp_guard.gate.hub.arm import Arm
-from mcp_guard.gate.hub.desk import Desk
+from mcp_guard.gate.hub.desk import Desk, lasting_meta
 from mcp_guard.gate.hub.kinds import KINDS, MAX_ENTRIES, Entry, Kind
 from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.pages import Pages
@@ -44,13 +44,13 @@ def ask(desk: Desk, request: Request, now: int) -> None:
     elif len(desk.gathers) >= MAX_GATHERS:
         desk.fail(request.id, INTERNAL_ERROR, "too many lists are being waited for")
     else:
-        meta = request.params.get("_meta")
-        _begin(desk, Gather(now + desk.patience.wait, request=request), offering, [kind], _meta(meta), now)
+        gather = Gather(now + desk.patience.wait, request=request)
+        _begin(desk, gather, offering, [kind], lasting_meta(request.params), now)
 
 
 def hold(desk: Desk, request: Request, methods: list[str], now: int) -> None:
     """Keep a request until these lists are known, as far as they are not; then it is sent on its way again."""
-    meta = _meta(request.params.get("_meta"))
+    meta = lasting_meta(request.params)
     gather = Gather(now + desk.patience.wait, held=request)
     kinds = [KINDS[method] for method in methods]
     arms = [arm for arm in desk.arms.values() if any(_unknown(arm, kind) for kind in kinds)]
@@ -78,11 +78,6 @@ def settled(desk: Desk, methods: list[str]) -> bool:
 def _unknown(arm: Arm, kind: Kind) -> bool:
     there = arm.standing not in ("down", "refused") and not arm.overdue
     return there and arm.offers(kind) and arm.shelves[kind.method].outdated
-
-
-def _meta(meta: Json) -> dict[str, Json]:
-    """The envelope of a request, without what is only that request's own."""
-    return {name: value for name, value in meta.items() if name != "progressToken"} if isinstance(meta, dict) else {}
 
 
 def _begin(
@@ -245,7 +240,7 @@ def shown_anew(desk: Desk, now: int) -> None:
 
 def _ask_again(desk: Desk, gather: Gather, request: Request, now: int) -> None:
     """What has come so far for a request is not good any more."""
-    kind, meta = KINDS[request.method], _meta(request.params.get("_meta"))
+    kind, meta = KINDS[request.method], lasting_meta(request.params)
     answered, gather.answered = gather.answered, set()
     for arm in [desk.arms[slug] for slug in answered]:
         if arm.standing == "ready":

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mcp_guard.gate.answers import LEGACY_NOT_FOUND
 from mcp_guard.gate.hub import listen, lists, routes
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk, shown
 from mcp_guard.gate.messages import INVALID_PARAMS, MalformedError
 from mcp_guard.gate.requests import Request
 from mcp_guard.policy.values import Json
-
-RESOURCE_NOT_FOUND = -32002  # legacy revisions; INVALID_PARAMS in the modern one
 
 
 def by_name(desk: Desk, request: Request, now: int, final: bool) -> None:
@@ -44,7 +43,7 @@ def by_uri(desk: Desk, request: Request, now: int, final: bool) -> None:
     if not final and not _listed(desk, arm, uri) and not lists.settled(desk, routes.URI_LISTS):
         lists.hold(desk, request, routes.URI_LISTS, now)
     elif arm is None:
-        code = INVALID_PARAMS if request.modern else RESOURCE_NOT_FOUND
+        code = INVALID_PARAMS if request.modern else LEGACY_NOT_FOUND
         desk.fail(request.id, code, f"Resource not found: no server behind mcp-guard lists {shown(uri)}")
     else:
         if request.method == "resources/subscribe":

@@ -6,6 +6,7 @@ one, it is the lists that tell: the first server in the configured order that li
 
 from mcp_guard.gate.hub.arm import Arm
 from mcp_guard.gate.hub.desk import Desk
+from mcp_guard.policy.values import Json
 
 URI_LISTS = ["resources/list", "resources/templates/list"]
 
@@ -13,6 +14,12 @@ URI_LISTS = ["resources/list", "resources/templates/list"]
 def alone(desk: Desk) -> Arm | None:
     """The only server, where there is only one."""
     return next(iter(desk.arms.values())) if len(desk.arms) == 1 else None
+
+
+def with_task(desk: Desk, task: Json) -> Arm | None:
+    """The only server, or the one that has made a task of this id known."""
+    slug = desk.tasks.get(task)
+    return alone(desk) or (None if slug is None else desk.arms[slug])
 
 
 def named(desk: Desk, method: str, name: str) -> tuple[Arm, str] | None:

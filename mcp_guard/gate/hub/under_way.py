@@ -61,11 +61,11 @@ class Poll(msgspec.Struct):
 class Subscription:
     """One `subscriptions/listen` of the client's, and what stands for it at each server."""
 
-    def __init__(self, request: Request, deadline: int) -> None:
+    def __init__(self, request: Request, meta: dict[str, Json], deadline: int) -> None:
         wanted = request.params.get("notifications")
         self.id: RequestId = request.id
         self.wanted: dict[str, Json] = wanted if isinstance(wanted, dict) else {}
-        self.meta = request.params.get("_meta")
+        self.meta = meta  # of each request for it
         self.deadline = deadline
         self.owners: dict[str, str] = {}  # whose each resource is, as far as it was known when a server was asked
         self.asks: dict[str, str] = {}  # the hub's request at each server
