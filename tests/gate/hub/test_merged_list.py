@@ -29,10 +29,11 @@ odd_value = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_text, inner, max_size=3),
     max_leaves=6,
 )
+KNOWN = {"name", "title", "icons", "_meta"}  # members that are left to what MCP says of them
 odd_tool = st.builds(
     lambda name, more, schema: {**more, "name": name, "inputSchema": {"type": "object", "properties": schema}},
     odd_name,
-    st.dictionaries(odd_text.filter(lambda key: key.casefold() != "name"), odd_value, max_size=3),
+    st.dictionaries(odd_text.filter(lambda key: key.casefold() not in KNOWN), odd_value, max_size=3),
     st.dictionaries(odd_text, st.booleans() | st.dictionaries(odd_text, odd_value, max_size=2), max_size=2),
 )
 odd_lists = st.fixed_dictionaries({slug: st.lists(odd_tool, max_size=5) for slug in SLUGS})
