@@ -4,17 +4,22 @@ added to one policy's decision, they add to another's.
 The registry itself (grants, overrides, budgets) is not asked: a row says what it was at that moment.
 """
 
+from typing import cast
+
 import msgspec
 
+from mcp_guard.gate.calls import NEAR_NAMES, NOTHING_DECLARED
+from mcp_guard.gate.messages import near_arguments
 from mcp_guard.governance.verdict import UNVERIFIED
-from mcp_guard.insight.recorded import OFFERS
+from mcp_guard.insight.recorded import OFFERS, principal_of
 from mcp_guard.policy import Decision, Policy
 from mcp_guard.policy.members import NEAR_MEMBERS
 from mcp_guard.policy.policy import DENIED_WITHOUT_POLICY
-from mcp_guard.policy.values import DecidedBy
+from mcp_guard.policy.values import DecidedBy, Json
 from mcp_guard.store.reader import RecordedEvent
 
 _BEFORE_POLICY: frozenset[str | None] = frozenset(("quarantine", "budget", "eval_gate"))
+ITSELF = "the guard itself decided it, whatever the policy: {}"
 UNLISTED = "The upstream never listed a tool of this name."
 _NEVER_LISTED = "The upstream never listed"  # how the guard's own reason for that begins
 _OF_A_POLICY = (DENIED_WITHOUT_POLICY.reason, NEAR_MEMBERS.reason)
@@ -25,8 +30,8 @@ _APPROVAL = "An override lets this tool be called only with a person's approval.
 def outranked(event: RecordedEvent, policy: Policy) -> str | None:
     """Why no policy decides this call, or None where this one does."""
     layer, reason = event.decided_by, event.data.get("reason", "")
-    if decided_alone(event) and not _is_for_the_policy(event, policy):
-        return f"the guard itself decided it, whatever the policy: {reason}"
+    if decided_alone(event) and (why := _for_no_policy(event, policy)):
+        return why
     if layer in _BEFORE_POLICY or (layer in ("override", "grant") and event.decision == "deny"):
         return f"another layer decided it ({layer}), whatever the policy: {reason}"
     if policy.settings.require_grant and layer != "grant" and OFFERS.get(event.type) == "tool":
@@ -39,12 +44,26 @@ def decided_alone(event: RecordedEvent) -> bool:
     return event.decided_by == "guard" and event.data.get("reason") not in _OF_A_POLICY
 
 
-def _is_for_the_policy(event: RecordedEvent, policy: Policy) -> bool:
-    """Whether this policy judges what the guard denied for another policy's settings."""
-    reason = str(event.data.get("reason", ""))
-    if reason.startswith(_NEVER_LISTED):
-        return policy.settings.unlisted_tools == "policy"
-    return reason == UNVERIFIED and not policy.settings.require_verified
+def _for_no_policy(event: RecordedEvent, policy: Policy) -> str | None:
+    """Why what the guard denied before it asked a policy is for this one neither; None where it is."""
+    reason, settings = str(event.data.get("reason", "")), policy.settings
+    unlisted = reason.startswith(_NEVER_LISTED)
+    unverified = reason == UNVERIFIED and not settings.require_verified
+    if not (settings.unlisted_tools == "policy" if unlisted else unverified):
+        return ITSELF.format(reason)
+    if (status := principal_of(event, policy).status) != "active":
+        return f"another layer decides it (quarantine), whatever the policy: the agent was {status}"
+    return _misnamed(event.data.get("arguments")) if unlisted else None
+
+
+def _misnamed(arguments: object) -> str | None:
+    """Why the arguments of a tool that was never listed are denied for their names, which the guard had not looked at;
+    None where they are not.
+    """
+    if not isinstance(arguments, dict):
+        return "the names of its arguments were not kept, and could have been read in two ways"
+    names = cast("dict[str, Json]", arguments)
+    return ITSELF.format(NEAR_NAMES.reason) if near_arguments(names, NOTHING_DECLARED) else None
 
 
 def refused(event: RecordedEvent, policy: Policy) -> Decision | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -117,11 +117,29 @@ def _unconditional(event: Event) -> Event:
     return structs.replace(event, registry=None, charged=False) if isinstance(event, Judged) else event
 
 
-@settings(
+RUNS = settings(
     max_examples=60,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def policy(*effects: str, **settings: object) -> str:
+    """The text of a policy with a rule for any call of each effect."""
+    rules = [{"id": f"r{number}", "effect": effect, "tools": "*"} for number, effect in enumerate(effects)]
+    return msgspec.json.encode({"version": 1, "rules": rules, "settings": {"approvals": "store", **settings}}).decode()
+
+
+GIVEN = (Grant("g1", "*", "allow"),)
+ASKED = (Override("o1", "*", "require_approval"),)
+CALL = [("get_a", {})]
+
+
+@RUNS
+@example(policy(), CALL, {"grants": GIVEN, "overrides": ASKED}, {}, [True], "enforce", None)
+@example(policy("allow"), CALL, {"overrides": ASKED}, {}, [False], "enforce", None)
+@example(policy("require_approval"), CALL, {}, {}, [False], "enforce", None)
+@example(policy(), CALL, {"grants": GIVEN, "overrides": ASKED}, {}, [True], "observe", None)
 @given(
     POLICIES,
     CALLS,
@@ -144,3 +162,41 @@ def test_a_replay_under_the_same_policy_changes_nothing(
                 assert "decided it" in result.why or "a grant allows it" in result.why
             else:
                 assert not result.changed, (result.event.decided_by, result.event.decision, result.now)
+
+
+VERIFIED_ONLY = policy("allow", require_verified=True)
+ALL_TOOLS = policy("allow", unlisted_tools="policy")
+
+
+@RUNS
+@example(VERIFIED_ONLY, policy("allow"), CALL, {}, {"status": "quarantined"}, "enforce", None, "full")
+@example(policy("allow"), ALL_TOOLS, [("unlisted", {"x": 1, "X": 1})], {}, {}, "enforce", None, "hashed")
+@example(policy("allow"), ALL_TOOLS, [("unlisted", {"x": 1, "X": 1})], {}, {}, "enforce", None, "none")
+@given(
+    POLICIES,
+    POLICIES,
+    CALLS,
+    FACTS.map(lambda facts: {name: facts[name] for name in ("tags", "risk") if name in facts}),
+    RARELY,
+    st.sampled_from(["enforce", "observe"]),
+    st.sampled_from([None, "claude-code"]),
+    st.sampled_from(["full", "redacted", "hashed", "none"]),
+)
+def test_a_replay_under_another_policy_says_what_the_gate_would_have_done(
+    old: str, new: str, calls: Any, facts: Any, rarely: Any, mode: str, agent: str | None, kept: Any
+) -> None:
+    def talked(text: str) -> Recording:
+        registry = Registered({**facts, **rarely}, [True])
+        talk = Recording(text, TOOLS, server="github", registry=registry, mode=mode, agent=agent, audit_arguments=kept)
+        for name, arguments in calls:
+            talk.call(name, **arguments)
+        return talk
+
+    then, again = talked(old), talked(new)
+    gates = [event for event in again.events if event.type == "tool.decided"]
+    with tempfile.TemporaryDirectory() as directory:
+        for result, gate in zip(replay(recorded(directory, then), policy_of(new)), gates, strict=True):
+            unasked = ("budget", "eval_gate", "override") if result.event.decided_by == "guard" else ()
+            if isinstance(result, NotReplayable) or gate.decided_by in ("approval", *unasked):
+                continue  # what is not known is said; and who was not asked then has not answered
+            assert (result.now.outcome, result.now.decided_by) == (gate.decision, gate.decided_by)
