@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_guard.policy.members import LONGEST_NAME, MOST_NAMES, NEAR_MEMBERS, Members, folded
+from mcp_guard.policy.members import LONGEST_NAME, MOST_NAMES, NEAR_MEMBERS, REMEMBERED, Members, folded
 from mcp_guard.policy.values import Json
 from tests.policy import reference
 from tests.policy.making import ALICE, call, policy_of, rules
@@ -70,6 +70,7 @@ JUDGED = [
     (KEYED, {"key": "a", "options": {"a": 1, "b": 2}, "others": {"a": 1, "A": 2}}),
     ("request.args.list.all(i, i > 0)", {"list": [1, 2, {"a": 1, "A": 2}]}),
     (BOTH, {"o": {"x": False}}),
+    (BOTH, {"o": {"x": False, "title": 1, "Title": 2}}),
     (BOTH, {"o": {"X": False}}),
     ("[1].all(request, request == 1) && agent.slug == 'x'", {"args": {"slug": 1, "Slug": 2}}),
 ]
@@ -257,3 +258,12 @@ def test_names_that_are_remembered_are_few_and_short() -> None:
     (look,) = members._looks.values()
     assert 0 < len(look.apart) <= MOST_NAMES
     assert max(map(len, look.apart)) <= LONGEST_NAME
+
+
+def test_what_is_kept_of_tools_that_come_and_go_is_bounded() -> None:
+    condition = json.dumps(PROJECT + " || mcp.tool.name == 'go'")
+    policy = policy_of(rules(f"{{id: a, effect: deny, when: {condition}}}", "{id: b, effect: allow}"))
+    for number in range(REMEMBERED + 10):
+        assert policy.decide(call(f"tool_{number}", {"issue": {"Project": "HR"}})) == NEAR_MEMBERS
+    assert policy._members is not None
+    assert len(policy._members._looks) <= REMEMBERED
