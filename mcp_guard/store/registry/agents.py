@@ -35,10 +35,7 @@ def listed(book: Book, *, status: str | None = None, tag: str | None = None, del
 
 def get(book: Book, slug: str) -> Row:
     """One agent. Raises NotFoundError."""
-    found = book.one(f"SELECT {_COLUMNS} FROM agents WHERE slug = ?", (slug,))
-    if found is None:
-        raise _missing(book, slug)
-    return _shown(found)
+    return _shown(_known(book, slug))
 
 
 def create(book: Book, slug: str, **fields: object) -> Row:
@@ -108,21 +105,17 @@ def _set_status(book: Book, slug: str, status: AgentStatus, reason: str) -> Row:
     return get(book, slug)
 
 
-def _known(change: Change, slug: str) -> Row:
-    found = change.one(f"SELECT {_COLUMNS} FROM agents WHERE slug = ?", (slug,))
-    if found is None:
-        raise _missing(change, slug)
-    return found
-
-
-def _missing(asked: Book | Change, slug: str) -> NotFoundError:
-    """The error for an agent that is not there, with the one that may have been meant."""
+def _known(asked: Book | Change, slug: str) -> Row:
+    """Where the agent is not there, the error says which may have been meant."""
+    found = asked.one(f"SELECT {_COLUMNS} FROM agents WHERE slug = ?", (slug,))
+    if found is not None:
+        return found
     from mcp_guard.policy.diagnostics import closest
 
-    found = asked.one("SELECT json_group_array(slug) AS slugs FROM agents")
-    near = closest(slug, json.loads(found["slugs"]) if found else ())
+    slugs = asked.one("SELECT json_group_array(slug) AS slugs FROM agents")
+    near = closest(slug, json.loads(slugs["slugs"]) if slugs else ())
     hint = f"did you mean `{near}`?" if near else "`mcp-guard agents list` shows those that there are"
-    return NotFoundError(f"there is no agent `{slug}`", hint)
+    raise NotFoundError(f"there is no agent `{slug}`", hint)
 
 
 def _shown(row: Row) -> Row:

@@ -95,12 +95,7 @@ def _found(book: Book, columns: str, status: str | None, agent: str | None) -> l
 
 def get(book: Book, approval_id: str) -> Row:
     """One approval. Raises NotFoundError."""
-    found = book.one(f"SELECT {_COLUMNS} FROM approvals WHERE id = ?", (approval_id,))
-    if found is None:
-        raise NotFoundError(
-            f"there is no approval `{approval_id}`", "`mcp-guard approvals list` shows those that wait for a person"
-        )
-    return _shown(book, found)
+    return _shown(book, _known(book, approval_id))
 
 
 def _shown(book: Book, row: Row) -> Row:
@@ -156,12 +151,16 @@ def deny(book: Book, approval_id: str, *, comment: str = "") -> Row:
     return get(book, approval_id)
 
 
+def _known(asked: Book | Change, approval_id: str) -> Row:
+    found = asked.one(f"SELECT {_COLUMNS} FROM approvals WHERE id = ?", (approval_id,))
+    if found is None:
+        hint = "`mcp-guard approvals list` shows those that wait for a person"
+        raise NotFoundError(f"there is no approval `{approval_id}`", hint)
+    return found
+
+
 def _pending(change: Change, approval_id: str) -> Row:
-    row = change.one(f"SELECT {_COLUMNS} FROM approvals WHERE id = ?", (approval_id,))
-    if row is None:
-        raise NotFoundError(
-            f"there is no approval `{approval_id}`", "`mcp-guard approvals list` shows those that wait for a person"
-        )
+    row = _known(change, approval_id)
     if row["status"] != "pending":
         raise ConflictError(f"the approval `{approval_id}` was {row['status']} already")
     if row["expires_at"] <= change.at:

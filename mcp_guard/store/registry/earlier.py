@@ -5,11 +5,10 @@ long as the log is; most of it is done before the transaction, and in it only wh
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
-from mcp_guard.store.registry.book import Row
+from mcp_guard.store.registry.book import Book, Change
 from mcp_guard.store.rows import timestamp
 
 _SKEW = 60_000_000  # microseconds by which a row may be older than one before it, as when a guard was slow
@@ -23,14 +22,6 @@ _FORWARDED = """
 _MODELS = "SELECT coalesce(sum(usd), 0.0) AS usd FROM model_spending WHERE agent = ? AND day >= ?"
 
 
-class Readable(Protocol):
-    """A database to ask: a book, or a change of it under way."""
-
-    def one(self, query: str, values: Sequence[object] = ()) -> Row | None:
-        """The first row that a query finds, or None."""
-        ...
-
-
 class Logged(msgspec.Struct, frozen=True):
     """What the calls of an agent that the log holds up to a row (`seq`) have spent since the window `began`."""
 
@@ -40,7 +31,7 @@ class Logged(msgspec.Struct, frozen=True):
     usd: float
 
 
-def logged(database: Readable, agent: str, began: int, known: Logged | None = None) -> Logged:
+def logged(database: Book | Change, agent: str, began: int, known: Logged | None = None) -> Logged:
     """What the log says; `known` is what it said a moment ago. Raises sqlite3.Error, or StoreError."""
     last = int(_value(database, _LAST, (), "seq"))
     if known is None or known.began != began:
@@ -50,14 +41,14 @@ def logged(database: Readable, agent: str, began: int, known: Logged | None = No
     return Logged(began, last, known.calls + found["calls"], known.usd + found["usd"])
 
 
-def spent(database: Readable, agent: str, unit: str, known: Logged) -> float:
+def spent(database: Book | Change, agent: str, unit: str, known: Logged) -> float:
     """What all of it comes to, in this unit. Raises sqlite3.Error."""
     if unit == "calls":
         return known.calls
     return known.usd + _value(database, _MODELS, (agent, timestamp(known.began)[:10]), "usd")
 
 
-def _older(database: Readable, began: int, last: int) -> int:
+def _older(database: Book | Change, began: int, last: int) -> int:
     """A row up to which all are from before the window: found by halves, as rows follow each other in time."""
     low, high, start = 0, last, timestamp(began - _SKEW)
     while low < high:
@@ -70,7 +61,7 @@ def _older(database: Readable, began: int, last: int) -> int:
     return low
 
 
-def _value(database: Readable, query: str, values: Sequence[object], name: str) -> float:
+def _value(database: Book | Change, query: str, values: Sequence[object], name: str) -> float:
     found = database.one(query, values)
     assert found is not None
     return found[name]

@@ -25,7 +25,7 @@ def listed(book: Book, *, agent: str | None = None, expired: bool = False) -> li
     ]
 
 
-def get(book: Book, grant_id: str) -> Row:
+def get(book: Book | Change, grant_id: str) -> Row:
     """One grant. Raises NotFoundError."""
     found = book.one(f"SELECT {_COLUMNS} FROM grants WHERE id = ?", (grant_id,))
     if found is None:
@@ -83,9 +83,7 @@ def insert(
 def revoke(book: Book, grant_id: str, reason: str = "") -> Row:
     """Take a grant back; gives it as it was. Raises NotFoundError."""
     with book.changing() as change:
-        known = change.one(f"SELECT {_COLUMNS} FROM grants WHERE id = ?", (grant_id,))
-        if known is None:
-            raise NotFoundError(f"there is no grant `{grant_id}`", "`mcp-guard grants list` shows those that there are")
+        known = get(change, grant_id)
         change.execute("DELETE FROM grants WHERE id = ?", (grant_id,))
         change.tell("grant.revoked", known["agent"], {"reason": reason}, tool=known["pattern"], rule=grant_id)
     return known

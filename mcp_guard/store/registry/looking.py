@@ -6,13 +6,13 @@ older version is brought up to date first, by whoever may do that.
 
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from mcp_guard.store.errors import OlderError, StoreError
 from mcp_guard.store.opening import made
 from mcp_guard.store.reader import ask
-from mcp_guard.store.registry.book import Book, Change, Row, clock_of_this_machine
+from mcp_guard.store.registry.book import Book, Row, clock_of_this_machine
 from mcp_guard.store.schema import VERSION
 
 
@@ -39,11 +39,9 @@ class Looking(Book):
     def _ask(self, query: str, values: Sequence[object]) -> list[Row]:
         return ask(self.path, lambda connection: _rows(connection, query, values), since=VERSION)
 
-    @contextmanager
-    def changing(self) -> "Generator[Change]":
-        """Refused."""
+    def changing(self) -> NoReturn:
+        """Refused: raises StoreError."""
         raise StoreError(f"the audit log {self.path} was opened to be read")
-        yield
 
 
 def _rows(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> list[Row]:
