@@ -19,11 +19,10 @@ from mcp_guard.api.table import ROUTES
 from mcp_guard.errors import GuardError
 from mcp_guard.store.registry.book import Book
 from mcp_guard.transports.http_server.channel import Channel
-from mcp_guard.transports.http_server.requests import Answer, Caller, Fields, Head
+from mcp_guard.transports.http_server.requests import NO_STORE, Answer, Caller, Head
 
 API = "/api/"
 DESCRIPTION = "/api/openapi.json"
-_NO_STORE: Fields = (("cache-control", "no-store"),)
 
 
 class Api:
@@ -108,7 +107,7 @@ class Api:
         if other is not None:
             return self._lanes[other.lane], other.work(head, caller, body)
         if head.path == DESCRIPTION:
-            return self._lanes["auditor"], lambda book: Answer(200, self._described(), _NO_STORE)
+            return self._lanes["auditor"], lambda book: Answer(200, self._described(), NO_STORE)
         route, path = self._routes.find(head.method, head.path)
         query = read_query(route, head.query)
         asked = Asked(path, query, read_body(route, body, head.headers.get("content-type")))
@@ -126,7 +125,7 @@ class Api:
 def _done(route: Route, asked: Asked, book: Book) -> Answer:
     found: Any = route.work(book, asked)
     checked = msgspec.convert(found, route.gives)
-    return Answer(route.status, msgspec.json.encode(checked), _NO_STORE)
+    return Answer(route.status, msgspec.json.encode(checked), NO_STORE)
 
 
 def _answered(done: "asyncio.Future[Answer]", channel: Channel) -> None:

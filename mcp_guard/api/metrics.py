@@ -14,7 +14,7 @@ from mcp_guard.api.problems import ProblemError, retold
 from mcp_guard.governance.snapshot import AgentStatus, GrantEffect
 from mcp_guard.store.registry.book import Book
 from mcp_guard.store.rows import timestamp
-from mcp_guard.transports.http_server.requests import Answer, Caller, Head
+from mcp_guard.transports.http_server.requests import NO_STORE, Answer, Caller, Head
 
 PATH = "/metrics"
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -78,9 +78,7 @@ class Metrics(Other):
 
     def work(self, head: Head, caller: Caller, body: bytes) -> Work:
         """The page."""
-        return lambda book: Answer(
-            200, self._page(book.open("mcp-guard")).encode(), (("cache-control", "no-store"),), _TEXT
-        )
+        return lambda book: Answer(200, self._page(book.open("mcp-guard")).encode(), NO_STORE, _TEXT)
 
     def _page(self, book: Book) -> str:
         self._count(book)

@@ -9,7 +9,7 @@ import msgspec
 
 from mcp_guard.errors import GuardError
 from mcp_guard.store.registry.book import ConflictError, InvalidError, NotFoundError
-from mcp_guard.transports.http_server.requests import Answer, Fields
+from mcp_guard.transports.http_server.requests import NO_STORE, Answer, Fields
 
 PROBLEM = "application/problem+json"
 
@@ -36,7 +36,7 @@ _STATUS: tuple[tuple[type[GuardError], int], ...] = ((NotFoundError, 404), (Conf
 def problem(status: int, detail: str, fields: Fields = ()) -> Answer:
     """The answer that says so."""
     body = msgspec.json.encode(Problem(HTTPStatus(status).phrase, status, detail))
-    return Answer(status, body, (*fields, ("cache-control", "no-store")), PROBLEM)
+    return Answer(status, body, (*fields, *NO_STORE), PROBLEM)
 
 
 def problem_of(error: GuardError) -> Answer:

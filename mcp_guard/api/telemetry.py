@@ -13,7 +13,7 @@ from mcp_guard.api.otlp import protobuf, text
 from mcp_guard.api.otlp.reported import UnreadableMetricsError, counted
 from mcp_guard.api.problems import ProblemError, retold
 from mcp_guard.store.registry import telemetry
-from mcp_guard.transports.http_server.requests import JSON, Answer, Caller, Head
+from mcp_guard.transports.http_server.requests import JSON, NO_STORE, Answer, Caller, Head
 
 PATH = "/v1/metrics"
 PROTOBUF = "application/x-protobuf"
@@ -60,7 +60,7 @@ class Telemetry(Other):
         for alert in alerts:
             self._say(alert.text)
         said = form.partial_success(reported.rejected, _REJECTED)
-        return Answer(200, said, (("cache-control", "no-store"),) if said else (("content-type", encoding),), encoding)
+        return Answer(200, said, NO_STORE if said else (("content-type", encoding),), encoding)
 
 
 def _encoding(head: Head) -> str:

@@ -13,7 +13,7 @@ from mcp_guard.governance import Credential as Proven
 from mcp_guard.governance import Registry, Ruling, Snapshot
 from mcp_guard.identity.key_sets import KeySets, beside
 from mcp_guard.store import LiveRegistry, Store
-from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
+from mcp_guard.transports.http_server.access import LOOPBACK, Access, Credential
 from mcp_guard.transports.http_server.clients import Client
 from mcp_guard.transports.http_server.registry_access import RegistryAccess
 from mcp_guard.transports.stdio import say
@@ -54,7 +54,7 @@ def access(
 ) -> Access:
     """Who may connect: by where they are, by the tokens of a file, by what the registry knows."""
     local, allowed = is_loopback(arguments.host), set(arguments.allow_hosts)
-    hosts = loopback_hosts() | allowed if local else allowed or None
+    hosts = LOOPBACK | allowed if local else allowed or None
 
     def record(agent: str | None, why: str, peer: str, untold: int) -> None:
         try:

@@ -15,7 +15,8 @@ from mcp_guard.transports.http_server.registry_access import INVALID, RegistryAc
 from mcp_guard.transports.http_server.requests import Answer, Caller, Head, Headers, Role, refusal
 
 _INVALID_TOKEN = ' error="invalid_token"'
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""The names under which a server bound to loopback is reached, at whatever port (a tunnel may change it)."""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -139,11 +140,6 @@ class Access:
             if compare_digest(credential.digest, digest):
                 found = credential
         return found
-
-
-def loopback_hosts() -> frozenset[str]:
-    """The names under which a server bound to loopback is reached, at whatever port (a tunnel may change it)."""
-    return _LOOPBACK
 
 
 def _name(host: str) -> str:

@@ -4,12 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from mcp_guard.gate.bridge.eras import LEGACY_VERSIONS, MODERN_VERSION
 from mcp_guard.gate.wire import encode
 from mcp_guard.transports.http_server import mirrored
 from mcp_guard.transports.http_server.access import Access
 from mcp_guard.transports.http_server.beside import Beside
 from mcp_guard.transports.http_server.old_sse import MESSAGE_PATH
-from mcp_guard.transports.http_server.requests import EVENT_STREAM, JSON, Answer, Caller, Fields, Head, accepts, refusal
+from mcp_guard.transports.http_server.requests import (
+    EVENT_STREAM,
+    JSON,
+    NO_STORE,
+    Answer,
+    Caller,
+    Fields,
+    Head,
+    accepts,
+    refusal,
+)
 from mcp_guard.transports.http_server.session import SESSION_FIELD
 
 MCP_PATH, SSE_PATH, HEALTH_PATH = "/mcp", "/sse", "/healthz"
@@ -91,7 +102,7 @@ class Door:
 
     def _health(self) -> Answer:
         status = "stopping" if self.stopping else "ok"
-        return Answer(503 if self.stopping else 200, encode({"status": status}), (("cache-control", "no-store"),))
+        return Answer(503 if self.stopping else 200, encode({"status": status}), NO_STORE)
 
     def _preflight(self, head: Head) -> Answer | None:
         """A browser asks whether a page of another site may speak to us (Fetch, "CORS-preflight request")."""
@@ -112,8 +123,8 @@ def _unfit(head: Head) -> Answer | None:
         kind = (headers.get("content-type") or "").partition(";")[0].strip().lower()
         if kind != JSON:
             return refusal(415, "the Content-Type of a message must be application/json")
-    elif version is not None and version not in mirrored.LEGACY_VERSIONS:
-        if version in mirrored.MODERN_VERSIONS:
+    elif version is not None and version not in LEGACY_VERSIONS:
+        if version == MODERN_VERSION:
             return refusal(405, "this revision has POST only", (("allow", "POST"),))
         return refusal(400, "this protocol version is not supported")
     wanted = {"POST": (JSON, EVENT_STREAM), "GET": (EVENT_STREAM,)}.get(head.method, ())

@@ -11,13 +11,10 @@ from typing import Any, cast
 
 import msgspec
 
+from mcp_guard.gate.bridge.eras import HEADER_MISMATCH, MODERN_VERSION, UNSUPPORTED_VERSION
 from mcp_guard.gate.connection import CAPABILITIES_META, PROTOCOL_META
 from mcp_guard.gate.messages import INVALID_PARAMS
 from mcp_guard.transports.http_server.requests import Headers
-
-HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
-LEGACY_VERSIONS = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"})
-MODERN_VERSIONS = ("2026-07-28",)
 
 VERSION_FIELD, METHOD_FIELD, NAME_FIELD = "mcp-protocol-version", "mcp-method", "mcp-name"
 PARAM_PREFIX = "mcp-param-"
@@ -59,10 +56,10 @@ def check_envelope(headers: Headers, method: str, params: dict[str, Any]) -> Mis
 
 def check_version(version: object) -> Mismatch | None:
     """A version that this server does not speak (2026-07-28, "Protocol Version Negotiation")."""
-    if version in MODERN_VERSIONS:
+    if version == MODERN_VERSION:
         return None
     shown = version if isinstance(version, str) else ""
-    data: dict[str, object] = {"supported": list(MODERN_VERSIONS), "requested": shown}
+    data: dict[str, object] = {"supported": [MODERN_VERSION], "requested": shown}
     return Mismatch(UNSUPPORTED_VERSION, "Unsupported protocol version", data)
 
 

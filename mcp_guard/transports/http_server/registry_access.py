@@ -19,7 +19,7 @@ from mcp_guard.identity.errors import CredentialError, KeysPendingError
 from mcp_guard.identity.key_sets import KeySets
 from mcp_guard.store import LiveRegistry, Store
 from mcp_guard.store.registry.credentials import Proof
-from mcp_guard.transports.http_server.requests import Answer, Caller, Head, refusal
+from mcp_guard.transports.http_server.requests import NO_STORE, Answer, Caller, Head, refusal
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"  # RFC 9728, 3
 _RESOURCE = "/mcp"
@@ -126,7 +126,7 @@ class RegistryAccess:
             "bearer_methods_supported": ["header"],
             "resource_name": "mcp-guard",
         }
-        return Answer(200, msgspec.json.encode(document), (("cache-control", "no-store"),))
+        return Answer(200, msgspec.json.encode(document), NO_STORE)
 
     def _address(self, head: Head) -> str | None:
         """This server as clients know it, without a path."""

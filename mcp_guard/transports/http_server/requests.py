@@ -19,6 +19,7 @@ from mcp_guard.governance import Credential
 JSON, EVENT_STREAM = "application/json", "text/event-stream"
 
 Fields = tuple[tuple[str, str], ...]
+NO_STORE: Fields = (("cache-control", "no-store"),)
 Role = Literal["auditor", "security"]
 """What a token of the API may do: an auditor reads, security writes as well."""
 

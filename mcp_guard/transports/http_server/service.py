@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 
 from mcp_guard.gate import answers
+from mcp_guard.gate.bridge.eras import HEADER_MISMATCH, LEGACY_VERSIONS
 from mcp_guard.gate.messages import METHOD_NOT_FOUND
 from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
@@ -92,13 +93,13 @@ class Service:
     def post(self, head: Head, caller: Caller, body: bytes, channel: Channel) -> None:
         """A message over streamable HTTP, of either era."""
         version = head.headers.get(mirrored.VERSION_FIELD)
-        if version is not None and version not in mirrored.LEGACY_VERSIONS:
+        if version is not None and version not in LEGACY_VERSIONS:
             self._post_modern(head, caller, body, channel)
             return
         messages = spoken.read_all(body) or []
         if any(spoken.read_params(message.params).meta.protocol is not None for message in messages):
             reason = "MCP-Protocol-Version does not match the protocol version in _meta"
-            self._reject(channel, messages[0] if len(messages) == 1 else None, mirrored.HEADER_MISMATCH, reason)
+            self._reject(channel, messages[0] if len(messages) == 1 else None, HEADER_MISMATCH, reason)
             return
         self._post_legacy(head, caller, body, messages, channel)
 

@@ -11,6 +11,7 @@ import asyncio
 import msgspec
 
 from mcp_guard.gate import answers
+from mcp_guard.gate.bridge.eras import MODERN_ERRORS
 from mcp_guard.gate.connection import CAPABILITIES_META, CLIENT_META, PROTOCOL_META
 from mcp_guard.gate.messages import (
     INTERNAL_ERROR,
@@ -41,9 +42,7 @@ _STATUS = {
     INVALID_REQUEST: 400,
     INVALID_PARAMS: 400,
     METHOD_NOT_FOUND: 404,
-    -32020: 400,  # HeaderMismatch
-    -32021: 400,  # MissingRequiredClientCapability
-    -32022: 400,  # UnsupportedProtocolVersion
+    **dict.fromkeys(MODERN_ERRORS, 400),
 }
 
 

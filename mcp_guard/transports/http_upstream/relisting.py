@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-HEADER_MISMATCH = -32020
 OWN_ID = "mcp-guard/headers"
 
 

@@ -8,6 +8,7 @@ seen by the message. The invariant: every request gets one answer, the server's 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from mcp_guard.gate.bridge.eras import HEADER_MISMATCH
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
@@ -21,7 +22,7 @@ from mcp_guard.transports.http_upstream.link import Link, media_type, read_body,
 from mcp_guard.transports.http_upstream.listening import Listening
 from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL
 from mcp_guard.transports.http_upstream.parameters import MirroredParameters
-from mcp_guard.transports.http_upstream.relisting import HEADER_MISMATCH, OWN_ID, code_of, list_tools, next_cursor
+from mcp_guard.transports.http_upstream.relisting import OWN_ID, code_of, list_tools, next_cursor
 from mcp_guard.transports.http_upstream.session import (
     Session,
     answers,

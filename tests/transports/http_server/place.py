@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.transports.http_server.access import Access, Credential, loopback_hosts
+from mcp_guard.transports.http_server.access import LOOPBACK, Access, Credential
 from mcp_guard.transports.http_server.clients import Client
 from mcp_guard.transports.http_server.connection import HttpConnection
 from mcp_guard.transports.http_server.limits import Limits
@@ -29,7 +29,7 @@ META = {
     "io.modelcontextprotocol/clientInfo": {"name": "cursor", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-LOCAL = Access(loopback_hosts())
+LOCAL = Access(LOOPBACK)
 
 
 def scenario(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

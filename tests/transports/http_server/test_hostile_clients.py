@@ -7,7 +7,7 @@ import pytest
 
 from mcp_guard.errors import GuardError
 from mcp_guard.transports.http_server import connection
-from mcp_guard.transports.http_server.access import Access, loopback_hosts
+from mcp_guard.transports.http_server.access import LOOPBACK, Access
 from tests.transports.http_server.place import (
     BOTH,
     credential,
@@ -20,9 +20,7 @@ from tests.transports.http_server.test_session import there_turns
 
 INITIALIZE = request(1, "initialize", protocolVersion="2025-11-25")
 TOKEN = "correct-horse-battery-staple"
-GUARDED = Access(
-    loopback_hosts(), ["https://app.example"], [credential(TOKEN), credential("another-token-of-20", "two")]
-)
+GUARDED = Access(LOOPBACK, ["https://app.example"], [credential(TOKEN), credential("another-token-of-20", "two")])
 
 USUAL = {"Accept": BOTH, "Content-Type": "application/json"}
 EVIL = {"Host": "evil.example", "Origin": "http://evil.example"}

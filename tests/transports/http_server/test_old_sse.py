@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mcp_guard.transports.http_server.access import Access, loopback_hosts
+from mcp_guard.transports.http_server.access import LOOPBACK, Access
 from tests.transports.http_server.place import PATIENCE, Http, Place, credential, notification, place, request, scenario
 from tests.transports.http_server.test_session import ended, there_turns
 
@@ -103,7 +103,7 @@ async def test_a_session_of_one_transport_is_none_of_the_other():
 @scenario
 async def test_an_address_is_worth_nothing_with_anothers_token():
     tokens = [credential("a" * 20, "one"), credential("b" * 20, "two")]
-    async with place(Access(loopback_hosts(), (), tokens)) as there:
+    async with place(Access(LOOPBACK, (), tokens)) as there:
         _, address = await opened(there, Authorization=f"Bearer {'a' * 20}")
         assert await posted(there, address, PING, Authorization=f"Bearer {'b' * 20}") == 404
         assert await posted(there, address, PING, Authorization=f"Bearer {'a' * 20}") == 202

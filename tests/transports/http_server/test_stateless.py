@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mcp_guard.transports.http_server.access import Access, loopback_hosts
+from mcp_guard.transports.http_server.access import LOOPBACK, Access
 from tests.transports.http_server.place import (
     META,
     credential,
@@ -89,7 +89,7 @@ async def test_another_client_info_is_another_connection(who, meta):
 @scenario
 async def test_another_credential_is_another_connection_and_its_user_anothers():
     tokens = [credential("a" * 20, "one", user="ann"), credential("b" * 20, "two", user="bob")]
-    async with place(Access(loopback_hosts(), (), tokens)) as there:
+    async with place(Access(LOOPBACK, (), tokens)) as there:
         for number, letter in enumerate("ab", 1):
             await ask(there, modern(1, "tools/list"), Authorization=f"Bearer {letter * 20}")
             await begun(there, number)
