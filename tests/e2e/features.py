@@ -15,7 +15,8 @@ from mcp.client import advertise
 from mcp.shared.subscriptions import ServerEvent
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-PATIENCE = 30.0  # seconds for whatever must come, on a machine that is busy with other tests
+from tests.e2e.guard import PATIENCE
+
 TASKS = "io.modelcontextprotocol/tasks"
 
 

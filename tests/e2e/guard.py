@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 90.0  # seconds for whatever must come, however busy the machine is; a test ends after 120 (pyproject.toml)
+
 SERVERS = Path(__file__).parent / "servers"
 
 ALLOW_ALL = """\

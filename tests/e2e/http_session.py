@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE = 30  # seconds
+from tests.e2e.guard import PATIENCE
+
 _USUAL = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
 

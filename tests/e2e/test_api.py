@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.guard import Guard, server
+from tests.e2e.guard import PATIENCE, Guard, server
 from tests.e2e.http_session import HttpSession, Response
 from tests.e2e.through import running, served
 from tests.e2e.web import Web
@@ -26,7 +26,6 @@ AUDITOR, SECURITY, CLIENT = "auditor-token-of-the-house", "security-token-of-the
 TOKENS = f"{AUDITOR} role=auditor\n{SECURITY} role=security user=ann\n{CLIENT} agent=bot\n"
 SECRET = "a secret of the webhooks that nobody knows"
 UPSTREAM = ["--", *server("patient")]
-PATIENCE = 30  # seconds
 
 
 @pytest.fixture

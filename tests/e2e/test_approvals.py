@@ -18,9 +18,9 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.e2e.guard import Guard
+from tests.e2e.guard import PATIENCE, Guard
 from tests.e2e.through import REFERENCE, served
-from tests.e2e.wire import LEGACY, MODERN, PATIENCE, text_of, wire
+from tests.e2e.wire import LEGACY, MODERN, text_of, wire
 
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
@@ -91,7 +91,7 @@ def configured(home: Path) -> list[str]:
     """A server beside another one: the hub."""
     servers = {slug: {"command": command[0], "args": command[1:]} for slug, command in SERVERS.items()}
     path = home / "guard.json"
-    path.write_text(json.dumps({"servers": servers, "prefix": ""}))
+    path.write_text(json.dumps({"servers": servers, "prefix": "", "wait": 60}))
     return ["--config", str(path)]
 
 

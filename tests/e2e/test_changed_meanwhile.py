@@ -63,7 +63,7 @@ def beside(guard: Guard, seen: Path) -> list[str]:
     commands = {"witness": [*server("witness"), str(seen)], "quiet": server("quiet")}
     servers = {slug: {"command": command[0], "args": command[1:]} for slug, command in commands.items()}
     path = guard.policy.with_name("guard.json")
-    path.write_text(json.dumps({"servers": servers, "prefix": ""}))
+    path.write_text(json.dumps({"servers": servers, "prefix": "", "wait": 60}))
     return guard.run(["--config", str(path)])
 
 

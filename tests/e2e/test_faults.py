@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.guard import Guard, server
-from tests.e2e.http_session import PATIENCE, HttpSession, Response
+from tests.e2e.guard import PATIENCE, Guard, server
+from tests.e2e.http_session import HttpSession, Response
 from tests.e2e.through import REFERENCE, running, served
 from tests.e2e.wire import LEGACY, MODERN, envelope
 

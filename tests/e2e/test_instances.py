@@ -14,10 +14,9 @@ import pytest
 
 from mcp_guard.store.registry import instances
 from mcp_guard.store.registry.looking import Looking
-from tests.e2e.guard import Guard, server
+from tests.e2e.guard import PATIENCE, Guard, server
 from tests.e2e.wire import LEGACY, wire
 
-PATIENCE = 30.0  # seconds
 HOUR = 3_600_000_000  # microseconds
 QUICK = (  # the guard, saying with each idle moment that its clients are there
     "from mcp_guard.transports import ledger; ledger.BEAT = 0; from mcp_guard.__main__ import main; main()"

@@ -17,12 +17,12 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.e2e.features import plain as dumped
-from tests.e2e.guard import Guard
+from tests.e2e.guard import PATIENCE, Guard
 from tests.e2e.npm import node_server
 from tests.e2e.test_matrix import MODES, plain
 from tests.e2e.test_same_answers import without_clock
 from tests.e2e.test_sdk_client import EVERYTHING, elicit, list_roots, sample
-from tests.e2e.through import PATIENCE, running, served
+from tests.e2e.through import running, served
 
 CLIENTS = [("legacy", "stdio"), ("legacy", "http"), ("legacy", "sse"), ("modern", "stdio"), ("modern", "http")]
 TRANSPORTS = {"stdio": "", "http": "streamableHttp", "sse": "sse"}

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.guard import Guard, server
+from tests.e2e.guard import PATIENCE, Guard, server
 from tests.e2e.through import reference_over_http
 from tests.e2e.wire import Wire
 from tests.transports.http_upstream.remote import Got, remote, result
@@ -140,7 +140,7 @@ def test_the_guard_ends_with_its_client_and_gives_back_the_session(guard: Guard)
 
     with scripted(handle) as url, opened(run(guard, "--url", url)) as wire:
         assert wire.finish() == 0
-        assert ended.wait(5)
+        assert ended.wait(PATIENCE)
     assert guard.events("agent.disconnected")[0]["data"]["why"] == "the client closed its end"
 
 
@@ -342,7 +342,7 @@ MISTAKES = [
     (["--url", "https://x/mcp", "--", "cat"], "exclude each other"),
     (["--config", "/no/such/guard.yaml"], "cannot read the configuration"),
     (["--config", "x", "--header", "X: y"], "is for a remote server"),
-    (["--transport", "carrier-pigeon", "--url", "https://x"], "'--transport': 'carrier-pigeon' is not one of"),
+    (["--transport", "carrier-pigeon", "--url", "https://x"], "--transport: 'carrier-pigeon' is not one of"),
     ([], "no server to guard"),
 ]
 

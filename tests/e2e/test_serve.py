@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.e2e import features
-from tests.e2e.guard import ALLOW_ALL, Guard, server
+from tests.e2e.guard import ALLOW_ALL, PATIENCE, Guard, server
 from tests.e2e.http_session import HttpSession
 from tests.e2e.test_pressure import peak_memory
 from tests.e2e.through import REFERENCE, Running, running, served
@@ -242,7 +242,7 @@ def test_a_signal_lets_open_calls_end_and_then_ends_all(serving: Running, tmp_pa
         assert not answer.done()
         path.write_text("done")
         assert answer.result() == "done"
-    assert serving.process.wait(20) == 0
+    assert serving.process.wait(PATIENCE) == 0
 
 
 def test_a_second_signal_does_not_wait_for_open_calls_and_leaves_every_event(
@@ -258,7 +258,7 @@ def test_a_second_signal_does_not_wait_for_open_calls_and_leaves_every_event(
         assert wait_until(lambda: refuses_connections(url))
         serving.process.send_signal(signal.SIGINT)
         assert "the guard was told to end" in answer.result().json["error"]["message"]
-    assert serving.process.wait(20) == 0
+    assert serving.process.wait(PATIENCE) == 0
     for kind in ("upstream.exited", "agent.disconnected"):
         assert "the guard was told to end" in str(guard.events(kind)[0]["data"]), kind
 

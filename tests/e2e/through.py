@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from tests.e2e.guard import SERVERS, Guard
+from tests.e2e.guard import PATIENCE, SERVERS, Guard
 
 REFERENCE = [sys.executable, str(SERVERS / "reference_server.py")]
-PATIENCE = 30.0  # seconds for a process to say that it listens, or to end
 URL = re.compile(r"http://[\d.]+:\d+")
 
 

@@ -5,7 +5,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from tests.e2e.http_session import PATIENCE, Response
+from tests.e2e.guard import PATIENCE
+from tests.e2e.http_session import Response
 
 
 class Web:

@@ -17,9 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.guard import PATIENCE
+
 Message = dict[str, Any]
 
-PATIENCE = 30.0  # seconds for one message, on a machine that is busy with other tests
 MODERN = "2026-07-28"
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 CAPABILITIES: Message = {"roots": {"listChanged": True}, "sampling": {}, "elicitation": {}}
