@@ -2,6 +2,8 @@
 
 import msgspec
 
+from mcp_guard.gate.batch import MAX_ELEMENTS
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes are in bytes, times in seconds."""
@@ -14,7 +16,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 1024  # open at one time
     sessions: int = 128  # clients at one time: each has upstreams of its own
     open_requests: int = 1024  # of one client
-    batch: int = 1024  # messages in one
+    batch: int = MAX_ELEMENTS  # messages in one
 
     head_time: float = 10.0  # for a request's head to arrive, from its first byte on (or from the connection's start)
     body_rate: int = 8 * 1024  # bytes a second that a body has to arrive with, on average, after `head_time`
