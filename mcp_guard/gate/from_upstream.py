@@ -14,7 +14,7 @@ from mcp_guard.events import Event
 from mcp_guard.gate import answers, calls, listing, offer_lists, offers, subscriptions
 from mcp_guard.gate.batch import MAX_ELEMENTS
 from mcp_guard.gate.connection import BATCH_PROTOCOL, SUBSCRIPTION_META
-from mcp_guard.gate.heads import Head, NotAMessageError, Result, read_head
+from mcp_guard.gate.heads import Head, NotAMessageError, NotJsonError, Result, read_head
 from mcp_guard.gate.known_pages import SHORTEST
 from mcp_guard.gate.messages import (
     ENVELOPE_MEMBERS,
@@ -53,7 +53,16 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
         whole = without_halves(line)
         if whole is not line:
             return receive(session, whole, now)
-        return session.rejected("upstream", str(error), len(line), now)
+        rejected = session.rejected("upstream", str(error), len(line), now)
+        return rejected + _answered_instead(session, line, now) if isinstance(error, NotJsonError) else rejected
+
+
+def _answered_instead(session: Session, line: bytes, now: int) -> list[Output]:
+    """What becomes of the request to which this was to be the answer, if it was one."""
+    from mcp_guard.gate.lost_answers import EDGE, answer_instead
+
+    answer = answer_instead(line[:EDGE], line[-EDGE:], "is no JSON")
+    return [] if answer is None else _take_message(session, answer, now)
 
 
 def _receive_message(session: Session, line: bytes, now: int) -> list[Output]:
@@ -85,7 +94,7 @@ def _receive_batch(session: Session, line: bytes, now: int) -> list[Output]:
     try:
         elements = decode_elements(line)
     except UNREADABLE:
-        raise NotAMessageError("not JSON") from None
+        raise NotJsonError from None
     if len(elements) > MAX_ELEMENTS:
         raise NotAMessageError(f"a batch has more than {MAX_ELEMENTS} elements")
     outputs = [output for element in elements for output in _receive_message(session, bytes(element), now)]

@@ -31,6 +31,13 @@ class NotAMessageError(Exception):
     """A line from the upstream that is not a JSON-RPC message. The text says why, without quoting it."""
 
 
+class NotJsonError(NotAMessageError):
+    """A line that is no JSON."""
+
+    def __init__(self) -> None:
+        super().__init__("not JSON")
+
+
 def read_head(line: bytes) -> Head:
     """Decode what is needed of a line. Raises NotAMessageError unless it is one JSON-RPC 2.0 message."""
     try:
@@ -38,7 +45,7 @@ def read_head(line: bytes) -> Head:
     except msgspec.ValidationError:
         head = _read_odd(line)
     except UNREADABLE:
-        raise NotAMessageError("not JSON") from None
+        raise NotJsonError from None
     if head.jsonrpc != "2.0":
         raise NotAMessageError('jsonrpc must be "2.0"')
     answer = head.result is not msgspec.UNSET or head.error is not msgspec.UNSET
@@ -52,7 +59,7 @@ def _read_odd(line: bytes) -> Head:
     try:
         message = decode(line)
     except UnreadableError:
-        raise NotAMessageError("not JSON") from None
+        raise NotJsonError from None
     if not isinstance(message, dict):
         raise NotAMessageError("a message must be a JSON object")
     method = message.get("method", msgspec.UNSET)

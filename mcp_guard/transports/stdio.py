@@ -216,9 +216,9 @@ class Pump:
 
     def _answered_instead(self, line: Oversized, now: int) -> list[Output]:
         """What becomes of the request whose answer was too large."""
-        from mcp_guard.gate.oversized import answer_instead
+        from mcp_guard.gate.lost_answers import answer_instead, too_large
 
-        answer = answer_instead(line.start, line.end, self._limit)
+        answer = answer_instead(line.start, line.end, too_large(self._limit))
         return [] if answer is None else self._gate.from_upstream(answer, now)
 
     def _completed(self, line: bytes, found: list[Output]) -> list[Output]:

@@ -131,9 +131,9 @@ class StdioUpstream:
         loop.add_reader(process.status, self._read_status)
 
     def _answer_instead(self, line: Oversized) -> bytes | None:
-        from mcp_guard.gate.oversized import answer_instead
+        from mcp_guard.gate.lost_answers import answer_instead, too_large
 
-        return answer_instead(line.start, line.end, self._limit)
+        return answer_instead(line.start, line.end, too_large(self._limit))
 
     def send(self, line: bytes, related: RequestId | None = None) -> None:
         """A line to the server."""

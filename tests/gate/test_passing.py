@@ -218,6 +218,22 @@ def test_garbage_of_an_upstream_is_recorded_and_not_forwarded_and_the_session_li
     assert book.upstream(result(1)).client == [result(1)]
 
 
+def test_a_call_whose_answer_is_no_json_gets_an_error_that_says_so():
+    book = connected()
+    book.client(call(1, "read_file"))
+    turn = book.upstream(b'{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"mean":NaN}}}')
+    assert [message["error"]["message"] for message in turn.client] == ["mcp-guard: the server's answer is no JSON"]
+    assert turn.types == ["message.rejected", "tool.completed"]
+    assert book.client(call(1, "read_file")).upstream
+
+
+def test_the_start_of_an_answer_that_somebody_printed_is_no_answer():
+    book = connected()
+    book.client(call(1, "read_file"))
+    assert book.upstream(b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"ty...').types == ["message.rejected"]
+    assert book.upstream(result(1)).client == [result(1)]
+
+
 HALVES = [
     ("the first half of an emoji", rb"cut \ud83d", "cut \ufffd"),
     ("the second half", rb"\uDE00 cut", "\ufffd cut"),
@@ -246,8 +262,10 @@ def test_half_a_character_in_a_batch_costs_nothing_else_of_it():
 
 def test_half_a_character_in_a_very_long_line_is_not_looked_for(monkeypatch):
     monkeypatch.setattr("mcp_guard.gate.wire.MENDED", 10)
-    said = b'{"jsonrpc":"2.0","method":"x","params":{"y":"\\ud83d"}}'
-    assert connected().upstream(said).types == ["message.rejected"]
+    book = connected()
+    book.client(call(1, "read_file"))
+    turn = book.upstream(b'{"jsonrpc":"2.0","id":1,"result":{"y":"\\ud83d"}}')
+    assert [message["error"]["code"] for message in turn.client] == [-32603]
 
 
 def test_a_flood_of_garbage_does_not_fill_the_log():

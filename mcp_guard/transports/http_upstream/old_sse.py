@@ -8,8 +8,8 @@ from typing import cast
 
 import msgspec
 
+from mcp_guard.gate.lost_answers import RAISED
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_client.response import Response

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from mcp_guard.gate.bridge.eras import HEADER_MISMATCH
+from mcp_guard.gate.lost_answers import RAISED
 from mcp_guard.gate.messages import RequestId
-from mcp_guard.gate.oversized import RAISED
 from mcp_guard.transports.ends import UpstreamListener
 from mcp_guard.transports.framing import Oversized
 from mcp_guard.transports.http_client.response import Response

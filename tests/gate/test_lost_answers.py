@@ -1,4 +1,4 @@
-"""The error that closes a request whose answer was too large to be taken."""
+"""The error that closes a request whose answer was too large to be taken, or cannot be read."""
 
 import json
 
@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_guard.gate.oversized import answer_instead
+from mcp_guard.gate.lost_answers import EDGE, answer_instead
 
-EDGE = 256
 LONG = "x" * 1000
 
 
 def instead(line: bytes) -> object:
-    answer = answer_instead(line[:EDGE], line[-EDGE:], 64)
+    answer = answer_instead(line[:EDGE], line[-EDGE:], "is too large")
     return None if answer is None else json.loads(answer)["id"]
 
 
@@ -44,11 +43,17 @@ NO_ANSWERS = [
     [LONG],
     LONG,
 ]
+CUT = b'{"jsonrpc": "2.0", "id": 7, "result": {"content": "' + LONG.encode()
 
 
 @pytest.mark.parametrize("message", NO_ANSWERS)
 def test_what_is_no_answer_to_a_request_is_taken_for_none(message):
     assert instead(json.dumps(message).encode()) is None
+
+
+def test_an_answer_without_its_end_is_taken_for_none():
+    assert instead(CUT) is None
+    assert instead(CUT + b'"}}') == 7
 
 
 @given(st.text())
@@ -62,5 +67,5 @@ def test_no_text_within_an_answer_looks_like_its_id(text):
 
 @given(st.binary(max_size=EDGE), st.binary(max_size=EDGE))
 def test_whatever_is_left_of_a_line_gives_an_error_or_nothing(start, end):
-    answer = answer_instead(b'{"result":' + start, end, 64)
+    answer = answer_instead(b'{"result":' + start, end, "is too large")
     assert answer is None or json.loads(answer)["error"]["code"] == -32603
