@@ -9,7 +9,7 @@ import typer
 
 from mcp_guard.cli.options import LOG_IS_AT
 from mcp_guard.cli.output import bad_input
-from mcp_guard.errors import GuardError
+from mcp_guard.cli.reading import read_file
 
 if TYPE_CHECKING:
     from mcp_guard.policy.catalog import Catalog
@@ -56,11 +56,7 @@ def read_catalog_file(path: str) -> "Catalog":
     """The catalog in one file; a bare `tools/list` result is that of the server the file is named after."""
     from mcp_guard.policy.catalog import decode
 
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        hint = "`mcp-guard tools list --json > FILE` writes one"
-        raise GuardError(f"{path}: cannot read the catalog: {error.strerror}", hint) from None
+    text = read_file(path, "catalog", "`mcp-guard tools list --json > FILE` writes one")
     return decode(text, path=path, server=Path(path).stem)
 
 

@@ -24,11 +24,11 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Find what is wrong with a configuration, and show the servers it names. Exits with 2 on any error."""
-    from mcp_guard.cli.named_servers import read_file
+    from mcp_guard.cli.reading import read_file
     from mcp_guard.config import ConfigError, load
     from mcp_guard.policy import Source
 
-    source = Source(file, read_file(file))
+    source = Source(file, read_file(file, "configuration"))
     try:
         config = load(source)
     except ConfigError as error:

@@ -2,6 +2,7 @@
 
 import os
 
+from mcp_guard.cli.reading import read_file
 from mcp_guard.cli.run_arguments import RunArguments
 from mcp_guard.config import Auth, GuardConfig, HttpServer
 from mcp_guard.config.loading import load
@@ -12,20 +13,9 @@ from mcp_guard.transports.stdio import say
 _KINDS = {"auto": "auto", "oauth": "browser", "client-credentials": "client_credentials", "none": "none"}
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a configuration file. Raises GuardError where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except IsADirectoryError:
-        raise GuardError(f"{path}: a directory, not a configuration", "give a YAML or JSON file") from None
-    except OSError as error:
-        raise GuardError(f"{path}: cannot read the configuration: {error.strerror}", "check the path") from None
-
-
 def read_config(path: str) -> GuardConfig:
     """The configuration that a file holds; what is to be warned of in it is said. Raises GuardError."""
-    config = load(Source(path, read_file(path)))
+    config = load(Source(path, read_file(path, "configuration")))
     for warning in config.warnings:
         say(str(warning))
     return config

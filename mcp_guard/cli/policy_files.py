@@ -8,12 +8,13 @@ import os
 import time
 from collections.abc import Sequence
 
+from mcp_guard.cli.reading import read_file
 from mcp_guard.digest import sha256_hex
-from mcp_guard.errors import GuardError
 
 _FRESH = 500_000  # nanoseconds for which a look is good
 _SETTLE = 0.02  # seconds without a change after which a file is taken to be written whole
 _SETTLE_AT_MOST = 1.0  # seconds that a call waits for an editor that goes on writing
+_HINT = "check the path, on the command line or under `policy:` in the configuration"
 
 Look = tuple[int, int, int, int] | None
 
@@ -28,7 +29,7 @@ class PolicyFiles:
 
     def read(self) -> list[tuple[str, bytes]]:
         """Each file's path and bytes. Raises GuardError for one that cannot be read."""
-        return [(path, _read(path)) for path in self.paths]
+        return [(path, read_file(path, "policy", _HINT)) for path in self.paths]
 
     def changed(self) -> bool:
         """Whether any file is another than at the last time, or was written since. Waits until its writer is done."""
@@ -58,19 +59,6 @@ class PolicyFiles:
 def sources_hash(files: Sequence[tuple[str, bytes]]) -> str:
     """SHA-256 over the files' bytes, one after another, in hex: the policy's hash."""
     return sha256_hex(text for _, text in files)
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except IsADirectoryError:
-        raise GuardError(f"{path}: a directory, not a policy file", "give a YAML or JSON file") from None
-    except OSError as error:
-        hint = "check the path, on the command line or under `policy:` in the configuration"
-        if isinstance(error, PermissionError):
-            hint = "give this user the right to read it, and its directory"
-        raise GuardError(f"{path}: cannot read the policy: {error.strerror}", hint) from None
 
 
 def _look(path: str) -> Look:

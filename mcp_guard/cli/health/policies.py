@@ -45,13 +45,13 @@ def _policy(paths: tuple[str, ...]) -> Finding:
 
 
 def _config(path: str) -> Finding:
-    from mcp_guard.cli.named_servers import read_file
+    from mcp_guard.cli.reading import read_file
     from mcp_guard.config import ConfigError, load
     from mcp_guard.policy import Source
 
     subject = f"configuration {short(path)}"
     try:
-        config = load(Source(path, read_file(path)))
+        config = load(Source(path, read_file(path, "configuration")))
     except ConfigError:
         return Finding("error", subject, "refused", f"mcp-guard config check {typed_path(path)}")
     except GuardError as error:
