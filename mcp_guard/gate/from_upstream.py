@@ -59,9 +59,9 @@ def receive(session: Session, line: bytes, now: int) -> list[Output]:
 
 def _answered_instead(session: Session, line: bytes, now: int) -> list[Output]:
     """What becomes of the request to which this was to be the answer, if it was one."""
-    from mcp_guard.gate.lost_answers import EDGE, answer_instead
+    from mcp_guard.gate.lost_answers import instead_of
 
-    answer = answer_instead(line[:EDGE], line[-EDGE:], "is no JSON")
+    answer = instead_of(line)
     return [] if answer is None else _take_message(session, answer, now)
 
 
@@ -131,11 +131,21 @@ def _receive_response(session: Session, head: Head, line: bytes, now: int) -> li
     if entry is None:
         return session.rejected("upstream", "a response to a request that nobody made", len(line), now)
     if head.error is msgspec.UNSET or head.result is msgspec.UNSET or bytes(head.error) == b"null":
-        return _ANSWERS[entry.kind](session, entry, head, line, now)
+        try:
+            return _ANSWERS[entry.kind](session, entry, head, line, now)
+        except UnreadableError as error:
+            recorded = session.rejected("upstream", str(error), len(line), now)
+            return _failed(session, entry, f"mcp-guard: the server's answer cannot be read: {error}", now) + recorded
     recorded = session.rejected("upstream", _TWO_ANSWERS, len(line), now)
-    if not session.observing:
-        head, line = Head("2.0", entry.id, error=head.error), answers.error(entry.id, INTERNAL_ERROR, _TWO_ANSWERS)
-    return _ANSWERS[entry.kind](session, entry, head, line, now) + recorded
+    if session.observing:
+        return _ANSWERS[entry.kind](session, entry, head, line, now) + recorded
+    return _failed(session, entry, _TWO_ANSWERS, now) + recorded
+
+
+def _failed(session: Session, entry: Open, why: str, now: int) -> list[Output]:
+    """What becomes of a request whose answer was none that can be passed: it fails."""
+    line = answers.error(entry.id, INTERNAL_ERROR, why)
+    return _ANSWERS[entry.kind](session, entry, Head("2.0", entry.id, error=msgspec.Raw(b"{}")), line, now)
 
 
 def _may_be_an_id(value: object) -> TypeGuard[RequestId | float]:

@@ -41,6 +41,12 @@ def answer_instead(start: bytes, end: bytes, why: str) -> bytes | None:
     return answers.error(request_id, INTERNAL_ERROR, f"mcp-guard: the server's answer {why}")
 
 
+def instead_of(line: bytes | msgspec.Raw) -> bytes | None:
+    """The error that stands for an answer that is no JSON; None where the line is none."""
+    text = bytes(line)
+    return answer_instead(text[:EDGE], text[-EDGE:], "is no JSON")
+
+
 def _read_id(text: bytes) -> RequestId | None:
     try:
         return msgspec.json.decode(text, type=int | str)

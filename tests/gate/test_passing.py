@@ -227,6 +227,26 @@ def test_a_call_whose_answer_is_no_json_gets_an_error_that_says_so():
     assert book.client(call(1, "read_file")).upstream
 
 
+READ_IN_FULL = [
+    ("initialize", rb'"result":{"protocolVersion":"2025-11-25","x":1e400}', "a number is out of range"),
+    ("server/discover", b'"result":{"instructions":"\xff"}', "not valid UTF-8"),
+    ("tools/list", rb'"error":{"code":1,"message":"no","data":1e400}', "a number is out of range"),
+    ("resources/list", b'"error":{"code":1,"message":"\xff"}', "not valid UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("method", "answer", "why"), READ_IN_FULL)
+def test_what_is_asked_for_fails_where_its_answer_cannot_be_read_in_full(method, answer, why):
+    policy = ALLOW_ALL + '  - {id: r, name: R, effect: allow, resources: "*"}\n'
+    book = Playbook(policy) if method == "initialize" else connected(policy)
+    book.client(request(1, method))
+    turn = book.upstream(b'{"jsonrpc":"2.0","id":1,%b}' % answer)
+    assert [message["error"]["message"] for message in turn.client] == [
+        f"mcp-guard: the server's answer cannot be read: {why}"
+    ]
+    assert turn.types == ["message.rejected"]
+
+
 def test_the_start_of_an_answer_that_somebody_printed_is_no_answer():
     book = connected()
     book.client(call(1, "read_file"))

@@ -15,6 +15,7 @@ from mcp_guard.gate.bridge.names import Names
 from mcp_guard.gate.bridge.stage import Around, Seat, unanswered
 from mcp_guard.gate.bridge.waiting import Waiting
 from mcp_guard.gate.gate import Gate
+from mcp_guard.gate.lost_answers import instead_of
 from mcp_guard.gate.messages import INTERNAL_ERROR, METHOD_NOT_FOUND, RequestId
 from mcp_guard.gate.outputs import Forward, Output
 from mcp_guard.policy.values import Json
@@ -63,7 +64,9 @@ class Handshake(Around):
         message = members.read(line)
         kind = members.kind_of(message) if message is not None else None
         if message is None or kind is None:
-            return self._gate.reject("upstream", "not a JSON-RPC message", len(line), now)
+            rejected = self._gate.reject("upstream", "not a JSON-RPC message", len(line), now)
+            instead = instead_of(line) if message is None else None
+            return rejected if instead is None else [*rejected, *self.from_upstream(instead, now)]
         if kind == "response":
             return self._answered(message, line, now)
         return _too_early(message) if kind == "request" else []

@@ -14,6 +14,7 @@ from mcp_guard.gate.bridge.link import Link
 from mcp_guard.gate.bridge.stage import Around, untold
 from mcp_guard.gate.bridge.to_legacy import carry
 from mcp_guard.gate.connection import BATCH_PROTOCOL
+from mcp_guard.gate.lost_answers import instead_of
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.outputs import Admitted, Denied, Forward, Output, Refusal, Unwritten
 from mcp_guard.policy import Policy
@@ -52,7 +53,8 @@ class LegacyUpstream(Around):
             message = members.read(element)
             if message is None:
                 outputs += self._gate.reject("upstream", "not a JSON-RPC message", len(line), now)
-            else:
+                message = members.read(instead_of(element))
+            if message is not None:
                 outputs += self._do(hear(self._link, message, len(line), now), now)
         return outputs
 

@@ -79,12 +79,23 @@ class Opening(Around):
         if self._watched is None:
             return self._gate.from_upstream(line, now)
         message = members.read(line)
-        if message is None or members.kind_of(message) != "response" or members.id_of(message) != self._watched:
+        if message is None:
+            return self._unread(line, now)
+        if members.kind_of(message) != "response" or members.id_of(message) != self._watched:
             return self._gate.from_upstream(line, now)
         assert self._client is not None
         if self._client.era == "legacy":
             return self._same(line, now) if "result" in message else self._modern_perhaps(line, now)
         return self._same(line, now) if eras.told(message) == "modern" else self._legacy(line, now)
+
+    def _unread(self, line: bytes, now: int) -> list[Output]:
+        """A line that is no JSON, or no object: an answer all the same, perhaps the one that is watched for."""
+        from mcp_guard.gate.lost_answers import instead_of
+
+        instead = instead_of(line)
+        if instead is None:
+            return self._gate.from_upstream(line, now)
+        return [*self._gate.reject("upstream", "not JSON", len(line), now), *self.from_upstream(instead, now)]
 
     def _same(self, line: bytes, now: int) -> list[Output]:
         """Both sides are of one era: nothing stands between them but the gate."""

@@ -1,5 +1,7 @@
 """The beginning of a connection: who speaks which era, and who stands between them then."""
 
+import json
+
 import pytest
 
 from mcp_guard.gate.bridge import Bridged
@@ -20,6 +22,30 @@ ONLY_LEGACY = {"supported": ["2025-11-25"], "requested": "2026-07-28"}
 def passes(book: Book) -> bool:
     """Whether nothing stands between the two sides but the gate."""
     return book.gate.from_client == book.bare.from_client
+
+
+NO_JSON = b'{"jsonrpc":"2.0","id":%b,"result":{"x":NaN}}'
+
+
+def test_an_answer_that_is_no_json_is_taken_for_the_refusal_that_it_comes_to():
+    book = Book()
+    book.client(INITIALIZE)
+    [probe] = book.upstream(NO_JSON % b"0").upstream
+    assert probe["method"] == "server/discover"
+    [answer] = book.upstream(error(probe["id"], -32601)).client
+    assert answer["error"]["message"] == "mcp-guard: the server's answer is no JSON"
+
+    book = Book()
+    book.client(PROBE)
+    [handshake] = book.upstream(NO_JSON % b'"p"').upstream
+    assert handshake["method"] == "initialize"
+    [answer] = book.upstream(NO_JSON % json.dumps(handshake["id"]).encode()).client
+    assert answer["error"]["message"] == "mcp-guard: the server's answer is no JSON"
+
+    book = modern_book()
+    [asked] = book.client(call(1, "read_file", ABLE_META)).upstream
+    [answer] = book.upstream(NO_JSON % json.dumps(asked["id"]).encode()).client
+    assert (answer["id"], answer["error"]["message"]) == (1, "mcp-guard: the server's answer is no JSON")
 
 
 # One era
