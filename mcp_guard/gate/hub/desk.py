@@ -25,6 +25,7 @@ from mcp_guard.gate.hub.patience import Patience, Tardy
 from mcp_guard.gate.hub.questions import Questions
 from mcp_guard.gate.hub.under_way import Gather, Poll, Subscription
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId, within
+from mcp_guard.gate.offers import LONGEST_NAME
 from mcp_guard.gate.outputs import Denied, Output, Pending, Record, Reply
 from mcp_guard.gate.recorder import Recorder
 from mcp_guard.gate.rejections import Rejection, Rejections
@@ -149,9 +150,10 @@ class Desk:
 
     def left_out(self, arm: Arm, method: str, key: str, why: str, now: int) -> None:
         """Record, once, that something of a server's is not among what the client is shown; `why` follows its key."""
-        if len(self._left_out) < MAX_KNOWN and (arm.slug, method, key) not in self._left_out:
-            self._left_out.add((arm.slug, method, key))
-            self.rejected("upstream", f"{method}: `{shown(key)}` {why}", 0, now, arm.slug)
+        known = arm.slug, method, shown(key)  # and not the key, which may be of any length
+        if len(self._left_out) < MAX_KNOWN and known not in self._left_out:
+            self._left_out.add(known)
+            self.rejected("upstream", f"{method}: `{known[2]}` {why}", 0, now, arm.slug)
 
     # What goes to arms
 
@@ -242,7 +244,7 @@ class Desk:
 
     def subscribe(self, uri: str, arm: Arm) -> None:
         """Note which server was asked for a resource, to ask it again in its next life."""
-        if uri in self.subscribed or len(self.subscribed) < MAX_KNOWN:
+        if uri in self.subscribed or (len(self.subscribed) < MAX_KNOWN and len(uri) <= LONGEST_NAME):
             self.subscribed[uri] = arm.slug
 
     def replace_policy(self, policy: Policy) -> None:

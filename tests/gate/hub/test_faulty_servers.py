@@ -1,6 +1,7 @@
 """What one faulty server says of itself costs the client nothing of what the others offer."""
 
 import json
+import tracemalloc
 
 import pytest
 from mcp import types
@@ -108,3 +109,23 @@ def test_a_list_that_was_asked_for_before_a_new_handshake_changes_nothing_when_i
     book.client(notification("notifications/initialized"))
     turn = book.server("a", result(asked["id"], prompts=[{"name": "p"}]))
     assert (turn.client, turn.events) == ([], [])
+
+
+def test_names_of_any_length_do_not_stay_in_memory() -> None:
+    long = "x" * 1_000_000
+    servers = {"a": Server(mute=("prompts/list",)), "b": Server(tools=["t"])}
+    book = connected(servers)
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            (asked,) = book.client(request(number + 1, "prompts/list")).to("a")
+            book.server("a", result(asked["id"], prompts=[{"name": f"{number}{long}", "arguments": 5}]))
+            (asked,) = book.client(call(number + 100, "b__t")).to("b")
+            book.server("b", result(asked["id"], task={"taskId": f"{number}{long}"}))
+            book.client(request(number + 200, "resources/subscribe", uri=f"r://{number}{long}"))
+            (asked,) = book.client(request(number + 300, "tasks/get", taskId=f"{number}{long}")).to("b")
+            book.server("b", result(asked["id"], status="working"))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000_000
