@@ -113,8 +113,7 @@ def test_a_list_that_was_asked_for_before_a_new_handshake_changes_nothing_when_i
 
 def test_names_of_any_length_do_not_stay_in_memory() -> None:
     long = "x" * 1_000_000
-    servers = {"a": Server(mute=("prompts/list",)), "b": Server(tools=["t"])}
-    book = connected(servers)
+    book = connected({"a": Server(mute=("prompts/list",)), "b": Server(tools=["t"], capabilities={"tools": {}})})
     tracemalloc.start()
     try:
         for number in range(20):
