@@ -114,6 +114,7 @@ HARMLESS = [
     "the key mcpg_01M7YXWRSC4FE8VAYJT0G6F8X3",  # its id alone: by that it is revoked
     "desk-lamp-with-a-very-long-name-indeed",
     "the user identified by 'alice'",
+    "the researchers identified 'CVE-2024-1234' in it",
     "https://example.com/search?sig=short",
     "key-0123456789abcdef and SKU 0123456789",
 ]
@@ -198,6 +199,7 @@ def test_what_stands_behind_a_secret_option_of_a_command_is_one() -> None:
     command = ["mysql", "-u", "root", "--password", "hunter2", "--token", "--verbose", "x", "--pin", 1234]
     assert whys({"args": command}) == {"/args/4": "name"}
     assert whys({"args": ["--max-tokens", 4096, "password", "x", "--path", "y"]}) == {}
+    assert whys({"lines": ["- fix token handling", "and more", "-    token = old", "     kept()"]}) == {}
 
 
 def test_what_an_object_names_otherwise_is_kept() -> None:

@@ -206,8 +206,10 @@ def _paired_name(members: "Mapping[str, Json]") -> str | None:
 
 
 def _option(before: "Json", value: "Json") -> str | None:
-    """The option of a command whose value stands behind it in a list: `["--password", "…"]`."""
-    is_option = isinstance(before, str) and before.startswith("-")
+    """The option of a command whose value stands behind it in a list: `["--password", "…"]`. A line of a list or
+    of a diff, which begins with a `-` too, is none.
+    """
+    is_option = isinstance(before, str) and before.startswith("-") and " " not in before
     return str(before) if is_option and not (isinstance(value, str) and value.startswith("-")) else None
 
 

@@ -100,7 +100,7 @@ _ASSIGNMENT = (
     + _NAMES
     + rb")[a-z0-9_-]*[\"'\\]*\s*(?:[:=]>?|>)\s*[\"'\\]*|--[a-z0-9_-]*(?:"
     + _NAMES
-    + rb")[a-z0-9_-]* +|(?:identified|password)\s+(?:by\s+)?[\"'\\]+)"
+    + rb")[a-z0-9_-]* +|(?:identified\s+by|password(?:\s+by)?)\s+[\"'\\]+)"
     rb"([^\s\"'\\<>(){}\[\],;$]{6,})"
 )
 
