@@ -76,7 +76,7 @@ def detail(event: RecordedEvent) -> str:
     """What one wants to know at a glance: the arguments of a call, or why the guard itself decided."""
     try:
         return _DETAILS.get(event.type, _members)(event.data)
-    except (TypeError, ValueError, AttributeError, LookupError):  # somebody has edited the file
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError):  # somebody has edited the file
         return _members(event.data)
 
 

@@ -65,6 +65,6 @@ def _look(path: str) -> Look:
     """What tells one state of a file from another; None where there is no file."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a path with a NUL in it
         return None
     return status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns

@@ -15,3 +15,5 @@ def read_file(path: str, what: str, hint: str = "check the path") -> bytes:
         raise GuardError(f"{path}: cannot read the {what}: {error.strerror}", hint) from None
     except OSError as error:
         raise GuardError(f"{path}: cannot read the {what}: {error.strerror}", hint) from None
+    except ValueError:  # a NUL in it, as YAML can write one
+        raise GuardError(f"{path!r} names no file", hint) from None

@@ -9,7 +9,7 @@ from mcp_guard.redaction import safe_text
 from mcp_guard.store.reader import RecordedEvent
 
 _LONGEST_VALUE = 60
-_NEEDS_QUOTES = re.compile(r'^$|[\s"=]|^[\[{]|^(?:true|false|null|-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)$')
+_NEEDS_QUOTES = re.compile(r'^…?$|[\s"=]|^[\[{]|^(?:true|false|null|-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)$')
 NOT_KEPT = "…"
 
 

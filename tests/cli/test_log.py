@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from mcp_guard.cli.columns import Columns
-from mcp_guard.cli.log_lines import HEADINGS, LEAST, outcome
+from mcp_guard.cli.log_lines import HEADINGS, LEAST, detail, outcome
 from mcp_guard.cli.moments import later, moment
 from mcp_guard.store import Store
 from mcp_guard.store.reader import RecordedEvent
@@ -116,6 +116,7 @@ ARGUMENTS = [
     ({"env": [{"x": 1, "pin": None}], "no": {"pin": None}}, ["/env/0/pin"],
      'env=[{"x":1,"pin":"[redacted]"}] no={"pin":null}'),
     (None, [""], "arguments not kept"),
+    ({"path": "…"}, (), 'path="…"'),
 ]  # fmt: skip
 
 
@@ -129,6 +130,14 @@ def test_arguments_can_be_read_in_one_way_and_what_was_not_kept_is_no_null(
     record(tmp_path / "calls.db", talk.events)
     line = run("log", "--db", str(tmp_path / "calls.db"))[1].splitlines()[-1]
     assert line.split("a-rule")[1].strip() == detail
+
+
+def test_a_row_that_somebody_made_too_deep_is_shown_all_the_same() -> None:
+    levels = 600
+    deep = json.loads('{"a":' * levels + "null" + "}" * levels)
+    edited = {"arguments": deep, "redacted": [{"path": "/a" * levels, **NOT_KEPT}]}
+    nobody = (None, False, None, None, None, None, None, None, None)
+    assert detail(RecordedEvent(1, "i", "", "tool.decided", "c", *nobody, edited)).startswith('arguments={"a":{"a":')
 
 
 @pytest.mark.parametrize("words", [(), ("--json",), ("--type", "all")])

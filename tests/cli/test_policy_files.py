@@ -83,6 +83,8 @@ def test_a_missing_file_and_a_directory_are_errors_that_name_the_path(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(GuardError, match=str(path)):
             PolicyFiles([str(path)]).read()
+    with pytest.raises(GuardError, match="names no file"):
+        PolicyFiles(["a\0b"]).read()
 
 
 def test_the_hash_is_of_the_bytes_in_order():
