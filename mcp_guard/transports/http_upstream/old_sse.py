@@ -21,7 +21,7 @@ from mcp_guard.transports.http_upstream.failures import RemoteError
 from mcp_guard.transports.http_upstream.headers import Message
 from mcp_guard.transports.http_upstream.link import Link, media_type, read_refusal
 from mcp_guard.transports.http_upstream.outgoing import AFTER_CANCEL
-from mcp_guard.transports.http_upstream.session import error_answer, error_of, read_head
+from mcp_guard.transports.http_upstream.session import error_answer, error_of, heard
 
 OPENING = 30.0  # seconds for the server to name its endpoint
 _OF_THE_OTHER = (400, 405, 406)  # statuses of a GET that streamable HTTP answers with where it opens no stream
@@ -148,7 +148,7 @@ class SseUpstream(HttpUpstream):
         return url
 
     def _say(self, line: bytes, related: RequestId | None = None) -> None:
-        head = read_head(line) if self._open else None
+        head = heard(line) if self._open else None
         if head is not None and head.method is msgspec.UNSET and isinstance(head.id, int | float | str):
             answered = self._open.get(cast(RequestId, head.id))  # 1.0 finds 1, as in the gate
             if answered is not None:

@@ -8,6 +8,7 @@ import re
 
 import msgspec
 
+from mcp_guard.gate.lost_answers import instead_of
 from mcp_guard.gate.messages import RequestId
 from mcp_guard.gate.wire import without_halves
 
@@ -48,6 +49,13 @@ def read_head(line: bytes) -> Head | None:
         return None if whole is line else read_head(whole)
 
 
+def heard(line: bytes) -> Head | None:
+    """The head of what the gate takes a line for: the error in place of an answer that is no JSON answers as well."""
+    head = read_head(line)
+    instead = instead_of(line) if head is None else None
+    return head if instead is None else read_head(instead)
+
+
 def error_of(body: bytes) -> bytes | None:
     """The JSON-RPC error object in the body of an HTTP error, as the server wrote it; None where there is none."""
     head = read_head(body)
@@ -77,7 +85,7 @@ def one_line(body: bytes) -> bytes:
 
 def answers(line: bytes, request_id: object) -> bool:
     """Whether a line is the answer to a request: the gate finds it by the same equality of ids."""
-    head = read_head(line)
+    head = heard(line)
     if head is None or head.method is not msgspec.UNSET or isinstance(head.id, bool):
         return False
     return head.id == request_id and (head.result is not msgspec.UNSET or head.error is not msgspec.UNSET)

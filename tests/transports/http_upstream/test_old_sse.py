@@ -72,6 +72,16 @@ async def test_a_message_that_the_server_refuses_is_an_error_for_its_request() -
 
 
 @scenario
+async def test_a_request_is_over_with_an_answer_that_is_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcp_guard.transports.http_upstream.outgoing.MOST_IN_FLIGHT", 1)
+    async with connected() as (server, end, _, stream):
+        for number in range(3):
+            end.send(line(request(number, "tools/call", name="t")))
+            (await server.next()).accept()
+            stream.chunk(b'data: {"jsonrpc":"2.0","id":%d,"result":{"x":NaN}}\n\n' % number)
+
+
+@scenario
 async def test_the_end_of_the_stream_is_the_end_of_the_server() -> None:
     async with connected() as (_, _, heard, stream):
         stream.end()
