@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mcp_guard import __version__
-from mcp_guard.cli.house import House, HouseGroup
+from mcp_guard.cli.house import House, HouseGroup, UsageError
 from mcp_guard.cli.output import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, say_guard_error
 from mcp_guard.cli.printing import check_text, prepare, to_stdout
 from mcp_guard.errors import GuardError
@@ -73,10 +73,6 @@ def _options(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
     """A local proxy between an AI agent and its MCP servers: policy for every tool call, and a record of each."""
 
 
-# The command-line library's own errors: their common base is not public, a class derived from it is.
-_UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
-
-
 def main(words: Sequence[str]) -> NoReturn:
     """Run the command line. A mistake that a person can mend is said in one line, with exit status 2."""
     prepare()
@@ -87,7 +83,7 @@ def main(words: Sequence[str]) -> NoReturn:
     except GuardError as error:
         say_guard_error(error)
         status = EXIT_BAD_INPUT
-    except _UsageError as error:
+    except UsageError as error:
         from mcp_guard.cli.usage_errors import say_usage_error
 
         say_usage_error(error)

@@ -17,6 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from mcp_guard.errors import GuardError
 
+# The command-line library's own errors: their common base is not public, a class derived from it is.
+UsageError: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+
 # Values of these names are never empty.
 _NAMED = {"FILE", "FILE|URL", "GLOB", "GROUP", "ID", "MOMENT", "OUTCOME", "REV", "TAG", "TYPE", "URL", "WHEN"}
 _WIDEST = 30  # characters of a name, for which there is room beside it
@@ -28,7 +31,11 @@ class HouseCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words; refuse an option that comes again though it takes one value."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        try:
+            _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        except UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the help that is named is this command's
+            raise
         for one, times in Counter(given).items():
             if times > 1 and _takes_one(one) and not ctx.resilient_parsing:
                 raise typer.BadParameter("it takes one value, and came again", ctx, param_hint=one.opts[0])

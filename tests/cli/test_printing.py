@@ -101,6 +101,12 @@ def test_of_a_command_or_option_that_is_none_it_is_said_which_may_be_meant(
     assert capsys.readouterr().err == f"mcp-guard: error: there is no {what}\n  hint: {hint}\n"
 
 
+def test_of_an_option_without_a_value_the_help_of_its_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(("log", "--agent"))
+    assert "hint: `mcp-guard log --help`" in capsys.readouterr().err
+
+
 def test_an_interrupt_while_a_command_is_loaded_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
