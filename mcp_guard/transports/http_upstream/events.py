@@ -35,8 +35,11 @@ class Events:
         self._begun = False
         self._type = ""
         self._id = last_id
-        self._data: list[bytes] = []
-        self._size = 0
+        self._data: bytes | bytearray | None = None  # of one line as it came, of several put together
+
+    @property
+    def _size(self) -> int:
+        return 0 if self._data is None else len(self._data)
 
     def feed(self, chunk: bytes) -> list[ServerEvent | Oversized]:
         """Take in a chunk; gives the events that it completes. An unfinished one at the stream's end is none.
@@ -94,8 +97,13 @@ class Events:
             self._set(name, value.removeprefix(" "))
 
     def _add(self, data: bytes) -> None:
-        self._size += len(data) + bool(self._data)  # and the space that joins it to what came before
-        self._data.append(data)
+        if self._data is None:
+            self._data = data
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b" "  # the line end, which can only stand between tokens
+        self._data += data
 
     def _set(self, name: str, value: str) -> None:
         if name == "event":
@@ -110,6 +118,5 @@ class Events:
     def _dispatch(self) -> ServerEvent | None:
         self.last_id = self._id
         type, data = self._type or "message", self._data
-        self._type, self._data, self._size = "", [], 0
-        line = data[0] if len(data) == 1 else b" ".join(data)
-        return ServerEvent(type, line) if line else None
+        self._type, self._data = "", None
+        return ServerEvent(type, bytes(data)) if data else None

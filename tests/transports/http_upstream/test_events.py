@@ -1,5 +1,7 @@
 """Server-sent events: what a stream means, however it comes in pieces."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,16 @@ def test_an_event_that_never_ends_is_given_up_when_it_is_too_large() -> None:
 @pytest.mark.parametrize("small", [b"data: 12345678\n", b"data:\n", b"data\n"])
 def test_many_small_lines_of_one_event_are_bounded_too(small: bytes) -> None:
     assert any(isinstance(one, Oversized) for one in Events(1000).feed(small * 2_000))
+
+
+def test_many_small_lines_take_no_more_memory_than_one_large() -> None:
+    events, small = Events(300_000), b"data:ab\n" * 1_000
+    tracemalloc.start()
+    try:
+        assert not any(events.feed(small) for _ in range(99))
+        assert tracemalloc.get_traced_memory()[0] < 600_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_event_over_several_lines_may_be_as_large_as_the_limit_joined() -> None:
