@@ -16,7 +16,7 @@ NOTHING = "·"
 _NARROWEST = 8  # columns of a terminal that each column keeps
 _LAST = 36  # columns of a terminal that are kept for the last column, with the gaps
 _FEWEST = 56  # columns of a terminal for all others; in a narrower one there are none
-_INDENT = 2
+_GAP = _INDENT = 2
 _WIDEST = 60  # columns that a cell is padded to where nothing is cut, so that a long one does not spread all lines
 
 STYLES = {
@@ -49,18 +49,23 @@ class Columns:
         of all but the last, where somebody has reckoned them already.
         """
         self._screen = console()
-        self._whole = self._screen.is_terminal and self._screen.width < _FEWEST and widths is None
-        fitted = self._screen.is_terminal and not self._whole
-        room = max(_FEWEST, self._screen.width - _LAST) if fitted else None
+        room = max(_FEWEST, self._screen.width - _LAST) if self._screen.is_terminal else None
         self._widths = list(widths) if widths is not None else _widths([headings, *first], room, least)
+        self._whole = room is not None and widths is None and not self._fits()
         self._print(headings, "bold")
         self.print(first)
-        self._tell_same(headings, first)
+        if not self._whole:
+            self._tell_same(headings, first)
 
     def print(self, lines: Iterable[Sequence[str]]) -> None:
         """Print lines. Their cells must be printable text."""
         for cells in lines:
             self._print(cells)
+
+    def _fits(self) -> bool:
+        """Whether the terminal has room for these columns, with enough of the last to read something in it."""
+        taken = sum(width + _GAP for width in self._widths if width)
+        return self._screen.width >= max(_FEWEST, taken + _NARROWEST)
 
     def _print(self, cells: Sequence[str], style: str = "") -> None:
         fitted = self._screen.is_terminal
@@ -78,7 +83,7 @@ class Columns:
         """The line, with what does not fit beside the start of it further in."""
         text = _styled(cells, [1] * (len(cells) - 1), lambda cell, _: cell)
         text.stylize(style)
-        first, *others = text.wrap(self._screen, self._screen.width - _INDENT)
+        first, *others = text.wrap(self._screen, max(_INDENT, self._screen.width - _INDENT))
         self._screen.print(first)
         for line in others:
             self._screen.print(" " * _INDENT, line, sep="")
@@ -119,7 +124,7 @@ def _styled(cells: Sequence[str], widths: Sequence[int], fit: Callable[[str, int
     for cell, width in zip(cells, widths, strict=False):
         if width:
             text.append(fit(cell, width), style=STYLES.get(cell, ""))
-            text.append("  ")
+            text.append(" " * _GAP)
     text.append(cells[-1], style=STYLES.get(cells[-1], ""))
     return text
 

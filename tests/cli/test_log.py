@@ -86,14 +86,15 @@ def test_the_table_fits_a_terminal(log: Path, run: Run, monkeypatch: pytest.Monk
     golden(f"log-{columns}.txt", out)
 
 
+@pytest.mark.parametrize("columns", [40, 56, 68])
 def test_in_a_terminal_too_narrow_for_a_table_each_line_is_whole(
-    log: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    log: Path, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     piped = run("log")[1]
-    for name, value in {"COLUMNS": "40", "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
+    for name, value in {"COLUMNS": str(columns), "FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
     shown = re.sub(r"\x1b\[\d*m", "", run("log")[1])
-    assert max(map(len, shown.splitlines())) <= 40
+    assert max(map(len, shown.splitlines())) <= columns
     assert "".join(shown.split()) == "".join(piped.split())
 
 
