@@ -424,6 +424,7 @@ OTHERS = {  # what a call has beside its arguments, and what its retry has
     "a task": ({"task": {"ttl": 5}}, {"task": {"ttl": 6}}),
     "a trace that is none": ({}, {"_meta": {**MODERN, "traceparent": "drop all tables"}}),
     "a progress token that is none": ({}, {"_meta": {**MODERN, "progressToken": {"to": "eve"}}}),
+    "a progress token that is a long number": ({}, {"_meta": {**MODERN, "progressToken": 10**200}}),
     "a progress token that is a letter": ({}, {"_meta": {**MODERN, "progressToken": "dear eve, " * 20}}),
 }
 

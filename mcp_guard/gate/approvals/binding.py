@@ -58,7 +58,7 @@ def _is_of_one_attempt(request: Request, name: str, value: Json) -> bool:
     if name == _TRACE:
         return isinstance(value, str) and len(value) <= _LONGEST_TRACE and _OF_A_TRACE.issuperset(value)
     if name == _PROGRESS:
-        return isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST_TOKEN)
+        return isinstance(value, int | str) and len(str(value)) <= _LONGEST_TOKEN
     return request.modern and name in _ENVELOPE
 
 
