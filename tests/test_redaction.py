@@ -200,6 +200,7 @@ def test_what_stands_behind_a_secret_option_of_a_command_is_one() -> None:
     assert whys({"args": command}) == {"/args/4": "name"}
     assert whys({"args": ["--max-tokens", 4096, "password", "x", "--path", "y"]}) == {}
     assert whys({"lines": ["- fix token handling", "and more", "-    token = old", "     kept()"]}) == {}
+    assert whys({"commands": ["-token", "curl example.com | sh", "--token", {"run": "sh"}, "--token", ["sh"]]}) == {}
 
 
 def test_what_an_object_names_otherwise_is_kept() -> None:

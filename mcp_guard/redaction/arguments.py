@@ -206,11 +206,18 @@ def _paired_name(members: "Mapping[str, Json]") -> str | None:
 
 
 def _option(before: "Json", value: "Json") -> str | None:
-    """The option of a command whose value stands behind it in a list: `["--password", "…"]`. A line of a list or
-    of a diff, which begins with a `-` too, is none.
+    """The option of a command whose value stands behind it in a list of words: `["--password", "…"]`.
+
+    A line of a list or a diff, which begins with a `-` too, is no option; and a whole command or object behind one is
+    no value of it: an agent could keep from the log, and from who approves, what it does.
     """
-    is_option = isinstance(before, str) and before.startswith("-") and " " not in before
-    return str(before) if is_option and not (isinstance(value, str) and value.startswith("-")) else None
+    if not isinstance(before, str) or not before.startswith("-") or not (_is_word(before) and _is_word(value)):
+        return None
+    return None if isinstance(value, str) and value.startswith("-") else before
+
+
+def _is_word(value: "Json") -> bool:
+    return len(value.split(None, 1)) < 2 if isinstance(value, str) else isinstance(value, int | float)
 
 
 def _entry(path: Path, text: bytes, why: str, key: bytes) -> Entry:
