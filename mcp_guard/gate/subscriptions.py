@@ -28,11 +28,18 @@ FLAGS: dict[OfferKind, str] = {
     "resource": "resourcesListChanged",
 }
 
+_RESOURCES = "resourceSubscriptions"
+
 
 def listen(session: Session, request: Request, now: int) -> list[Output]:
-    """Forward the request, without the resources that this client may not read."""
+    """Forward the request, without the resources that this client may not read; for one that is stopped as a whole,
+    without anything but the lists that it will see when it goes on.
+    """
     wanted = request.params.get("notifications")
-    uris = within(wanted, "resourceSubscriptions")
+    if isinstance(wanted, dict) and session.stopped(now) is not None:
+        for name in wanted.keys() - {*FLAGS.values(), _RESOURCES}:
+            del wanted[name]
+    uris = within(wanted, _RESOURCES)
     if session.governs("resource"):
         refuse_near_names(request.params, LISTEN_MEMBERS, "parameter")
         refuse_near_names(wanted if isinstance(wanted, dict) else {}, SUBSCRIBED_MEMBERS, "member")
@@ -47,7 +54,7 @@ def again(session: Session, request: Request, now: int) -> list[Output]:
     """Judge the resources anew that it was let through with, because the registry was changed."""
     wanted = request.params["notifications"]
     assert isinstance(wanted, dict)
-    return _narrowed(session, request, wanted, _uris(wanted["resourceSubscriptions"]), now)
+    return _narrowed(session, request, wanted, _uris(wanted[_RESOURCES]), now)
 
 
 def wants(wanted: Json) -> frozenset[OfferKind]:
@@ -83,7 +90,7 @@ def _narrowed(session: Session, request: Request, wanted: dict[str, Json], uris:
             rows[uri] = event
         else:
             denials.append(Denied(event, None))
-    wanted["resourceSubscriptions"] = [*rows]
+    wanted[_RESOURCES] = [*rows]
     if not rows:
         outputs = forward(session, request, "listen", now)
         session.open[request.id].wants = wants(wanted)

@@ -346,6 +346,15 @@ def test_who_is_stopped_may_still_do_what_asks_for_nothing() -> None:
     assert book.client(notification("notifications/cancelled", requestId=10)).upstream
 
 
+def test_who_is_stopped_is_told_of_no_task() -> None:
+    wanted = {"toolsListChanged": True, "taskIds": ["t"]}
+    for overrides, left in (((), wanted), ((BRAKE,), {"toolsListChanged": True})):
+        book = governed()
+        book.changed(overrides=overrides)
+        (forwarded,) = book.client(request(7, "subscriptions/listen", notifications=dict(wanted))).upstream
+        assert forwarded["params"]["notifications"] == left
+
+
 PROVEN_ONLY = ALLOW_ALL + "\nsettings: {require_verified: true}\n"
 
 
