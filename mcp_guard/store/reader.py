@@ -18,6 +18,7 @@ from mcp_guard.store.known import read_only
 from mcp_guard.store.rows import timestamp
 
 PAGE = 200  # rows
+_ALL = 2**63 - 1  # more than SQLite counts there cannot be
 _TIMEOUT = 5.0  # seconds to wait where a guard recovers the file
 
 
@@ -117,7 +118,7 @@ def oldest_seq(path: str) -> int:
 
 def _start_of_newest(path: str, where: str, values: tuple[str, ...], newest: int) -> int:
     select = f"SELECT min(seq) FROM (SELECT seq FROM events WHERE {where} ORDER BY seq DESC LIMIT ?)"
-    first: int | None = _read(path, select, (*values, newest))[0][0]
+    first: int | None = _read(path, select, (*values, min(newest, _ALL)))[0][0]
     return 0 if first is None else first - 1
 
 

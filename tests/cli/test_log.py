@@ -165,6 +165,7 @@ FILTERS = [
     (("--type", "all"), list(range(1, 15))),
     ((), [1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14]),
     (("--limit", "2"), [13, 14]),
+    (("--limit", "9" * 30, "--type", "tool.completed"), [6]),
     (("--agent", "cursor*"), [9]),
     (("--user", "bob*"), []),
     (("--server", "github", "--limit", "1"), [14]),
