@@ -17,10 +17,12 @@ from mcp_guard.gate.hub.messages import Head
 from mcp_guard.gate.hub.under_way import LISTED, Subscription
 from mcp_guard.gate.messages import INTERNAL_ERROR, RequestId, within
 from mcp_guard.gate.requests import Request
+from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
 
 FLAGS = {f"notifications/{LISTS[kind]}/list_changed": flag for kind, flag in subscriptions.FLAGS.items()}
 MAX_SUBSCRIPTIONS = 1_024
+MAX_BYTES = 16 * 1024 * 1024  # of all that ask for them
 MAX_RESOURCES = 1_000  # of one of them
 MAX_EARLY = 256  # notices kept until the acknowledgment
 
@@ -34,10 +36,13 @@ def tagged(method: str, params: dict[str, Json], subscription: RequestId) -> byt
 
 def begin(desk: Desk, request: Request, now: int) -> None:
     """The client subscribes: so does the hub, at each server that is ready."""
-    if len(desk.subscriptions) >= MAX_SUBSCRIPTIONS:
-        desk.fail(request.id, INTERNAL_ERROR, f"more than {MAX_SUBSCRIPTIONS} subscriptions are open")
+    size = len(encode(request.message))
+    open_size = sum(one.size for one in desk.subscriptions.values())
+    if len(desk.subscriptions) >= MAX_SUBSCRIPTIONS or open_size + size > MAX_BYTES:
+        limit = f"more than {MAX_SUBSCRIPTIONS} subscriptions, or {MAX_BYTES} bytes of them"
+        desk.fail(request.id, INTERNAL_ERROR, f"{limit}, would be open")
         return
-    subscription = Subscription(request, lasting_meta(request.params), now + desk.patience.wait)
+    subscription = Subscription(request, size, lasting_meta(request.params), now + desk.patience.wait)
     desk.subscriptions[request.id] = subscription
     for arm in desk.arms.values():
         if arm.standing == "ready":

@@ -19,11 +19,13 @@ from mcp_guard.gate.hub.pages import Pages
 from mcp_guard.gate.hub.under_way import Gather, Listing
 from mcp_guard.gate.messages import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from mcp_guard.gate.requests import Request
+from mcp_guard.gate.wire import encode
 from mcp_guard.policy.values import Json
 
 MAX_PAGES = 1_000  # of one server's list
 MAX_BYTES = 16 * 1024 * 1024
 MAX_GATHERS = 256  # lists that the client may wait for at once
+MAX_HELD_BYTES = 64 * 1024 * 1024  # of the requests that wait for them; one alone may be as large as any
 _ANOTHERS = "belongs to another server, which stands before this one"
 _MISSHAPEN = "is left out: it is not what MCP says that it is, and clients could refuse the whole list for it"
 
@@ -41,17 +43,17 @@ def ask(desk: Desk, request: Request, now: int) -> None:
     offering = [arm for arm in arms if arm.offers(kind)]
     if not offering and len(arms) == len(desk.arms):
         desk.fail(request.id, METHOD_NOT_FOUND, f"no server behind mcp-guard offers {request.method}")
-    elif len(desk.gathers) >= MAX_GATHERS:
+    elif _is_full(desk):
         desk.fail(request.id, INTERNAL_ERROR, "too many lists are being waited for")
     else:
-        gather = Gather(now + desk.patience.wait, request=request)
+        gather = Gather(now + desk.patience.wait, len(encode(request.message)), request=request)
         _begin(desk, gather, offering, [kind], lasting_meta(request.params), now)
 
 
 def hold(desk: Desk, request: Request, methods: list[str], now: int) -> None:
     """Keep a request until these lists are known, as far as they are not; then it is sent on its way again."""
     meta = lasting_meta(request.params)
-    gather = Gather(now + desk.patience.wait, held=request)
+    gather = Gather(now + desk.patience.wait, len(encode(request.message)), held=request)
     kinds = [KINDS[method] for method in methods]
     arms = [arm for arm in desk.arms.values() if any(_unknown(arm, kind) for kind in kinds)]
     _begin(desk, gather, arms, kinds, meta, now, only_unknown=True)
@@ -70,9 +72,14 @@ def ask_ahead(desk: Desk, arm: Arm, now: int) -> None:
 
 def settled(desk: Desk, methods: list[str]) -> bool:
     """Whether listing again could tell nothing new, or nobody could be asked."""
-    if len(desk.gathers) >= MAX_GATHERS:
+    if _is_full(desk):
         return True
     return not any(_unknown(arm, KINDS[method]) for arm in desk.arms.values() for method in methods)
+
+
+def _is_full(desk: Desk) -> bool:
+    """Whether so much waits for lists that nothing more can."""
+    return len(desk.gathers) >= MAX_GATHERS or sum(gather.size for gather in desk.gathers) >= MAX_HELD_BYTES
 
 
 def _unknown(arm: Arm, kind: Kind) -> bool:

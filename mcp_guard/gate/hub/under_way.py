@@ -18,10 +18,12 @@ LISTED = ("resourceSubscriptions", "taskIds")  # what a subscription names one b
 
 class Gather(msgspec.Struct):
     """Somebody waits for lists: a `request` of the client's for one of them, or requests that are `held` until it is
-    known which server they belong to. `waiting`: the lists still missing, by server and method.
+    known which server they belong to. `waiting`: the lists still missing, by server and method; `size`: bytes of the
+    request.
     """
 
     deadline: int
+    size: int
     waiting: set[tuple[str, str]] = set()
     request: Request | None = None
     held: Request | None = None
@@ -59,10 +61,11 @@ class Poll(msgspec.Struct):
 
 
 class Subscription:
-    """One `subscriptions/listen` of the client's, and what stands for it at each server."""
+    """One `subscriptions/listen` of the client's, of `size` bytes, and what stands for it at each server."""
 
-    def __init__(self, request: Request, meta: dict[str, Json], deadline: int) -> None:
+    def __init__(self, request: Request, size: int, meta: dict[str, Json], deadline: int) -> None:
         wanted = request.params.get("notifications")
+        self.size = size
         self.id: RequestId = request.id
         self.wanted: dict[str, Json] = wanted if isinstance(wanted, dict) else {}
         self.meta = meta  # of each request for it

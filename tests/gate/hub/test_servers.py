@@ -285,6 +285,22 @@ def test_a_subscription_names_so_many_resources_and_no_more(monkeypatch) -> None
         assert [message["error"]["code"] for message in turn.client] == ([code] if code else [])
 
 
+def test_what_all_subscriptions_name_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr("mcp_guard.gate.hub.listen.MAX_BYTES", 2_500)
+    book = modern(["a", "b"])
+    wanted = {"resourceSubscriptions": ["r://" + "x" * 900]}
+    turns = [book.client(request(id, "subscriptions/listen", notifications=wanted, _meta=META)) for id in (1, 2, 3)]
+    assert [[message["id"] for message in turn.client if "error" in message] for turn in turns] == [[], [], [3]]
+
+
+def test_what_waits_for_lists_is_bounded_by_its_bytes_too(monkeypatch) -> None:
+    monkeypatch.setattr("mcp_guard.gate.hub.lists.MAX_HELD_BYTES", 1_000)
+    book = connected({"a": Server(tools=["t"]), "hung": Server(tools=["u"])})
+    book.servers["hung"].silent = True
+    turns = [book.client(request(id, "tools/list", _meta={"note": "x" * 600})) for id in (1, 2, 3)]
+    assert [[message["id"] for message in turn.client if "error" in message] for turn in turns] == [[], [], [3]]
+
+
 def test_a_hung_server_does_not_keep_a_subscription_from_being_acknowledged() -> None:
     book, ids = listening({"a": Server(), "hung": Server()}, toolsListChanged=True)
     acknowledge(book, "a", ids["a"], toolsListChanged=True)
